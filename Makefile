@@ -1,0 +1,43 @@
+# `make help` lists what there is. Everything runs in .venv, from the hash-pinned lists in requirements/.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+.PHONY: help
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.venv/%.done: requirements/%.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing $*: a minute or two the first time"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/$*.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: demo
+demo: .venv/demo.done ## everything on this machine: Vault, a production database, AWS, Slack, prodaccess
+	@exec $(BIN)/prodaccess demo
+
+.PHONY: test
+test: .venv/dev.done ## all tests, on real parts
+	@tests/install-parts
+	@$(BIN)/python -m pytest
+
+.PHONY: check
+check: .venv/dev.done ## types, style, import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: bench
+bench: .venv/dev.done ## the benchmarks, against their aims
+	@for name in click_to_credential cli_startup slack_ack; do $(BIN)/python -m benchmarks $$name --check; done
+
+.PHONY: lock
+lock: .venv/dev.done ## resolve the dependencies anew
+	@$(BIN)/python -m pip install --quiet uv
+	@$(COMPILE) --upgrade pyproject.toml requirements/build.in --extra demo --extra dev -o requirements/dev.txt
+	@$(COMPILE) pyproject.toml requirements/build.in --extra demo -c requirements/dev.txt -o requirements/demo.txt
+	@$(COMPILE) pyproject.toml requirements/build.in -c requirements/dev.txt -o requirements/server.txt

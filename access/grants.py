@@ -1,0 +1,195 @@
+"""The one flow, second half: a grant from its opening to its proven end. The numbers return beside the code,
+here and in `access.endings`.
+
+    T1  (broker)  request approved, grant `issuing` with its deadline, audit entries: one transaction
+    1   prepare   the provider's inert container; its secret stays in memory
+    2   record    handle, `issuing` → `active`, audit entry: one transaction
+    3   intent    audit entry and an empty lease row, durable before the provider is called
+    4   issue     everything it yields dies with the handle
+    5   record    the lease's public facts, audit entry; durable before the secret leaves
+    6   hand over to the requester's own device; never stored
+    7   end       `active` → `revoking`, audit entry: durable first, then the provider
+    8   prove     `revoking` → `revoked` only on evidence; until then, try for ever
+
+A crash anywhere leaves a row with `due_at`, and the sweeper finishes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from access.custody import Custody
+from access.errors import (
+    HandleLost,
+    NotFound,
+    ProviderError,
+    ProviderRefused,
+    ProviderSilent,
+    Refused,
+    Stale,
+    TooLate,
+    Unavailable,
+)
+from access.events import (
+    CredentialAborted,
+    CredentialIntended,
+    CredentialIssued,
+    GrantActive,
+    GrantFailed,
+    GrantQuarantined,
+    HandlePrepared,
+)
+from access.lifecycle import GRANT, GrantStep, step
+from access.model import Ask, Device, Grant, GrantState, Handle, Lease, Person
+from access.policy import Policy
+from access.ports import Change, Issued, Provider
+from access.retry import quarantine_pause
+
+
+@dataclass(frozen=True)
+class Grants:
+    """Opening a grant, and credentials while it lasts."""
+
+    custody: Custody
+
+    # Opening
+
+    async def open(self, number: int) -> None:
+        """Steps 1 and 2. Harmless when somebody else has moved the grant on."""
+        async with self.custody.alone(number):
+            grant = await self.custody.load(number)
+            if grant.state is not GrantState.ISSUING:
+                return None
+            provider = self.custody.providers.get(grant.provider)
+            if provider is None:
+                return await self._fail(grant, f"no provider is configured as “{grant.provider}”")
+            try:
+                handle = await provider.prepare(grant, attempt=1)  # 1
+            except ProviderRefused as error:
+                return await self._fail(grant, str(error))
+            except ProviderSilent as error:
+                return await lose_track(self.custody, grant, str(error))
+            await self._activate(grant, provider, handle)
+
+    async def _activate(self, grant: Grant, provider: Provider, handle: Handle) -> None:
+        now = self.custody.clock.now()
+        active = replace(grant, state=step(GRANT, grant.state, GrantStep.OPEN), due_at=grant.expires_at)
+        event = GrantActive(
+            at=now, ref=grant.ref, provider=grant.provider, expires_at=grant.expires_at,
+            promise=provider.guarantee.sentence,
+        )  # fmt: skip
+        try:
+            await self.custody.store.commit(Change(grants=(active,), handles=(handle,), events=(event,)))  # 2
+        except Stale:  # ended meanwhile; the revocation that follows must know the handle
+            await self.custody.store.commit(Change(handles=(handle,)))
+
+    async def _fail(self, grant: Grant, why: str) -> None:
+        failed = replace(
+            grant, state=step(GRANT, grant.state, GrantStep.REFUSE), due_at=None, ended_at=self.custody.clock.now()
+        )
+        await self.custody.try_commit(
+            Change(grants=(failed,), events=(GrantFailed(at=self.custody.clock.now(), ref=grant.ref, why=why),))
+        )
+
+    # Collecting
+
+    async def collect(self, number: int, device: Device) -> Issued:
+        """Steps 3 to 6: a fresh credential for the requester's own signed-in device.
+
+        Raises NotFound (also for somebody else's grant), TooLate, Refused, Unavailable.
+        """
+        async with self.custody.alone(number):
+            grant, provider, policy = await self._collectable(number, device)
+            now = self.custody.clock.now()
+            n = len(grant.leases) + 1
+            pending = Lease(number, n, len(grant.handles), "", "", now, grant.expires_at)
+            intent = CredentialIntended(
+                at=now, ref=grant.ref, by=device.person, n=n, attempt=pending.attempt, host=device.host,
+                address=device.address, policy_hash=policy.hash,
+            )  # fmt: skip
+            grant = await self._guarded(grant, Change(leases=(pending,), events=(intent,)))  # 3
+            issued, grant = await self._issue(provider, grant, pending)  # 4
+            await self._hand_over(grant, issued, pending, device)  # 5
+            return issued  # 6
+
+    async def _collectable(self, number: int, device: Device) -> tuple[Grant, Provider, Policy]:
+        grant = await self.custody.store.grant(number)
+        if grant is None or grant.requester.id != device.person.id:
+            raise NotFound("There is no such grant of yours.")
+        if grant.state in (GrantState.ISSUING, GrantState.QUARANTINE):
+            raise Unavailable(f"{grant.ref} is being opened. Try again in a moment.")
+        if grant.state is not GrantState.ACTIVE or self.custody.clock.now() >= grant.expires_at:
+            raise TooLate(f"{grant.ref} has ended. Ask again: prodaccess request {grant.target}")
+        provider = self.custody.providers.get(grant.provider)
+        if provider is None:
+            raise Unavailable(f"No provider is configured as “{grant.provider}”.")
+        person = await self.custody.people.check(device.person)
+        policy = self.custody.policies.current()
+        self._still_entitled(grant, policy, person)
+        return grant, provider, policy
+
+    def _still_entitled(self, grant: Grant, policy: Policy, person: Person) -> None:
+        rule = policy.rule(grant.target, grant.role)
+        length = min(grant.expires_at - grant.created_at, rule.maximum) if rule else grant.expires_at - grant.created_at
+        verdict = policy.judge_ask(Ask(person, grant.target, grant.role, length, grant.reason, grant.ticket, ""))
+        if not verdict.allowed:
+            raise Refused(f"{grant.ref} no longer gives this: {verdict.why}", rule=verdict.rule)
+
+    async def _issue(self, provider: Provider, grant: Grant, pending: Lease) -> tuple[Issued, Grant]:
+        try:
+            try:
+                return await provider.issue(grant, grant.handles[-1], pending.n), grant
+            except HandleLost:
+                grant, handle = await self._prepare_again(provider, grant)
+                return await provider.issue(grant, handle, pending.n), grant
+        except ProviderRefused as error:
+            await self._abort(replace(pending, gone_at=self.custody.clock.now()), str(error))
+            raise Unavailable(f"No credential was made: {error}.") from error
+        except ProviderError as error:  # it may exist, with a secret that nobody holds; it dies with the handle
+            await self._abort(pending, str(error))
+            raise Unavailable("The provider did not answer in time. Try again.") from error
+
+    async def _prepare_again(self, provider: Provider, grant: Grant) -> tuple[Grant, Handle]:
+        attempt = len(grant.handles) + 1
+        handle = await provider.prepare(grant, attempt)
+        event = HandlePrepared(at=self.custody.clock.now(), ref=grant.ref, attempt=attempt)
+        grant = replace(grant, handles=(*grant.handles, handle))
+        return await self._guarded(grant, Change(handles=(handle,), events=(event,))), handle
+
+    async def _hand_over(self, grant: Grant, issued: Issued, pending: Lease, device: Device) -> None:
+        lease = replace(
+            pending,
+            attempt=len(grant.handles),
+            public_id=issued.public_id,
+            locator=issued.locator,
+            not_after=issued.not_after,
+        )
+        event = CredentialIssued(
+            at=self.custody.clock.now(), ref=grant.ref, by=device.person, n=lease.n, public_id=lease.public_id,
+            not_after=lease.not_after, host=device.host, address=device.address,
+        )  # fmt: skip
+        try:
+            await self.custody.store.commit(Change(grants=(grant,), leases=(lease,), events=(event,)))
+        except Stale:  # ended while the provider worked: the revocation waiting for us must know the lease
+            await self._abort(lease, "the grant ended while it was being issued")
+            raise TooLate(f"{grant.ref} has just ended.") from None
+
+    async def _abort(self, lease: Lease, why: str) -> None:
+        grant = await self.custody.load(lease.grant)
+        event = CredentialAborted(at=self.custody.clock.now(), ref=grant.ref, n=lease.n, why=why)
+        await self.custody.store.commit(Change(leases=(lease,), events=(event,)))
+
+    async def _guarded(self, grant: Grant, change: Change) -> Grant:
+        try:
+            await self.custody.store.commit(replace(change, grants=(grant,)))
+        except Stale:
+            raise TooLate(f"{grant.ref} has just changed. Look at it again.") from None
+        return replace(await self.custody.load(grant.number))
+
+
+async def lose_track(custody: Custody, grant: Grant, why: str) -> None:
+    """The provider's answer to the opening is unknown: look again until no request can be in flight any more."""
+    now, wait = custody.clock.now(), quarantine_pause(0)
+    state = step(GRANT, grant.state, GrantStep.LOSE_TRACK)
+    lost = replace(grant, state=state, due_at=now + wait if wait else now, attempts=0)
+    await custody.try_commit(Change(grants=(lost,), events=(GrantQuarantined(at=now, ref=grant.ref, why=why),)))

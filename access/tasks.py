@@ -1,0 +1,37 @@
+"""The one place that starts background work: nothing is lost to the garbage collector, nothing fails in silence."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+
+class Tasks:
+    """Background work of one owner: started here, logged when it fails, awaited at the end."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[Any]] = set()
+
+    def start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._running.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("background work failed", extra={"action": task.get_name()}, exc_info=error)
+
+    async def drain(self, timeout: float) -> None:
+        """Wait for what runs, at most `timeout` seconds, then cancel the rest."""
+        if not self._running:
+            return
+        _, late = await asyncio.wait(self._running, timeout=timeout)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)

@@ -1,0 +1,50 @@
+"""The HTTP API of the engineer's command, and health and metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from access.errors import AccessError
+from api import credential_routes, health_routes, request_routes, signin_routes
+from api.front import Front
+from api.gate import signed_in
+from api.meters import Meters
+from api.parts import ApiParts
+from api.problems import Problem, on_access_error, on_bad_body, on_http_error
+from api.proof import Replays
+from api.tries import Tries
+
+_PROBLEM = {"model": Problem, "content": {"application/problem+json": {}}}
+_SHAPES: dict[int | str, dict[str, Any]] = {
+    "default": {**_PROBLEM, "description": "A problem (RFC 9457); `type` says which."},
+}
+_GATED: dict[int | str, dict[str, Any]] = {
+    **_SHAPES,
+    401: {**_PROBLEM, "description": "Not signed in, or a proof that does not hold."},
+    403: {**_PROBLEM, "description": "Policy or authority says no."},
+    404: {**_PROBLEM, "description": "Nothing of that name, or nothing that this person may see."},
+    409: {**_PROBLEM, "description": "The request or grant has moved on."},
+    503: {**_PROBLEM, "description": "A part that is needed does not answer; nothing was changed."},
+}
+
+
+def create_api(parts: ApiParts) -> FastAPI:
+    """The app. One worker process: the proofs already seen are remembered in its memory."""
+    app = FastAPI(title="prodaccess", version=parts.version, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.parts = parts
+    app.state.meters = Meters()
+    app.state.tries = Tries()
+    app.state.replays = Replays(parts.clock.now().timestamp())
+    app.add_middleware(Front, meters=app.state.meters)
+    app.add_exception_handler(AccessError, on_access_error)
+    app.add_exception_handler(RequestValidationError, on_bad_body)
+    app.add_exception_handler(HTTPException, on_http_error)
+    app.include_router(health_routes.router)
+    app.include_router(signin_routes.open_router, responses=_SHAPES)
+    for routes in (signin_routes, request_routes, credential_routes):
+        app.include_router(routes.router, dependencies=[Depends(signed_in)], responses=_GATED)
+    return app

@@ -1,0 +1,34 @@
+"""For the machines that look after this one. No sign-in: it gives away no names."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from api.gate import Parts
+from api.meters import Meters
+from api.schemas import HealthOut, ReadyOut
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz", summary="Does it answer?")
+async def health(parts: Parts) -> HealthOut:
+    """Says nothing about what it depends on: a restart would not mend that."""
+    return HealthOut(status="ok", version=parts.version)
+
+
+@router.get("/readyz", summary="Is every part well?", responses={503: {"model": ReadyOut}})
+async def ready(parts: Parts, response: Response) -> ReadyOut:
+    """503 when a part is not."""
+    found = dict(await parts.readiness())
+    well = not any(found.values())
+    response.status_code = 200 if well else 503
+    return ReadyOut(ready=well, parts=found)
+
+
+@router.get("/metrics", summary="Numbers for Prometheus", response_class=Response)
+async def metrics(request: Request, parts: Parts) -> Response:
+    """Requests by route and status, grants by state, seconds per credential."""
+    meters: Meters = request.app.state.meters
+    return Response(meters.page(await parts.grants_by_state()), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,41 @@
+"""What the API is made of; `prodaccess.wiring` fills it in."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from access.broker import Broker
+from access.ports import Clock, People, PolicySource, Store
+from access.signin import SignIns
+from audit.log import Feed
+
+
+@dataclass(frozen=True)
+class ApiParts:
+    """Everything a route can reach.
+
+    `readiness` gives a sentence for each part of the house, empty when that part is well. `public_urls` are the
+    base URLs under which clients reach us, for instance `https://prodaccess.example.com` and
+    `http://127.0.0.1:8080`: a signed call must name one of them, because the Host header is the caller's to choose.
+    """
+
+    broker: Broker
+    sign_ins: SignIns
+    policies: PolicySource
+    people: People
+    feed: Feed
+    store: Store
+    clock: Clock
+    readiness: Callable[[], Awaitable[Mapping[str, str]]]
+    grants_by_state: Callable[[], Awaitable[Mapping[str, int]]]
+    public_urls: tuple[str, ...]
+    version: str
+
+
+def parts_of(request: Request) -> ApiParts:
+    """The parts of the app that serves this request."""
+    parts: ApiParts = request.app.state.parts
+    return parts

@@ -1,0 +1,91 @@
+"""Asking, watching and ending."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from access.errors import NotFound
+from access.model import Device, Grant, Request, parse_ref, ref
+from api import views
+from api.asking import read_ask
+from api.gate import Admitted, Parts, SignedIn
+from api.parts import ApiParts
+from api.schemas import AskIn, FactOut, RequestOut
+from api.waiting import until
+
+router = APIRouter(prefix="/v1/requests", tags=["requests"])
+_MOST_LISTED = 50
+
+
+@router.post("", summary="Ask for access", status_code=201)
+async def ask(body: AskIn, device: Admitted, parts: Parts, response: Response) -> RequestOut:
+    """Creates the request, or gives back the one that this `key` has already made."""
+    asked = await parts.broker.ask(read_ask(body, device.person, parts.policies.current()))
+    response.headers["Location"] = f"/v1/requests/{asked.ref}"
+    return await _view(parts, asked)
+
+
+@router.get("", summary="List requests, newest first")
+async def listing(
+    device: Admitted,
+    parts: Parts,
+    everybody: Annotated[bool, Query(alias="all")] = False,  # noqa: FBT002  a query parameter, always by name
+) -> list[RequestOut]:
+    """One's own; with `all`, everything one may see (approvers: what they decide, admins: everything)."""
+    found = await parts.store.requests_of(None if everybody else device.person.id, limit=_MOST_LISTED)
+    if everybody:
+        found = tuple([asked for asked in found if await _may_see(parts, asked, device)])
+    grants = await parts.store.grants_by_number([asked.number for asked in found])
+    policy, now = parts.policies.current(), parts.clock.now()
+    return [views.request(asked, grants.get(asked.number), policy, now) for asked in found]
+
+
+@router.get("/{reference}", summary="Show a request, or wait until it changes")
+async def show(
+    reference: str,
+    device: Admitted,
+    parts: Parts,
+    wait: Annotated[float, Query(ge=0, le=30, description="seconds to wait for a change")] = 0,
+    after_state: Annotated[str, Query(max_length=60, description="the `mark` of the answer before")] = "",
+) -> RequestOut:
+    """Answers at once when its mark is not `after_state`; otherwise when it changes, or after `wait` seconds."""
+
+    async def look() -> RequestOut:
+        asked, grant = await parts.broker.see(parse_ref(reference), device.person)
+        return views.request(asked, grant, parts.policies.current(), parts.clock.now())
+
+    return await until(parts.feed, wait, look, lambda seen: seen.mark != after_state)
+
+
+@router.get("/{reference}/history", summary="What the audit log says about a request")
+async def history(reference: str, device: Admitted, parts: Parts) -> list[FactOut]:
+    """Every entry, in order."""
+    number = parse_ref(reference)
+    await parts.broker.see(number, device.person)
+    return [views.fact(entry) for entry in await parts.feed.entries_of(ref(number))]
+
+
+@router.post("/{reference}/end", summary="Hand a grant back, or take a waiting request back")
+async def end(reference: str, device: SignedIn, parts: Parts) -> RequestOut:
+    """Answers after the provider was told; `state` says whether it is proven gone (`revoked`) or still `revoking`."""
+    number = parse_ref(reference)
+    await parts.broker.end(number, device.person)
+    asked = await parts.store.request(number)
+    if asked is None:
+        raise NotFound("There is no such request.")
+    return await _view(parts, asked)
+
+
+async def _may_see(parts: ApiParts, asked: Request, device: Device) -> bool:
+    try:
+        await parts.broker.see(asked.number, device.person)
+    except NotFound:
+        return False
+    return True
+
+
+async def _view(parts: ApiParts, asked: Request) -> RequestOut:
+    grant: Grant | None = await parts.store.grant(asked.number)
+    return views.request(asked, grant, parts.policies.current(), parts.clock.now())

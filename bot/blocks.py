@@ -1,0 +1,116 @@
+"""Block Kit, as small functions: a value in, a block out, inside Slack's limits.
+
+`mrkdwn` takes only our own sentences; whatever a person or a provider wrote goes through `plain`, `said` or `facts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.words import LONGEST, visible
+
+Block = dict[str, Any]
+_EMPTY = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is posted: `text` is for notifications and for readers without blocks, escaped like `mrkdwn`."""
+
+    text: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """`value` names what it is about, never what to do."""
+
+    label: str
+    action: str
+    value: str
+    style: str = ""
+    confirm: str = ""  # a question asked before it acts
+    url: str = ""
+
+    def element(self) -> Block:
+        element: Block = {"type": "button", "action_id": self.action, "text": plain(self.label, 75)}
+        element |= {"value": self.value} if self.value else {}
+        element |= {"style": self.style} if self.style else {}
+        element |= {"url": self.url} if self.url else {}
+        if self.confirm:
+            element["confirm"] = {
+                "title": plain(self.label, 100),
+                "text": plain(self.confirm, 300),
+                "confirm": plain(self.label.rstrip("…"), 30),
+                "deny": plain("Keep it", 30),
+            }
+        return element
+
+
+def plain(text: str, most: int = LONGEST) -> Block:
+    """A plain_text object; `emoji` is off so that `:white_check_mark:` stays what was typed."""
+    return {"type": "plain_text", "text": visible(text, most) or _EMPTY, "emoji": False}
+
+
+def mrkdwn(text: str) -> Block:
+    """Our own words, with what is foreign in them already escaped."""
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def header(text: str) -> Block:
+    return {"type": "header", "text": plain(text, 150)}
+
+
+def section(text: str, button: Button | None = None) -> Block:
+    """A sentence of ours, with at most one button beside it."""
+    block: Block = {"type": "section", "text": mrkdwn(text)}
+    return block | {"accessory": button.element()} if button else block
+
+
+def note(text: str) -> Block:
+    """Small print of ours."""
+    return {"type": "context", "elements": [mrkdwn(text)]}
+
+
+def small(*texts: str) -> Block:
+    """Small print that somebody else wrote."""
+    return {"type": "context", "elements": [plain(text) for text in texts[:10]]}
+
+
+def actions(*buttons: Button) -> Block:
+    return {"type": "actions", "elements": [button.element() for button in buttons]}
+
+
+def said(text: str, by: str = "") -> Block:
+    """Somebody's words as a quotation, labelled so that they cannot pass for ours."""
+    label = [_rich_section(_text(f"{visible(by, 80)} wrote:"))] if by else []
+    return {"type": "rich_text", "elements": [*label, _rich("quote", _text(visible(text) or _EMPTY))]}
+
+
+def facts(rows: Sequence[tuple[str, str | Mapping[str, Any]]]) -> Block:
+    """Name and value, one pair a line; a value is a text or a rich text element."""
+    elements: list[Block] = []
+    for name, value in rows:
+        elements.append(_text(f"{name}  ", bold=True))
+        elements.append(dict(value) if isinstance(value, Mapping) else _text(visible(value) or _EMPTY))
+        elements.append(_text("\n"))
+    return {"type": "rich_text", "elements": [_rich_section(*elements[:-1])]}
+
+
+def person(account: str) -> Block:
+    """A mention, as an element of `facts`."""
+    return {"type": "user", "user_id": account}
+
+
+def _rich_section(*elements: Block) -> Block:
+    return _rich("section", *elements)
+
+
+def _rich(kind: str, *elements: Block) -> Block:
+    return {"type": f"rich_text_{kind}", "elements": list(elements)}
+
+
+def _text(text: str, *, bold: bool = False) -> Block:
+    return {"type": "text", "text": text} | ({"style": {"bold": True}} if bold else {})

@@ -1,0 +1,189 @@
+"""What Slack sends, read into values. Pure; raises nothing but BadInput."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from access.duration import looks_like_duration, parse_duration
+from access.errors import BadInput
+from access.model import Request, parse_ref
+from bot.words import LONGEST
+
+PREFIX = 16  # hex digits of a request's digest that a button carries
+VERBS = ("help", "list", "login", "end", "show")
+_ABOUT_ONE = ("end", "show")
+_LINK = re.compile(r"<(?P<kind>[@#!]?)(?P<what>[^<>|]*)(?:\|(?P<label>[^<>]*))?>")
+_VALUE = re.compile(r"(?P<id>[0-9a-f]{1,64})\.(?P<digest>[0-9a-f]{8,64})")
+_STALE = "This button is not one of ours any more. Type `/prodaccess list` to see what is open."
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A request as far as it is filled in; empty means not yet."""
+
+    target: str = ""
+    role: str = ""
+    duration: timedelta | None = None
+    ticket: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """`help`, `list`, `login`, `end PA-7`, `show PA-7`; `number` is 0 for the first three."""
+
+    name: str
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """What a card's button is about: the request, and a prefix of the digest of what was shown."""
+
+    request_id: str
+    digest: str
+
+
+# The command
+
+
+def read_command(text: str, tickets: Iterable[str]) -> Verb | Draft:
+    """What follows `/prodaccess`; `tickets` are the patterns that mark a word as a ticket. Raises BadInput."""
+    words = unescaped(text).split()
+    if words and words[0].lower() in VERBS:
+        return _verb(words[0].lower(), words[1:])
+    return _draft(words, tuple(tickets))
+
+
+def unescaped(text: str) -> str:
+    """Slack's mentions and links as the words they stand for, and `&lt;` as `<`."""
+    return html.unescape(_LINK.sub(_unlinked, text)) if "<" in text or "&" in text else text
+
+
+def _unlinked(match: re.Match[str]) -> str:
+    kind, what, label = match["kind"], match["what"], match["label"]
+    if kind == "":
+        return what.removeprefix("mailto:")
+    return f"{'' if kind == '!' else kind}{label or what}"
+
+
+def _verb(name: str, rest: list[str]) -> Verb:
+    if name not in _ABOUT_ONE:
+        return Verb(name)
+    if not rest:
+        raise BadInput(f"Say which one: `/prodaccess {name} PA-7`. `/prodaccess list` shows yours.")
+    return Verb(name, parse_ref(rest[0]))
+
+
+def _draft(words: list[str], tickets: tuple[str, ...]) -> Draft:
+    """Target, duration and ticket in any order; the first word that is none of them begins the reason."""
+    draft, rest = Draft(), words
+    while rest:
+        found = _slot(draft, rest, tickets)
+        if found is None:
+            break
+        draft, used = found
+        rest = rest[used:]
+    reason = " ".join(rest)
+    if len(reason) > LONGEST:
+        raise BadInput(f"Keep the reason under {LONGEST} characters; the ticket holds the rest.", field="reason")
+    ticket = draft.ticket or next(_tickets_in(rest, tickets), "")
+    return replace(draft, ticket=ticket, reason=reason)
+
+
+def _slot(draft: Draft, words: list[str], tickets: tuple[str, ...]) -> tuple[Draft, int] | None:
+    for count in (2, 1):  # `2 hours` before `2`
+        text = " ".join(words[:count])
+        if draft.duration is None and len(words) >= count and looks_like_duration(text):
+            return replace(draft, duration=_duration(text)), count
+    if not draft.ticket and (ticket := ticket_in(words[0], tickets, any_case=bool(draft.target))):
+        return replace(draft, ticket=ticket), 1
+    if not draft.target:
+        target, _, role = words[0].partition("/")
+        return replace(draft, target=target[:100], role=role[:100]), 1
+    return None
+
+
+def _tickets_in(words: list[str], tickets: tuple[str, ...]) -> Iterator[str]:
+    return (ticket for word in words if (ticket := ticket_in(word.strip(".,;:()[]"), tickets)))
+
+
+def ticket_in(word: str, tickets: Iterable[str], *, any_case: bool = False) -> str:
+    """The ticket that a word is, or that a link ends in; empty when it is neither."""
+    for pattern in tickets:
+        for written in (word, word.upper()) if any_case else (word,):
+            if re.fullmatch(pattern, written):
+                return written
+        if word.startswith(("https://", "http://")):
+            inside = [m.group() for m in re.finditer(rf"(?<![A-Za-z0-9])(?:{pattern})(?![A-Za-z0-9])", word)]
+            if inside and inside[-1]:
+                return inside[-1]
+    return ""
+
+
+def _duration(text: str) -> timedelta:
+    try:
+        return parse_duration(text)
+    except OverflowError:
+        raise BadInput(f"“{text[:40]}” is longer than any access lasts.", field="duration") from None
+
+
+# The form
+
+
+def read_form(view: Mapping[str, Any], tickets: Iterable[str] = ()) -> Draft:
+    """The request form's state. Fields that are not there or not filled in are empty. Raises BadInput."""
+    typed = {name: value for name, value in _values(view) if value}
+    duration = typed.get("duration", "")
+    ticket = typed.get("ticket", "").strip()
+    return Draft(
+        target=typed.get("target", ""),
+        role=typed.get("role", ""),
+        duration=_duration(duration) if duration else None,
+        ticket=ticket_in(ticket, tickets, any_case=True) or ticket,
+        reason=typed.get("reason", "").strip(),
+    )
+
+
+def _values(view: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The action id and what was typed or chosen, as text."""
+    state = _mapping(_mapping(view.get("state")).get("values"))
+    for actions in state.values():
+        for action, given in _mapping(actions).items():
+            value = _mapping(given).get("value") or _mapping(_mapping(given).get("selected_option")).get("value")
+            yield str(action), value if isinstance(value, str) else ""
+
+
+def block_of(view: Mapping[str, Any], field: str) -> str:
+    """The input block that a refusal belongs under: the field's own, else the first."""
+    ids = [str(block.get("block_id")) for block in view.get("blocks") or () if block.get("type") == "input"]
+    return next((i for i in ids if field and i.partition(":")[0] == field), ids[0] if ids else "")
+
+
+# Buttons
+
+
+def button_value(request: Request) -> str:
+    return written(request.id, request.digest)
+
+
+def written(request_id: str, digest: str) -> str:
+    """A button's value: an opaque id and what its card showed, nothing else."""
+    return f"{request_id}.{digest[:PREFIX]}"
+
+
+def read_button(value: object) -> Pressed:
+    """Raises BadInput."""
+    match = _VALUE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise BadInput(_STALE)
+    return Pressed(match["id"], match["digest"])
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,87 @@
+"""Direct messages: what one person must know without looking into the channel."""
+
+from __future__ import annotations
+
+from access.duration import in_words
+from access.events import (
+    Event,
+    GrantActive,
+    GrantEnded,
+    GrantEnding,
+    GrantFailed,
+    RequestDenied,
+    RequestExpired,
+    SignedIn,
+)
+from access.model import Cause
+from bot.blocks import Block, Button, Message, actions, facts, person, said, section, small
+from bot.card import cause_of
+from bot.forms import written
+from bot.names import END, NOT_ME, OPEN_CARD
+from bot.story import Phase, Story
+from bot.words import at, escaped
+
+
+def to_requester(event: Event, story: Story, cli: str) -> Message | None:
+    """What the requester hears of this fact directly, if anything."""
+    match event:
+        case GrantActive():
+            return yours(story, cli)
+        case RequestDenied(reason=reason, by=by):
+            name = by.name if by else ""
+            return _letter(f"{_what(story)} was denied by {escaped(name, 80)}.", said(reason, name))
+        case RequestExpired():
+            return _letter(f"{_what(story)} lapsed: nobody decided in time. Ask again when somebody is there.")
+        case GrantFailed(why=why):
+            return _letter(f"{_what(story)} could not be opened; no access was given.", small(why))
+        case GrantEnding(cause=cause, by=by) if cause not in (Cause.DEADLINE, Cause.REQUESTER):
+            who = f" ({escaped(by.name, 80)})" if by else ""
+            return _letter(f"{_what(story)} is being taken back {cause_of(cause)}{who}.")
+        case GrantEnded(cause=cause):
+            return _letter(f"{_what(story)} has ended {cause_of(cause)}. It is proven gone.")
+    return None
+
+
+def yours(story: Story, cli: str) -> Message:
+    """The message with the command to use it; without its button once that has no meaning."""
+    until = story.active.expires_at if story.active else story.asked.lapses_at
+    over = story.phase not in (Phase.ACTIVE, Phase.OPENING)
+    if over:
+        return _letter(f"{_what(story)} was yours until {at(story.turn.at)}.")
+    provider = story.active.provider if story.active else ""
+    sentence = f"{_what(story)} is yours until {at(until)}. In your terminal: `{command(story.ref, provider, cli)}`"
+    value = written(story.asked.request_id, story.asked.digest)
+    return _letter(sentence, actions(Button("End now", END, value, confirm=f"{story.what} ends now.")))
+
+
+def command(ref: str, provider: str, cli: str) -> str:
+    """What to type to use a grant of this provider."""
+    program = "aws sts get-caller-identity" if "aws" in provider else "psql"
+    return f"{cli} run {ref} -- {program}"
+
+
+def to_decider(story: Story, link: str) -> Message:
+    """`waiting for you`, with the way to the card; nothing can be decided from here."""
+    asked = story.asked
+    text = f"{_what(story)} for {in_words(asked.duration)} waits for you until {at(asked.lapses_at)}."
+    who = person(asked.by.slack_id) if asked.by else "–"
+    blocks = [section(text), facts([("Requester", who), ("Ticket", asked.ticket or "none")])]
+    blocks.append(said(asked.reason or "no reason given", asked.by.name if asked.by else ""))
+    blocks += [actions(Button("Open the card", OPEN_CARD, "", "primary", url=link))] if link else []
+    return Message(text, tuple(blocks))
+
+
+def signed_in(event: SignedIn) -> Message:
+    """Shown after every sign-in, so that a foreign one is noticed."""
+    question = "This signs that terminal out and ends everything that is open in your name."
+    button = Button("That was not me", NOT_ME, event.device, "danger", confirm=question)
+    text = f"A terminal signed in as you, until {at(event.expires_at)}."
+    return _letter(text, facts([("Host", event.host), ("Address", event.address)]), actions(button))
+
+
+def _what(story: Story) -> str:
+    return f"{story.ref} · *{escaped(story.what, 200)}*"
+
+
+def _letter(text: str, *under: Block) -> Message:
+    return Message(text, (section(text), *under))

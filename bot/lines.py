@@ -1,0 +1,157 @@
+"""The thread: one line per fact. A table from the kind of fact to its words; what has no row has none on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from access.duration import in_words
+from access.events import (
+    ActRefused,
+    ApprovalGiven,
+    AskRefused,
+    CredentialAborted,
+    CredentialIntended,
+    CredentialIssued,
+    Event,
+    GrantActive,
+    GrantEnded,
+    GrantEnding,
+    GrantFailed,
+    GrantQuarantined,
+    HandlePrepared,
+    LoginCodeShown,
+    PolicyLoaded,
+    RequestApproved,
+    RequestAsked,
+    RequestCancelled,
+    RequestDenied,
+    RequestExpired,
+    RevocationFailed,
+    ServerStarted,
+    ServerStopped,
+    SignedIn,
+    SignedOut,
+)
+from bot.blocks import Block, Message, said, section, small
+from bot.card import cause_of
+from bot.words import at, escaped
+
+_Fact = TypeVar("_Fact", bound=Event)
+Told = tuple[str, tuple[Block, ...]]  # a sentence of ours, and what belongs under it
+
+UNTOLD: dict[type[Event], str] = {
+    RequestAsked: "is the card itself",
+    AskRefused: "nothing was created; the asker was told in private",
+    ActRefused: "nothing was changed; whoever clicked was told in private",
+    RequestApproved: "the approval that was enough says it",
+    HandlePrepared: "a step inside the opening",
+    CredentialIntended: "issued or not handed over follows",
+    LoginCodeShown: "belongs to a person, not to a request",
+    SignedIn: "belongs to a person, who gets a direct message",
+    SignedOut: "belongs to a person, not to a request",
+    PolicyLoaded: "belongs to no request",
+    ServerStarted: "belongs to no request",
+    ServerStopped: "belongs to no request",
+}
+
+
+def line(event: Event) -> Message | None:
+    """The thread's line for this fact, if it has one."""
+    told = TOLD.get(type(event))
+    if told is None:
+        return None
+    sentence, under = told(event)
+    text = f"{at(event.at)}  {sentence}"
+    return Message(text, (section(text), *under))
+
+
+def _approved(event: ApprovalGiven) -> Told:
+    left = event.needed - event.count
+    rest = "" if left <= 0 else f", {left} more needed"
+    return f"{_who(event)} approved ({event.count} of {event.needed}{rest}).", ()
+
+
+def _denied(event: RequestDenied) -> Told:
+    return f"{_who(event)} denied it.", (said(event.reason, event.by.name if event.by else ""),)
+
+
+def _active(event: GrantActive) -> Told:
+    return f"Active until {at(event.expires_at)}, from {escaped(event.provider, 60)}.", (small(event.promise),)
+
+
+def _issued(event: CredentialIssued) -> Told:
+    sentence = (
+        f"Credential {event.n} issued to {_who(event)}'s terminal, good until {at(event.not_after)}. "
+        "It was not shown in Slack."
+    )
+    return sentence, (small(event.public_id or "no public name", f"{event.host} · {event.address}"),)
+
+
+def _trouble(event: RevocationFailed) -> Told:
+    tries = f"{event.tries} {'try' if event.tries == 1 else 'tries'}"
+    mark = "🔴 *Escalated*" if event.escalated else "⚠️ *Warning*"
+    return f"{mark}: not confirmed as ended after {tries}. It goes on until it is.", (small(event.why),)
+
+
+def _ended(event: GrantEnded) -> Told:
+    used = in_words(event.ending_since - event.opened_at)
+    count = f"{event.credentials} {'credential' if event.credentials == 1 else 'credentials'}"
+    later = f" Fully in effect by {at(event.effective_by)}." if event.effective_by else ""
+    sentence = f"Ended {cause_of(event.cause)}. Open for {used}, {count} issued, proven gone.{later}"
+    return sentence, (small(*event.proof),) if event.proof else ()
+
+
+def _who(event: Event) -> str:
+    return escaped(event.by.name, 80) if event.by else "prodaccess"
+
+
+def _cancelled(event: RequestCancelled) -> Told:
+    return f"{_who(event)} took it back.", ()
+
+
+def _lapsed(_: RequestExpired) -> Told:
+    return "Lapsed: nobody decided in time.", ()
+
+
+def _failed(event: GrantFailed) -> Told:
+    return "🔴 *Failed*: no access was given.", (small(event.why),)
+
+
+def _unclear(event: GrantQuarantined) -> Told:
+    return "⚠️ *Unclear*: the provider has not answered. It is checked until nothing can be left behind.", (
+        small(event.why),
+    )
+
+
+def _aborted(event: CredentialAborted) -> Told:
+    return f"Credential {event.n} was not handed over. Whatever exists of it is taken back.", (small(event.why),)
+
+
+def _ending(event: GrantEnding) -> Told:
+    who = f" ({_who(event)})" if event.by else ""
+    return f"Ending {cause_of(event.cause)}{who}.", ()
+
+
+def _table() -> dict[type[Event], Callable[[Event], Told]]:
+    table: dict[type[Event], Callable[[Event], Told]] = {}
+
+    def row(kind: type[_Fact], told: Callable[[_Fact], Told]) -> None:
+        table[kind] = told  # type: ignore[assignment]  # a row is only ever called with its own kind
+
+    row(ApprovalGiven, _approved)
+    row(RequestDenied, _denied)
+    row(RequestCancelled, _cancelled)
+    row(RequestExpired, _lapsed)
+    row(GrantActive, _active)
+    row(GrantFailed, _failed)
+    row(GrantQuarantined, _unclear)
+    row(CredentialIssued, _issued)
+    row(CredentialAborted, _aborted)
+    row(GrantEnding, _ending)
+    row(RevocationFailed, _trouble)
+    row(GrantEnded, _ended)
+    return table
+
+
+TOLD = _table()

@@ -1,0 +1,108 @@
+"""One request as the audit log tells it: the fold of its entries, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Self
+
+from access.events import (
+    ApprovalGiven,
+    Event,
+    GrantActive,
+    GrantEnded,
+    GrantEnding,
+    GrantFailed,
+    GrantQuarantined,
+    RequestApproved,
+    RequestAsked,
+    RequestCancelled,
+    RequestDenied,
+    RequestExpired,
+    RevocationFailed,
+)
+
+
+class Phase(StrEnum):
+    """Where a request stands, as its card shows it."""
+
+    WAITING = "waiting"
+    OPENING = "opening"
+    UNCLEAR = "unclear"
+    ACTIVE = "active"
+    ENDING = "ending"
+    ENDED = "ended"
+    FAILED = "failed"
+    DENIED = "denied"
+    CANCELLED = "cancelled"
+    LAPSED = "lapsed"
+
+
+PHASE_AFTER: dict[type[Event], Phase] = {
+    RequestAsked: Phase.WAITING,
+    RequestApproved: Phase.OPENING,
+    RequestDenied: Phase.DENIED,
+    RequestCancelled: Phase.CANCELLED,
+    RequestExpired: Phase.LAPSED,
+    GrantQuarantined: Phase.UNCLEAR,
+    GrantActive: Phase.ACTIVE,
+    GrantFailed: Phase.FAILED,
+    GrantEnding: Phase.ENDING,
+    GrantEnded: Phase.ENDED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """`turn` is the event that brought the phase about; `deciders` are names, in the order of the asked event."""
+
+    asked: RequestAsked
+    deciders: tuple[str, ...]
+    turn: Event
+    phase: Phase = Phase.WAITING
+    approvals: tuple[ApprovalGiven, ...] = ()
+    active: GrantActive | None = None
+    trouble: RevocationFailed | None = None
+
+    @classmethod
+    def of(cls, events: Iterable[Event], deciders: tuple[str, ...]) -> Self | None:
+        """None before anything was asked."""
+        story: Self | None = None
+        for event in events:
+            if isinstance(event, RequestAsked):
+                story = cls(event, deciders, event)
+            elif story is not None:
+                story = story.after(event)
+        return story
+
+    def after(self, event: Event) -> Self:
+        story = self
+        if (phase := PHASE_AFTER.get(type(event))) is not None:
+            story = replace(story, phase=phase, turn=event)
+        match event:
+            case ApprovalGiven():
+                return replace(story, approvals=(*story.approvals, event))
+            case GrantActive():
+                return replace(story, active=event)
+            case RevocationFailed():
+                return replace(story, trouble=event)
+        return story
+
+    @property
+    def ref(self) -> str:
+        return self.asked.ref
+
+    @property
+    def what(self) -> str:
+        """`orders-db · read`."""
+        return f"{self.asked.target} · {self.asked.role}"
+
+    @property
+    def needed(self) -> int:
+        """The approvals it takes; a policy that has become stricter since counts."""
+        return max([self.asked.approvals_needed, *(given.needed for given in self.approvals)])
+
+    @property
+    def approvers(self) -> tuple[str, ...]:
+        return tuple(given.by.name for given in self.approvals if given.by)

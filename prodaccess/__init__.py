@@ -1,0 +1,1 @@
+"""Wiring, settings, serve, demo: the one place where concretes meet."""

@@ -1,0 +1,25 @@
+"""The server's clock: the wall clock, but it never runs backwards and never falls behind real elapsed time.
+
+An expiry that was one minute away stays one minute away when somebody sets the wall clock back an hour.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+_ELAPSED = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # BOOTTIME also counts suspend; Linux only
+
+
+class SystemClock:
+    """`access.ports.Clock` for a running server."""
+
+    def __init__(self) -> None:
+        self._last = datetime.now(UTC)
+        self._mark = time.clock_gettime(_ELAPSED)
+
+    def now(self) -> datetime:
+        mark = time.clock_gettime(_ELAPSED)
+        at_least = self._last + timedelta(seconds=max(0.0, mark - self._mark))
+        self._last, self._mark = max(datetime.now(UTC), at_least), mark
+        return self._last

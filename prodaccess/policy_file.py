@@ -1,0 +1,99 @@
+"""A policy file on disk: read with the place of every fault, hashed, and refused when others may write it."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from access.policy import Policy
+from access.policy_schema import Fault, PolicyFaults, read_policy
+
+
+class PolicyError(Exception):
+    """The file cannot be used; the text has every fault on a line of its own, `file:line: what`."""
+
+
+@dataclass(frozen=True)
+class FixedPolicy:
+    """`access.ports.PolicySource` for a policy that was read once."""
+
+    policy: Policy
+
+    def current(self) -> Policy:
+        return self.policy
+
+
+def load_policy(path: Path) -> Policy:
+    """Raises PolicyError."""
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyError(f"{path}: cannot be read ({error}). PRODACCESS_POLICY names the file.") from error
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise PolicyError(f"{path}: others may write this file, so it decides nothing. Run: chmod go-w {path}")
+    return parse_policy(text, str(path))
+
+
+def parse_policy(text: str, name: str = "policy") -> Policy:
+    """Raises PolicyError."""
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+        data = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader that refuses more)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise PolicyError(f"{name}:{line}: {error.problem or 'not YAML'}") from error
+    try:
+        return read_policy(data, hashlib.sha256(text.encode()).hexdigest())
+    except PolicyFaults as error:
+        raise PolicyError("\n".join(_placed(fault, node, name) for fault in error.faults)) from error
+
+
+def _placed(fault: Fault, node: Any, name: str) -> str:
+    place = ".".join(map(str, fault.path)) or "file"
+    return f"{name}:{_line(node, fault.path)}: {place}: {fault.text}"
+
+
+def _line(node: Any, path: tuple[str | int, ...]) -> int:
+    line = node.start_mark.line + 1 if node is not None else 1
+    for key in path:
+        if isinstance(node, yaml.MappingNode):
+            pairs = [(k, v) for k, v in node.value if k.value == str(key)]
+            if not pairs:
+                break
+            line, node = pairs[0][0].start_mark.line + 1, pairs[0][1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+            node = node.value[key]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return int(line)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without its traps: no duplicate keys, no anchors, no `no` that means false."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise yaml.MarkedYAMLError(problem="anchors and aliases are not used here", problem_mark=event.start_mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 (PyYAML's signature)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"“{key.value}” stands here twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, regexp) for tag, regexp in found if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
+    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}

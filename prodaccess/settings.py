@@ -1,0 +1,171 @@
+"""What an operator sets, all of it: one table, read from the environment once, at start.
+
+A secret may be given as a file instead: `SLACK_BOT_TOKEN_FILE=/run/secrets/bot`. Nothing is optional in silence:
+what is missing or wrong is said all at once, in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from access.secret import Secret
+
+
+class SettingsError(Exception):
+    """One line per setting that is missing or wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One environment variable. `default` None: required."""
+
+    name: str
+    meaning: str
+    default: str | None = ""
+    secret: bool = False
+
+
+TABLE = (
+    Setting("PRODACCESS_POLICY", "the policy file", "policy.yml"),
+    Setting(
+        "PRODACCESS_DATABASE_URL", "`sqlite:///FILE` or `postgresql://…`", "sqlite:///var/prodaccess.db", secret=True
+    ),
+    Setting(
+        "PRODACCESS_LISTEN", "address and port of the api; keep TLS in front of anything but loopback", "127.0.0.1:8443"
+    ),
+    Setting("PRODACCESS_PUBLIC_URL", "how engineers' terminals reach the api; default: http:// and the listen address"),
+    Setting("PRODACCESS_LOG_LEVEL", "debug, info, warning or error", "info"),
+    Setting("SLACK_BOT_TOKEN", "the app's bot token, `xoxb-…`", None, secret=True),
+    Setting(
+        "SLACK_APP_TOKEN", "the app-level token with connections:write, `xapp-…`; Socket Mode needs it", secret=True
+    ),
+    Setting("SLACK_SIGNING_SECRET", "needed when Slack delivers by HTTP instead", secret=True),
+    Setting(
+        "PRODACCESS_SLACK_MODE",
+        "`socket` (no public address needed) or `http` (Slack posts to /slack/events)",
+        "socket",
+    ),
+    Setting(
+        "PRODACCESS_AUDIT_CHANNEL",
+        "id of the channel that gets one thread per grant, `C…`; the app must be a member",
+        None,
+    ),
+    Setting(
+        "PRODACCESS_SLACK_TEAMS",
+        "ids of the workspaces (or the organisation) whose people count, `T…` or `E…`, comma between",
+        None,
+    ),
+    Setting("SLACK_API_URL", "where Slack's Web API is; default: Slack itself"),
+    Setting("VAULT_ADDR", "Vault or OpenBao; empty: targets with provider `vault` cannot be opened"),
+    Setting("VAULT_ROLE_ID", "the bot's AppRole", ""),
+    Setting("VAULT_SECRET_ID", "the bot's AppRole secret", secret=True),
+    Setting("VAULT_NAMESPACE", "Vault Enterprise or OpenBao namespace"),
+    Setting("VAULT_CACERT", "CA file for Vault's certificate"),
+    Setting("PRODACCESS_VAULT_MOUNT", "the database engine's mount, used by prodaccess alone", "pa-db"),
+    Setting("PRODACCESS_VAULT_TOKEN_ROLE", "the token role that makes orphan tokens", "grant"),
+    Setting("PRODACCESS_AWS_REGION", "region for STS and IAM; empty: targets with provider `aws` cannot be opened"),
+    Setting("PRODACCESS_AWS_ENDPOINT_URL", "another endpoint for STS and IAM; default: AWS itself"),
+    Setting(
+        "PRODACCESS_MEMORY_PROVIDER", "`yes` adds the provider `memory`, which guards nothing; for trying out", "no"
+    ),
+)
+_BY_NAME = {setting.name: setting for setting in TABLE}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The values, with secrets wrapped. Ask by name; an unknown name is a fault of ours."""
+
+    values: Mapping[str, str]
+    secrets: Mapping[str, Secret]
+
+    def __getitem__(self, name: str) -> str:
+        return self.values[name]
+
+    def secret(self, name: str) -> Secret | None:
+        return self.secrets.get(name)
+
+    def reveal(self, name: str) -> str:
+        """The secret in clear, or an empty text. Only wiring calls this."""
+        wrapped = self.secrets.get(name)
+        return wrapped.reveal()["value"] if wrapped else ""
+
+    @property
+    def listen(self) -> tuple[str, int]:
+        host, _, port = self["PRODACCESS_LISTEN"].rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @property
+    def public_url(self) -> str:
+        return (self["PRODACCESS_PUBLIC_URL"] or f"http://{self['PRODACCESS_LISTEN']}").rstrip("/")
+
+    @property
+    def teams(self) -> frozenset[str]:
+        return frozenset(team.strip() for team in self["PRODACCESS_SLACK_TEAMS"].split(",") if team.strip())
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Raises SettingsError with everything that is missing or wrong."""
+    faults: list[str] = []
+    values: dict[str, str] = {}
+    secrets: dict[str, Secret] = {}
+    for setting in TABLE:
+        text = _given(setting, environ, faults)
+        if setting.secret:
+            if text:
+                secrets[setting.name] = Secret({"value": text})
+        else:
+            values[setting.name] = text
+    settings = Settings(values, secrets)
+    faults += _contradictions(settings)
+    if faults:
+        raise SettingsError("\n".join(faults))
+    return settings
+
+
+def _given(setting: Setting, environ: Mapping[str, str], faults: list[str]) -> str:
+    text = environ.get(setting.name, "").strip()
+    file = environ.get(f"{setting.name}_FILE", "") if setting.secret else ""
+    if file:
+        try:
+            text = Path(file).read_text("utf-8").strip()
+        except OSError as error:
+            faults.append(f"{setting.name}_FILE: {file} cannot be read ({error.strerror}).")
+    if not text and setting.default is None and not file:
+        faults.append(f"{setting.name} is missing: {setting.meaning}.")
+    return text or setting.default or ""
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    faults = []
+    mode, level = settings["PRODACCESS_SLACK_MODE"], settings["PRODACCESS_LOG_LEVEL"].lower()
+    if mode not in ("socket", "http"):
+        faults.append(f"PRODACCESS_SLACK_MODE is “{mode}”: it is socket or http.")
+    if mode == "socket" and not settings.secret("SLACK_APP_TOKEN"):
+        faults.append("SLACK_APP_TOKEN is missing: Socket Mode needs it. For HTTP set PRODACCESS_SLACK_MODE=http.")
+    if mode == "http" and not settings.secret("SLACK_SIGNING_SECRET"):
+        faults.append("SLACK_SIGNING_SECRET is missing: without it anybody could post clicks to /slack/events.")
+    if settings["VAULT_ADDR"] and not (settings["VAULT_ROLE_ID"] and settings.secret("VAULT_SECRET_ID")):
+        faults.append("VAULT_ADDR is set, so VAULT_ROLE_ID and VAULT_SECRET_ID (or VAULT_SECRET_ID_FILE) are needed.")
+    if level not in ("debug", "info", "warning", "error"):
+        faults.append(f"PRODACCESS_LOG_LEVEL is “{level}”: debug, info, warning or error.")
+    if not _is_address(settings["PRODACCESS_LISTEN"]):
+        faults.append(f"PRODACCESS_LISTEN is “{settings['PRODACCESS_LISTEN']}”: it looks like 127.0.0.1:8443.")
+    return faults
+
+
+def _is_address(text: str) -> bool:
+    host, colon, port = text.rpartition(":")
+    return bool(host and colon and port.isdigit() and 0 <= int(port) < 65536)
+
+
+def as_markdown() -> str:
+    """The table for the documentation."""
+    rows = ["| variable | meaning | default |", "| --- | --- | --- |"]
+    for s in TABLE:
+        name = f"`{s.name}`" + (f", or `{s.name}_FILE`" if s.secret else "")
+        default = "**required**" if s.default is None else (f"`{s.default}`" if s.default else "—")
+        rows.append(f"| {name} | {s.meaning} | {default} |")
+    return "\n".join(rows) + "\n"

@@ -1,0 +1,1 @@
+"""The issuers: one file each, the same shape each (`access.ports.Provider`)."""

@@ -1,0 +1,150 @@
+"""The in-memory twin: issues users and passwords that open nothing but its own `login`. For demo and tests."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from access.errors import HandleLost, ProviderRefused, ProviderSilent
+from access.model import Grant, Handle
+from access.ports import Clock, Gone, Guarantee, Issued, NotYet
+from access.secret import Secret
+from providers.labels import grant_label, person_label
+
+log = logging.getLogger(__name__)
+
+BACKSTOP = timedelta(seconds=60)  # the far side ends everything this long after the deadline, whatever we do
+
+
+@dataclass
+class Faults:
+    """What goes wrong next. Numbers count down, one per call that they hit."""
+
+    refuse: str = ""  # prepare and issue answer this no until it is emptied
+    silent_before: int = 0  # prepare, issue and find: the call never arrives
+    silent_after: int = 0  # prepare and issue: the call arrives and its answer is lost
+    stuck: int = 0  # revocations that change nothing
+
+    def strike(self, name: str) -> bool:
+        """Whether this fault hits now; counts it down."""
+        left: int = getattr(self, name)
+        setattr(self, name, max(0, left - 1))
+        return left > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One user of the far side."""
+
+    grant: int
+    container: str
+    password: str = field(repr=False)
+    until: datetime
+
+
+@dataclass
+class MemoryServer:
+    """The far side. Give the same one to a second provider and the first one's process has been restarted."""
+
+    containers: dict[str, datetime] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
+
+
+class MemoryProvider:
+    """An issuer without a target. It guards nothing, and says so."""
+
+    guarantee = Guarantee(
+        early_end="confirmed",
+        cuts_sessions=True,
+        lag=timedelta(0),
+        sentence="A make-believe login that guards nothing. It ends at the deadline.",
+    )
+
+    def __init__(self, clock: Clock, name: str = "memory", server: MemoryServer | None = None) -> None:
+        self.name = name
+        self.faults = Faults()
+        self.server = server or MemoryServer()
+        self._clock = clock
+        self._handles: dict[tuple[int, int], Handle] = {}
+        log.warning("provider “%s” lives in memory and guards nothing: for demo and tests only", name)
+
+    def login(self, username: str, password: str) -> bool:
+        """What the target would say."""
+        account = self.server.accounts.get(username)
+        good = account is not None and hmac.compare_digest(account.password.encode(), password.encode())
+        return good and account is not None and self._clock.now() < account.until
+
+    def live(self) -> Mapping[str, int]:
+        """User names that can still log in, with the number of the grant they belong to."""
+        now = self._clock.now()
+        return {name: account.grant for name, account in self.server.accounts.items() if now < account.until}
+
+    def check(self, uses: Mapping[str, str]) -> tuple[str, ...]:
+        """It stands in for any provider, so it takes any `uses`."""
+        del uses
+        return ()
+
+    async def prepare(self, grant: Grant, attempt: int) -> Handle:
+        known = self._handles.get((grant.number, attempt))
+        if known is not None:
+            return known
+        self._may_fail()
+        handle = Handle(grant.number, attempt, f"memory-{secrets.token_hex(8)}", self._clock.now())
+        self.server.containers[handle.locator] = grant.expires_at + BACKSTOP
+        self._may_lose_the_answer()
+        self._handles[grant.number, attempt] = handle
+        return handle
+
+    async def issue(self, grant: Grant, handle: Handle, n: int) -> Issued:
+        self._may_fail()
+        if (grant.number, handle.attempt) not in self._handles:
+            raise HandleLost(f"{grant.ref} was prepared by a process that is gone")
+        if handle.locator not in self.server.containers:
+            raise ProviderRefused(f"{grant.ref} has ended")
+        username = f"pa_{person_label(grant, 30)}-{grant_label(grant)}_{n}{secrets.token_hex(3)}"
+        password = secrets.token_urlsafe(18)
+        until = grant.expires_at + BACKSTOP
+        self.server.accounts[username] = Account(grant.number, handle.locator, password, until)
+        self._may_lose_the_answer()
+        secret = Secret({"username": username, "password": password})
+        return Issued(username, username, grant.expires_at, secret, {"engine": "memory"})
+
+    async def revoke(self, grant: Grant) -> Gone | NotYet:
+        if self.faults.strike("stuck"):
+            return NotYet("the make-believe target refuses to let go")
+        containers = {handle.locator for handle in grant.handles}
+        dead = [name for name, account in self.server.accounts.items() if account.container in containers]
+        for name in dead:
+            del self.server.accounts[name]
+        for locator in containers:
+            self.server.containers.pop(locator, None)
+        for key in [key for key in self._handles if key[0] == grant.number]:
+            del self._handles[key]
+        return Gone((f"The make-believe target has removed {len(dead)} of this grant's users.",))
+
+    async def find(self, grant: Grant) -> bool:
+        if self.faults.strike("silent_before"):
+            raise ProviderSilent("the make-believe target did not answer")
+        return any(handle.locator in self.server.containers for handle in grant.handles)
+
+    async def tidy(self) -> None:
+        now = self._clock.now()
+        self.server.accounts = {name: a for name, a in self.server.accounts.items() if now < a.until}
+        self.server.containers = {name: until for name, until in self.server.containers.items() if now < until}
+
+    async def health(self) -> str:
+        return ""
+
+    def _may_fail(self) -> None:
+        if self.faults.refuse:
+            raise ProviderRefused(self.faults.refuse)
+        if self.faults.strike("silent_before"):
+            raise ProviderSilent("the make-believe target did not answer")
+
+    def _may_lose_the_answer(self) -> None:
+        if self.faults.strike("silent_after"):
+            raise ProviderSilent("the make-believe target's answer was lost")

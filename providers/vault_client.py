@@ -1,0 +1,147 @@
+"""Calls to Vault or OpenBao: one pool of kept-alive connections, and prodaccess' own login (AppRole)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+import requests
+from hvac.adapters import RawAdapter
+from requests.adapters import HTTPAdapter
+
+from access.errors import ProviderRefused, ProviderSilent
+from access.secret import Secret
+from providers.vault_errors import VaultRefused, explain, silence
+
+Answer = dict[str, Any]
+CONNECTIONS = 16
+CODES = (200, 202, 204)
+
+
+@dataclass(frozen=True, slots=True)
+class VaultSettings:
+    """Where Vault is and who we are there. `secret_id` is asked anew at every login, so it may be rotated."""
+
+    address: str
+    role_id: str
+    secret_id: Callable[[], str] = field(repr=False)
+    mount: str = "pa-db"  # used by grants alone
+    token_role: str = "grant"
+    namespace: str = ""
+    ca: str = ""  # path to a CA bundle; empty: the public ones
+    timeout: float = 10.0  # seconds, per call
+
+
+@dataclass(frozen=True, slots=True)
+class _Login:
+    token: Secret
+    renew_at: float  # monotonic seconds: half of its life
+
+
+class VaultClient:
+    """Blocking, and safe to use from several threads.
+
+    Every call raises ProviderRefused (VaultRefused where Vault itself said no) or ProviderSilent.
+    """
+
+    def __init__(self, settings: VaultSettings) -> None:
+        self.settings = settings
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy, .netrc or CA from the environment gets between us and Vault
+        self._session.verify = settings.ca or True
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=CONNECTIONS))
+        self._login: _Login | None = None
+        self._lock = Lock()
+
+    def call(self, method: str, path: str, body: Answer | None = None) -> Answer:
+        """Call as prodaccess. Logs in when needed, and once more when the login has died."""
+        login = self._current()
+        try:
+            return self.call_as(login.token, method, path, body)
+        except VaultRefused as error:
+            if error.status != 403 or self._lives(login):
+                raise
+        return self.call_as(self._log_in(instead_of=login).token, method, path, body)
+
+    def call_as(self, token: Secret | None, method: str, path: str, body: Answer | None = None) -> Answer:
+        """Call with the token given, or with none."""
+        adapter = RawAdapter(
+            base_uri=self.settings.address,
+            token=token.reveal()["token"] if token else None,
+            namespace=self.settings.namespace or None,
+            session=self._session,
+            timeout=self.settings.timeout,
+        )
+        try:
+            response = adapter.request(method, f"/v1/{path}", json=body, raise_exception=False)
+        except requests.RequestException as error:
+            raise silence(error, self.settings.timeout) from None  # its frames and its request hold the token
+        return _read(response)
+
+    def keep_alive(self) -> None:
+        """Renew our login when half of its life is over, so that no grant has to wait for it."""
+        self._current()
+
+    def _current(self) -> _Login:
+        with self._lock:
+            login = self._login
+        if login is None:
+            return self._log_in(instead_of=None)
+        if time.monotonic() >= login.renew_at:
+            return self._renew(login)
+        return login
+
+    def _log_in(self, instead_of: _Login | None) -> _Login:
+        with self._lock:
+            if self._login is not None and self._login is not instead_of:
+                return self._login  # another thread was first
+            body = {"role_id": self.settings.role_id, "secret_id": self.settings.secret_id()}
+            self._login = _read_login(self.call_as(None, "post", "auth/approle/login", body))
+            return self._login
+
+    def _renew(self, login: _Login) -> _Login:
+        try:
+            renewed = _read_login(self.call_as(login.token, "post", "auth/token/renew-self", {}))
+        except ProviderRefused:
+            return self._log_in(instead_of=login)
+        with self._lock:
+            self._login = renewed
+        return renewed
+
+    def _lives(self, login: _Login) -> bool:
+        """A dead token and a missing policy give the same 403; only the token itself can tell."""
+        try:
+            self.call_as(login.token, "get", "auth/token/lookup-self")
+        except VaultRefused:
+            return False
+        return True
+
+
+def part(answer: Answer, *path: str) -> Any:
+    """A value from inside an answer. Raises ProviderSilent where Vault left it out."""
+    value: Any = answer
+    for key in path:
+        if not isinstance(value, dict) or value.get(key) is None:
+            raise ProviderSilent(f"Vault's answer has no `{'.'.join(path)}`")
+        value = value[key]
+    return value
+
+
+def _read_login(answer: Answer) -> _Login:
+    lifetime = float(part(answer, "auth", "lease_duration"))
+    return _Login(Secret({"token": part(answer, "auth", "client_token")}), time.monotonic() + lifetime / 2)
+
+
+def _read(response: requests.Response) -> Answer:
+    try:
+        body = response.json() if response.content else {}
+    except ValueError:
+        body = {}
+    answer: Answer = body if isinstance(body, dict) else {}
+    if response.status_code in CODES:
+        return answer
+    raise explain(response.status_code, [str(error) for error in answer.get("errors") or ()])

@@ -1,0 +1,100 @@
+"""The database itself: how it is opened, and the one way a transaction runs.
+
+SQLite: WAL, `synchronous=FULL` (NORMAL may lose the last commits at power loss), one process (a lock file held
+for life, freed by the kernel even on `kill -9`), one writer thread. PostgreSQL: a small pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from access.errors import AccessError, Stale, Unavailable
+
+log = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
+
+
+class DatabaseLocked(AccessError):
+    """A second process on one SQLite file."""
+
+
+class Database:
+    """Runs functions of a connection, each in one transaction on a worker thread."""
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        if parsed.get_backend_name() == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        self._lock = _lock_beside(Path(parsed.database)) if self.is_sqlite and parsed.database else None
+        # hide_parameters: an error's text must not quote what was bound (token hashes, reasons)
+        self.engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=not self.is_sqlite)
+        if self.is_sqlite:
+            _prepare_sqlite(self.engine)
+        self._readers = ThreadPoolExecutor(4, thread_name_prefix="store-read")
+        self._writers = ThreadPoolExecutor(1 if self.is_sqlite else 8, thread_name_prefix="store-write")
+
+    async def read(self, work: Callable[[Connection], _Result]) -> _Result:
+        """Run `work` on a consistent view. Raises Unavailable."""
+        return await self._run(self._readers, work, write=False)
+
+    async def write(self, work: Callable[[Connection], _Result]) -> _Result:
+        """Run `work` and commit, or roll back whatever it raises. Raises Unavailable, Stale."""
+        return await self._run(self._writers, work, write=True)
+
+    async def _run(self, pool: ThreadPoolExecutor, work: Callable[[Connection], _Result], *, write: bool) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(pool, self.transact, work, write)
+
+    def transact(self, work: Callable[[Connection], _Result], write: bool = True) -> _Result:  # noqa: FBT001, FBT002
+        """The synchronous form, for start-up and migrations."""
+        try:
+            with self.engine.connect().execution_options(prodaccess_write=write) as connection, connection.begin():
+                return work(connection)
+        except IntegrityError as error:
+            raise Stale("Somebody else wrote this first.") from error
+        except DBAPIError as error:
+            log.warning("database does not answer", extra={"action": "database", "kind": type(error).__name__})
+            raise Unavailable("The database does not answer. Nothing was changed; try again shortly.") from error
+
+    def close(self) -> None:
+        self._readers.shutdown()
+        self._writers.shutdown()
+        self.engine.dispose()
+        if self._lock is not None:
+            self._lock.close()
+
+
+def _lock_beside(path: Path) -> IO[str]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = path.with_name(path.name + ".lock").open("w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        raise DatabaseLocked(
+            f"{path} is in use by another prodaccess. SQLite serves one process; several need PostgreSQL."
+        ) from None
+    return handle
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves, see below
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        # IMMEDIATE takes the write lock at once: a transaction that read first could not upgrade later
+        write = connection.get_execution_options().get("prodaccess_write", True)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -1,0 +1,105 @@
+"""The first tables: access, sign-ins, notes, and the audit ledger with its insert-only triggers."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+_KINDS = {"text": sa.Text, "int": sa.Integer, "big": sa.BigInteger, "bytes": sa.LargeBinary, "bool": sa.Boolean}
+
+# column: kind, then `?` when it may be NULL
+_TABLES = {
+    "counter": ("name", "name text, value big"),
+    "access_request": (
+        "id",
+        "id text, number big, key text, requester_id text, requester text, target text, role text, duration big, "
+        "reason text, ticket text, state text, created_at big, due_at big?, policy_hash text, rule text, "
+        "approvals_needed int, decided_by text?, decided_at big?, note text, version int",
+    ),
+    "access_vote": ("request_id person_id", "request_id text, person_id text, person text, at big, rule text"),
+    "access_grant": (
+        "number",
+        "number big, request_id text, requester text, target text, role text, reason text, ticket text, "
+        "provider text, uses text, state text, created_at big, expires_at big, due_at big?, attempts int, cause text?, "
+        "ended_by text?, ending_since big?, ended_at big?, effective_by big?, escalated bool, version int",
+    ),
+    "access_handle": ("grant_number attempt", "grant_number big, attempt int, locator text, created_at big"),
+    "access_lease": (
+        "grant_number n",
+        "grant_number big, n int, attempt int, public_id text, locator text, issued_at big, not_after big, "
+        "gone_at big?",
+    ),
+    "login_code": ("code_hash", "code_hash text, person text, expires_at big, used_at big?"),
+    "device": (
+        "id",
+        "id text, person_id text, person text, token_hash text, public_key text, host text, address text, "
+        "created_at big, expires_at big, ended_at big?",
+    ),
+    "note": ("key", "key text, value text"),
+    "ledger_entry": ("log_id seq", "log_id int, seq big, recorded_at big, type text, ref text, leaf bytes, body bytes"),
+    "ledger_frontier": ("log_id", "log_id int, size big, epoch big, right_edge bytes, last_recorded_at big"),
+    "ledger_subject": ("log_id ref", "log_id int, ref text, count big, last_seq big"),
+    "ledger_tile": ("log_id level idx", "log_id int, level int, idx big, width int, hashes bytes"),
+    "ledger_checkpoint": ("log_id size", "log_id int, size big, root bytes, note text, kind text, created_at big"),
+}
+
+_UNIQUE = (
+    ("access_request", "number"),
+    ("access_request", "key"),
+    ("access_grant", "request_id"),
+    ("device", "token_hash"),
+)
+
+_SQLITE_INSERT_ONLY = """
+CREATE TRIGGER {table}_no_{verb} BEFORE {verb} ON {table}
+BEGIN SELECT RAISE(ABORT, 'the audit log is insert-only'); END
+"""
+
+_POSTGRESQL_INSERT_ONLY = """
+CREATE FUNCTION ledger_insert_only() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'the audit log is insert-only'; END $$;
+CREATE TRIGGER ledger_entry_rows BEFORE UPDATE OR DELETE ON ledger_entry
+  FOR EACH ROW EXECUTE FUNCTION ledger_insert_only();
+CREATE TRIGGER ledger_entry_all BEFORE TRUNCATE ON ledger_entry
+  FOR EACH STATEMENT EXECUTE FUNCTION ledger_insert_only();
+"""
+
+
+def upgrade() -> None:
+    for name, (keys, columns) in _TABLES.items():
+        op.create_table(name, *[_column(column, keys.split()) for column in columns.split(", ")])
+    for table, name in _UNIQUE:
+        op.create_index(f"{table}_{name}", table, [name], unique=True)
+    for table in ("access_request", "access_grant"):
+        where = sa.text("due_at IS NOT NULL")
+        op.create_index(f"{table}_due", table, ["due_at"], sqlite_where=where, postgresql_where=where)
+    op.create_index("access_request_requester_id", "access_request", ["requester_id"])
+    op.create_index("device_person_id", "device", ["person_id"])
+    op.create_index("ix_ledger_entry_ref", "ledger_entry", ["ref"])
+    op.execute("INSERT INTO counter (name, value) VALUES ('request', 0)")
+    frontier = "INSERT INTO ledger_frontier (log_id, size, epoch, right_edge, last_recorded_at) VALUES (1, 0, 0, {}, 0)"
+    op.execute(frontier.format("x''" if op.get_bind().dialect.name == "sqlite" else "''::bytea"))
+    _insert_only()
+
+
+def _column(text: str, keys: list[str]) -> sa.Column[object]:
+    name, kind = text.split()
+    return sa.Column(
+        name,
+        _KINDS[kind.rstrip("?")](),
+        primary_key=name in keys,
+        nullable=kind.endswith("?"),
+        autoincrement=False,
+    )
+
+
+def _insert_only() -> None:
+    if op.get_bind().dialect.name == "sqlite":
+        for verb in ("UPDATE", "DELETE"):
+            op.execute(_SQLITE_INSERT_ONLY.format(table="ledger_entry", verb=verb))
+        return
+    for statement in _POSTGRESQL_INSERT_ONLY.strip().split(";\n"):
+        op.execute(statement)

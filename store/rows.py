@@ -1,0 +1,159 @@
+"""Values to rows and rows to values, in one place each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from access.model import (
+    Cause,
+    Device,
+    Grant,
+    GrantState,
+    Handle,
+    Lease,
+    LoginCode,
+    Person,
+    Request,
+    RequestState,
+    Vote,
+)
+from audit.canonical import micros, moment
+
+_Row = Any  # a SQLAlchemy Row: its attributes are the columns
+
+
+def person_text(person: Person | None) -> str | None:
+    return None if person is None else json.dumps([person.id, person.name, person.slack_id], ensure_ascii=False)
+
+
+def _person(text: str) -> Person:
+    return Person(*json.loads(text))
+
+
+def _maybe_person(text: str | None) -> Person | None:
+    return None if text is None else _person(text)
+
+
+def _micros(when: datetime | None) -> int | None:
+    return None if when is None else micros(when)
+
+
+def _moment(value: int | None) -> datetime | None:
+    return None if value is None else moment(value)
+
+
+def request_row(request: Request) -> dict[str, Any]:
+    return {
+        "id": request.id, "number": request.number, "key": request.key, "requester_id": request.requester.id,
+        "requester": person_text(request.requester), "target": request.target, "role": request.role,
+        "duration": round(request.duration.total_seconds()), "reason": request.reason, "ticket": request.ticket,
+        "state": request.state.value, "created_at": micros(request.created_at), "due_at": _micros(request.due_at),
+        "policy_hash": request.policy_hash, "rule": request.rule, "approvals_needed": request.approvals_needed,
+        "decided_by": person_text(request.decided_by), "decided_at": _micros(request.decided_at),
+        "note": request.note, "version": request.version + 1,
+    }  # fmt: skip
+
+
+def request_of(row: _Row, votes: Iterable[_Row]) -> Request:
+    return Request(
+        id=row.id, number=row.number, key=row.key, requester=_person(row.requester), target=row.target,
+        role=row.role, duration=timedelta(seconds=row.duration), reason=row.reason, ticket=row.ticket,
+        state=RequestState(row.state), created_at=moment(row.created_at), due_at=_moment(row.due_at),
+        policy_hash=row.policy_hash, rule=row.rule, approvals_needed=row.approvals_needed,
+        votes=tuple(vote_of(vote) for vote in votes), decided_by=_maybe_person(row.decided_by),
+        decided_at=_moment(row.decided_at), note=row.note, version=row.version,
+    )  # fmt: skip
+
+
+def vote_row(vote: Vote) -> dict[str, Any]:
+    return {
+        "request_id": vote.request_id, "person_id": vote.by.id, "person": person_text(vote.by),
+        "at": micros(vote.at), "rule": vote.rule,
+    }  # fmt: skip
+
+
+def vote_of(row: _Row) -> Vote:
+    return Vote(row.request_id, _person(row.person), moment(row.at), row.rule)
+
+
+def grant_row(grant: Grant) -> dict[str, Any]:
+    return {
+        "number": grant.number, "request_id": grant.request_id, "requester": person_text(grant.requester),
+        "target": grant.target, "role": grant.role, "reason": grant.reason, "ticket": grant.ticket,
+        "provider": grant.provider, "uses": json.dumps(dict(grant.uses), ensure_ascii=False),
+        "state": grant.state.value, "created_at": micros(grant.created_at), "expires_at": micros(grant.expires_at),
+        "due_at": _micros(grant.due_at), "attempts": grant.attempts,
+        "cause": grant.cause.value if grant.cause else None, "ended_by": person_text(grant.ended_by),
+        "ending_since": _micros(grant.ending_since), "ended_at": _micros(grant.ended_at),
+        "effective_by": _micros(grant.effective_by), "escalated": grant.escalated, "version": grant.version + 1,
+    }  # fmt: skip
+
+
+def grant_of(row: _Row, handles: Iterable[_Row], leases: Iterable[_Row]) -> Grant:
+    return Grant(
+        number=row.number, request_id=row.request_id, requester=_person(row.requester), target=row.target,
+        role=row.role, reason=row.reason, ticket=row.ticket, provider=row.provider, uses=json.loads(row.uses),
+        state=GrantState(row.state), created_at=moment(row.created_at), expires_at=moment(row.expires_at),
+        due_at=_moment(row.due_at), attempts=row.attempts, cause=Cause(row.cause) if row.cause else None,
+        ended_by=_maybe_person(row.ended_by), ending_since=_moment(row.ending_since),
+        ended_at=_moment(row.ended_at), effective_by=_moment(row.effective_by), escalated=row.escalated,
+        handles=tuple(_handle_of(h) for h in handles), leases=tuple(_lease_of(lease) for lease in leases),
+        version=row.version,
+    )  # fmt: skip
+
+
+def handle_row(handle: Handle) -> dict[str, Any]:
+    return {
+        "grant": handle.grant, "attempt": handle.attempt, "locator": handle.locator,
+        "created_at": micros(handle.created_at),
+    }  # fmt: skip
+
+
+def _handle_of(row: _Row) -> Handle:
+    return Handle(row.grant, row.attempt, row.locator, moment(row.created_at))
+
+
+def lease_row(lease: Lease) -> dict[str, Any]:
+    return {
+        "grant": lease.grant, "n": lease.n, "attempt": lease.attempt, "public_id": lease.public_id,
+        "locator": lease.locator, "issued_at": micros(lease.issued_at), "not_after": micros(lease.not_after),
+        "gone_at": _micros(lease.gone_at),
+    }  # fmt: skip
+
+
+def _lease_of(row: _Row) -> Lease:
+    return Lease(
+        row.grant, row.n, row.attempt, row.public_id, row.locator, moment(row.issued_at), moment(row.not_after),
+        _moment(row.gone_at),
+    )  # fmt: skip
+
+
+def code_row(code: LoginCode) -> dict[str, Any]:
+    return {
+        "code_hash": code.code_hash, "person": person_text(code.person), "expires_at": micros(code.expires_at),
+        "used_at": _micros(code.used_at),
+    }  # fmt: skip
+
+
+def code_of(row: _Row) -> LoginCode:
+    return LoginCode(row.code_hash, _person(row.person), moment(row.expires_at), _moment(row.used_at))
+
+
+def device_row(device: Device) -> dict[str, Any]:
+    return {
+        "id": device.id, "person_id": device.person.id, "person": person_text(device.person),
+        "token_hash": device.token_hash, "public_key": device.public_key, "host": device.host,
+        "address": device.address, "created_at": micros(device.created_at),
+        "expires_at": micros(device.expires_at), "ended_at": _micros(device.ended_at),
+    }  # fmt: skip
+
+
+def device_of(row: _Row) -> Device:
+    return Device(
+        id=row.id, person=_person(row.person), token_hash=row.token_hash, public_key=row.public_key, host=row.host,
+        address=row.address, created_at=moment(row.created_at), expires_at=moment(row.expires_at),
+        ended_at=_moment(row.ended_at),
+    )  # fmt: skip
