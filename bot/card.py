@@ -7,7 +7,7 @@ from collections.abc import Callable
 from access.duration import in_words
 from access.events import GrantEnded, GrantEnding, GrantFailed, RequestDenied
 from access.model import Cause, Person
-from bot.blocks import Block, Button, Message, actions, facts, header, note, person, said, small
+from bot.blocks import Block, Button, Message, actions, facts, header, note, person, said, section, small
 from bot.forms import written
 from bot.names import APPROVE, DENY, END, WHO
 from bot.story import Phase, Story
@@ -20,7 +20,7 @@ def card(story: Story) -> Message:
     title = f"{story.ref} · {story.what} · {in_words(asked.duration)}"
     status = STATUS[story.phase](story)
     rows = [("Requester", person(asked.by.slack_id) if asked.by else "–"), ("Ticket", asked.ticket or "none")]
-    blocks = [header(title), note(status), facts(rows), said(asked.reason or "no reason given", _name(asked.by))]
+    blocks = [header(title), section(status), facts(rows), said(asked.reason or "no reason given", _name(asked.by))]
     blocks += _aside(story)
     blocks.append(note(_policy(story)))
     blocks += _buttons(story)

@@ -24,22 +24,28 @@ from bot.words import at, escaped
 
 def to_requester(event: Event, story: Story, cli: str) -> Message | None:
     """What the requester hears of this fact directly, if anything."""
+    if isinstance(event, GrantActive):
+        return yours(story, cli)
+    told = _told(event)
+    return _letter(f"{_what(story)} {told[0]}", *told[1:]) if told else None
+
+
+def _told(event: Event) -> tuple[str, *tuple[Block, ...]] | None:
+    told: tuple[str, *tuple[Block, ...]] | None = None
     match event:
-        case GrantActive():
-            return yours(story, cli)
         case RequestDenied(reason=reason, by=by):
             name = by.name if by else ""
-            return _letter(f"{_what(story)} was denied by {escaped(name, 80)}.", said(reason, name))
+            told = (f"was denied by {escaped(name, 80)}.", said(reason, name))
         case RequestExpired():
-            return _letter(f"{_what(story)} lapsed: nobody decided in time. Ask again when somebody is there.")
+            told = ("lapsed: nobody decided in time. Ask again when somebody is there.",)
         case GrantFailed(why=why):
-            return _letter(f"{_what(story)} could not be opened; no access was given.", small(why))
+            told = ("could not be opened; no access was given.", small(why))
         case GrantEnding(cause=cause, by=by) if cause not in (Cause.DEADLINE, Cause.REQUESTER):
             who = f" ({escaped(by.name, 80)})" if by else ""
-            return _letter(f"{_what(story)} is being taken back {cause_of(cause)}{who}.")
+            told = (f"is being taken back {cause_of(cause)}{who}.",)
         case GrantEnded(cause=cause):
-            return _letter(f"{_what(story)} has ended {cause_of(cause)}. It is proven gone.")
-    return None
+            told = (f"has ended {cause_of(cause)}. It is proven gone.",)
+    return told
 
 
 def yours(story: Story, cli: str) -> Message:

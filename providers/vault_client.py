@@ -29,7 +29,7 @@ class VaultSettings:
     role_id: str
     secret_id: Callable[[], str] = field(repr=False)
     mount: str = "pa-db"  # used by grants alone
-    token_role: str = "grant"
+    token_role: str = "grant"  # noqa: S105  the name of a role
     namespace: str = ""
     ca: str = ""  # path to a CA bundle; empty: the public ones
     timeout: float = 10.0  # seconds, per call

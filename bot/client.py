@@ -1,0 +1,38 @@
+"""The Slack client: one kind of retry, and a proxy only where it belongs."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.settings import BotSettings, revealed
+
+TIMEOUT = 10  # seconds
+_SLACK = "https://slack.com/api/"
+
+
+def make_client(settings: BotSettings) -> AsyncWebClient:
+    """Never retries after a lost connection: Slack may have committed, and a second post would be a second message."""
+    url = settings.base_url or _SLACK
+    proxy = proxy_for(url)
+    client = AsyncWebClient(
+        token=revealed(settings.bot_token),
+        base_url=url,
+        timeout=TIMEOUT,
+        proxy=proxy,
+        retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=1)],
+    )
+    client.proxy = proxy  # the constructor reads HTTPS_PROXY itself, and for every host
+    return client
+
+
+def proxy_for(url: str) -> str | None:
+    """What the environment says about this host: NO_PROXY counts, and nothing local goes through a proxy."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host in ("localhost", "127.0.0.1", "::1") or proxy_bypass(host):
+        return None
+    return getproxies().get(parts.scheme)

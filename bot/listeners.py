@@ -1,0 +1,36 @@
+"""Which act runs which handler: the whole list, registered through the gate."""
+
+from __future__ import annotations
+
+from bot.asking import Asking
+from bot.deciding import Deciding
+from bot.gate import Act, Does, Gate
+from bot.looking import Looking
+from bot.names import APPROVE, ASK_FORM, CANCEL, DENY, DENY_FORM, END, NOT_ME, OPEN_CARD, ROLE, TARGET, WHO
+
+
+def register(gate: Gate, command: str, asking: Asking, deciding: Deciding, looking: Looking) -> None:
+    """Nothing else in the bot listens to Slack."""
+
+    @gate.command(command)
+    async def slash(act: Act) -> None:
+        if not await looking.command(act):
+            await asking.command(act)
+
+    gate.action(TARGET)(asking.choose)
+    gate.action(ROLE)(asking.choose)
+    gate.form(ASK_FORM)(asking.submit)
+
+    gate.action(APPROVE, Does.GIVES)(deciding.approve)
+    gate.action(DENY, Does.TAKES)(deciding.open_deny)
+    gate.form(DENY_FORM, Does.TAKES)(deciding.deny)
+    gate.action(END, Does.TAKES)(deciding.end)
+    gate.action(CANCEL, Does.TAKES)(deciding.cancel)
+    gate.action(NOT_ME, Does.TAKES)(deciding.not_me)
+
+    gate.action(WHO)(looking.who)
+    gate.action(OPEN_CARD)(nothing)
+
+
+async def nothing(_: Act) -> None:
+    """A link that the client follows by itself; it only wants its acknowledgement."""

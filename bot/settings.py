@@ -1,0 +1,54 @@
+"""What the bot is told and what it is given. Frozen; nothing here is made at import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from access.broker import Broker
+from access.ports import Clock, Notebook, PolicySource, Store
+from access.secret import Secret
+from access.signin import SignIns
+from access.tasks import Tasks
+from audit.log import Feed
+
+
+@dataclass(frozen=True, slots=True)
+class BotSettings:
+    """Each Secret holds exactly one value. An `app_token` means Socket Mode; without it, signed HTTP.
+
+    `team_ids`: workspaces, or Enterprise Grid organisations, whose people may act; empty means nobody.
+    `audit_channel`: an id, or `#name`.
+    """
+
+    bot_token: Secret
+    team_ids: frozenset[str]
+    audit_channel: str
+    app_token: Secret | None = None
+    signing_secret: Secret | None = None
+    base_url: str | None = None  # another Slack than slack.com: the local one
+    command: str = "/prodaccess"
+    cli_hint: str = "prodaccess"
+
+
+@dataclass(frozen=True, slots=True)
+class BotParts:
+    """Everything the bot works with."""
+
+    broker: Broker
+    sign_ins: SignIns
+    policies: PolicySource
+    feed: Feed
+    notebook: Notebook
+    store: Store
+    clock: Clock
+    tasks: Tasks
+    settings: BotSettings
+
+
+class NotReady(Exception):
+    """The bot cannot start; the sentence says what to change."""
+
+
+def revealed(secret: Secret | None) -> str:
+    """The one value of a Secret, for the Slack client. Never log or store it."""
+    return next(iter(secret.reveal().values()), "") if secret else ""

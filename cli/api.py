@@ -1,0 +1,72 @@
+"""The calls of the API by name. Values are the JSON as it came."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from . import session
+from .client import Client, Server, checked
+from .exits import Usage
+
+_REF = re.compile(r"(?:PA-)?([1-9][0-9]{0,14})", re.IGNORECASE)
+_OPENING_TIMEOUT = 40.0  # the server waits for an opening, and then for the provider
+
+
+def parse_ref(text: str) -> str:
+    """`pa-7` or `7` as `PA-7`. Raises Usage."""
+    match = _REF.fullmatch(text.strip())
+    if match is None:
+        raise Usage(f"“{text[:40]}” is not a request. They look like PA-7; `prodaccess list` shows yours.")
+    return f"PA-{match.group(1)}"
+
+
+class Api:
+    """Everything a signed-in terminal can ask of the server."""
+
+    def __init__(self) -> None:
+        signed_in, self.room = session.load()
+        self.server = signed_in.server
+        self._client = Client(Server(signed_in.server), signed_in.token, signed_in.key)
+
+    def me(self) -> dict[str, Any]:
+        return dict(self._client.call("GET", "/v1/me"))
+
+    def sign_out(self) -> None:
+        self._client.call("DELETE", "/v1/login")
+
+    def targets(self) -> list[dict[str, Any]]:
+        return list(self._client.call("GET", "/v1/targets"))
+
+    def ask(self, ask: dict[str, str]) -> dict[str, Any]:
+        return dict(self._client.call("POST", "/v1/requests", ask))
+
+    def requests(self, *, everybody: bool) -> list[dict[str, Any]]:
+        return list(self._client.call("GET", f"/v1/requests{'?all=true' if everybody else ''}"))
+
+    def request(self, ref: str) -> dict[str, Any]:
+        return dict(self._client.call("GET", f"/v1/requests/{ref}"))
+
+    def changed(self, ref: str, mark: str, seconds: int = 25) -> dict[str, Any]:
+        """The request once its mark is another one, or as it is after `seconds`."""
+        query = urlencode({"wait": seconds, "after_state": mark})
+        return dict(self._client.call("GET", f"/v1/requests/{ref}?{query}", timeout=seconds + 15))
+
+    def history(self, ref: str) -> list[dict[str, Any]]:
+        return list(self._client.call("GET", f"/v1/requests/{ref}/history"))
+
+    def end(self, ref: str) -> dict[str, Any]:
+        return dict(self._client.call("POST", f"/v1/requests/{ref}/end", timeout=_OPENING_TIMEOUT))
+
+    def collect(self, ref: str) -> dict[str, Any]:
+        """A fresh credential: the secret is in what this returns."""
+        return dict(self._client.call("POST", f"/v1/grants/{quote(ref)}/credentials", timeout=_OPENING_TIMEOUT))
+
+
+def sign_in(server: str, code: str, host: str, public_key: str) -> dict[str, Any]:
+    """The token for a one-time code."""
+    body = json.dumps({"code": code, "host": host, "public_key": public_key}).encode()
+    answer = Server(server).send("POST", "/v1/login", body, {"Content-Type": "application/json"}, 20.0)
+    return dict(checked(answer))

@@ -1,0 +1,56 @@
+"""Credentials kept for the moments between two calls: in memory only, private, gone when they are over.
+
+An SDK starts us at every call in the last quarter of an hour of a session; without this each of them would be a new
+credential.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from .room import Room, find_room
+
+_EARLY = 60.0  # seconds before its end at which a credential that can still be renewed is
+
+
+def kept(ref: str) -> dict[str, Any] | None:
+    """The credential, while it is good. Looks at nothing else, so that it costs next to nothing."""
+    room = find_room()
+    found = room.read(_name(ref)) if room and room.in_memory else None
+    if room is None or found is None:
+        return None
+    if found["good_until"] > time.time():
+        return dict(found["credential"])
+    room.remove(_name(ref))
+    return None
+
+
+def keep(room: Room, credential: dict[str, Any]) -> None:
+    """Until a minute before it ends, or to the end where a new one would not live longer. Not on a disk."""
+    from .output import epoch
+
+    if not room.in_memory:
+        return
+    lag = epoch(credential["not_after"]) - epoch(credential["expires_at"])
+    # Counted from the seconds the server says are left: the clocks of the two machines need not agree.
+    life = credential["expires_in"] + (lag - _EARLY if lag < 0 else 0)
+    _sweep(room)
+    if life > 0:
+        room.write(_name(credential["ref"]), {"good_until": time.time() + life, "credential": credential})
+
+
+def drop(room: Room, ref: str) -> None:
+    """It has ended."""
+    room.remove(_name(ref))
+
+
+def _sweep(room: Room) -> None:
+    for name in room.names():
+        found = room.read(name) if name.startswith("credential-") else None
+        if found is not None and found["good_until"] <= time.time():
+            room.remove(name)
+
+
+def _name(ref: str) -> str:
+    return f"credential-{ref}.json"

@@ -1,0 +1,107 @@
+"""Calls to the server: HTTPS with verified certificates (plain HTTP only to this machine), each one signed."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from .exits import CliError, Ended, NotSignedIn, Unreachable, Usage
+from .output import safe
+
+_LOCAL = ("127.0.0.1", "localhost", "::1")
+_ERRORS: dict[int, type[CliError]] = {
+    400: Usage, 401: NotSignedIn, 403: CliError, 404: Usage, 409: Ended, 502: Unreachable, 503: Unreachable,
+    504: Unreachable,
+}  # fmt: skip
+TIMEOUT = 20.0
+
+
+class Answer(NamedTuple):
+    """`body` is the JSON, None when it is none."""
+
+    status: int
+    body: Any
+
+
+class Server:
+    """One server by its base URL. Each call has a connection of its own: there are few, and none is ever stale."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+            raise Usage(f"“{safe(url)}” is not a server's URL. One looks like https://prodaccess.example.com")
+        if parts.scheme == "http" and parts.hostname not in _LOCAL:
+            raise Usage(f"{safe(url)} is not encrypted. Use https; plain http is for this machine only.")
+        self.url = url.rstrip("/")
+        self._parts = parts
+
+    def send(self, method: str, path: str, body: bytes, headers: dict[str, str], timeout: float) -> Answer:  # noqa: PLR0913  as HTTP has it
+        """Raises Unreachable. `path` may have a query."""
+        kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
+        connection = kind(self._parts.hostname or "", self._parts.port, timeout=timeout)
+        try:
+            connection.request(method, self._parts.path.rstrip("/") + path, body or None, headers)
+            response = connection.getresponse()
+            return Answer(response.status, _decoded(response.read()))
+        except (OSError, http.client.HTTPException) as error:
+            raise Unreachable(f"{self.url} does not answer ({_cause(error)}). Are you on the right network?") from None
+        finally:
+            connection.close()
+
+
+class Client:
+    """Signed calls of one sign-in. A clock that is off is corrected by the server's, once."""
+
+    def __init__(self, server: Server, token: str, key: str) -> None:
+        self._server = server
+        self._token = token
+        self._key = key
+        self._ahead = 0.0  # the server's clock minus ours
+
+    def call(self, method: str, path: str, value: Any = None, timeout: float = TIMEOUT) -> Any:
+        """The answer's JSON. Raises a CliError with the server's own sentence."""
+        body = b"" if value is None else json.dumps(value).encode()
+        answer = self._signed(method, path, body, timeout)
+        if answer.status == 401 and _member(answer, "type") == "/problems/clock-apart":
+            self._ahead = float(answer.body.get("now", time.time())) - time.time()
+            answer = self._signed(method, path, body, timeout)
+        return checked(answer)
+
+    def _signed(self, method: str, path: str, body: bytes, timeout: float) -> Answer:
+        from .proof import Call, prove
+
+        url = self._server.url + path.partition("?")[0]
+        proof = prove(self._key, Call(method, url, body, self._token, int(time.time() + self._ahead)))
+        headers = {"Authorization": f"DPoP {self._token}", "DPoP": proof, "Content-Type": "application/json"}
+        return self._server.send(method, path, body, headers, timeout)
+
+
+def checked(answer: Answer) -> Any:
+    """The JSON of a good answer. Raises the CliError for any other."""
+    if 200 <= answer.status < 300:
+        return answer.body
+    error = _ERRORS.get(answer.status, CliError)
+    detail = _member(answer, "detail")
+    raise error(safe(detail) if detail else f"The server answered {answer.status}. Is its URL right?")
+
+
+def _member(answer: Answer, name: str) -> str:
+    return str(answer.body.get(name, "")) if isinstance(answer.body, dict) else ""
+
+
+def _decoded(data: bytes) -> Any:
+    try:
+        return json.loads(data) if data else None
+    except ValueError:
+        return None
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "it took too long"
+    if isinstance(error, OSError):
+        return safe(getattr(error, "verify_message", "") or error.strerror or str(error))
+    return "it is not an HTTP server"

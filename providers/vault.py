@@ -1,0 +1,195 @@
+"""HashiCorp Vault and OpenBao: database users that live exactly as long as a grant.
+
+Each grant gets a token of its own, an orphan made from a token role: whatever is read with it dies with it, even when
+prodaccess is gone. The token's secret stays in this process; what is recorded is its accessor, which can only end it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from access.errors import HandleLost, ProviderError, ProviderRefused, ProviderSilent
+from access.model import Grant, Handle
+from access.ports import Clock, Gone, Guarantee, Issued, NotYet
+from access.secret import Secret
+from providers.labels import grant_label, person_label
+from providers.uses import key_faults
+from providers.vault_client import Answer, VaultClient, VaultSettings, part
+from providers.vault_ending import Held, VaultEnding
+from providers.vault_errors import VaultRefused
+
+log = logging.getLogger(__name__)
+
+BACKSTOP = timedelta(seconds=60)  # Vault itself ends everything this long after the deadline
+NAME_LENGTH = 44  # the user-name template keeps this much of a token's display name
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+
+class VaultProvider:
+    """An issuer of database users.
+
+    `uses`: `role` is required; `host`, `port`, `dbname`, `sslmode` serve the terminal and the probe.
+    """
+
+    guarantee = Guarantee(
+        early_end="confirmed",
+        cuts_sessions=True,
+        lag=timedelta(0),
+        sentence=(
+            "Ends at the deadline: Vault drops the database user, open sessions are cut, "
+            "and the old login is tried to prove it."
+        ),
+    )
+
+    def __init__(self, settings: VaultSettings, clock: Clock, name: str = "vault") -> None:
+        self.name = name
+        self._settings = settings
+        self._clock = clock
+        self._client = VaultClient(settings)
+        self._ending = VaultEnding(self._client)
+        self._tokens: dict[tuple[int, int], tuple[Handle, Secret]] = {}
+        self._held: dict[int, dict[str, Held]] = {}  # by grant, then by lease id
+        self._forget_at: dict[int, datetime] = {}
+
+    def check(self, uses: Mapping[str, str]) -> tuple[str, ...]:
+        faults = list(key_faults(uses, ("role",), ("host", "port", "dbname", "sslmode")))
+        if not re.fullmatch(r"[\w.-]*", uses.get("role", "")):
+            faults.append("`role` is the name of a role below Vault's mount: letters, digits, dots and dashes.")
+        if not re.fullmatch(r"[1-9][0-9]{0,4}", uses.get("port", "5432")):
+            faults.append("`port` is a number from 1 to 65535.")
+        if uses.get("sslmode", "prefer") not in SSL_MODES:
+            faults.append(f"`sslmode` is one of {', '.join(SSL_MODES)}.")
+        return tuple(faults)
+
+    async def prepare(self, grant: Grant, attempt: int) -> Handle:
+        known = self._tokens.get((grant.number, attempt))
+        if known is not None:
+            return known[0]
+        seconds = self._seconds_left(grant)
+        handle, token = await asyncio.to_thread(self._make_token, grant, attempt, seconds)
+        self._tokens[grant.number, attempt] = (handle, token)
+        self._forget_at[grant.number] = grant.expires_at + BACKSTOP
+        return handle
+
+    def _make_token(self, grant: Grant, attempt: int, seconds: int) -> tuple[Handle, Secret]:
+        lifetime = f"{seconds + int(BACKSTOP.total_seconds())}s"
+        label = grant_label(grant)
+        body = {
+            "policies": [f"grant-{grant.uses.get('role', '')}"],
+            "meta": {
+                "grant": grant.ref, "attempt": str(attempt), "requester": grant.requester.name, "ticket": grant.ticket
+            },
+            "display_name": f"{person_label(grant, NAME_LENGTH - len(label) - 1)}-{label}",
+            "ttl": lifetime,
+            "explicit_max_ttl": lifetime,
+            "renewable": False,
+        }  # fmt: skip
+        created = self._clock.now()
+        answer = self._client.call("post", f"auth/token/create/{self._settings.token_role}", body)
+        handle = Handle(grant.number, attempt, part(answer, "auth", "accessor"), created)
+        if part(answer, "auth", "orphan") is not True:
+            self._client.call("post", "auth/token/revoke-accessor", {"accessor": handle.locator})
+            raise ProviderRefused(
+                f"Vault's token role “{self._settings.token_role}” does not make orphans: set orphan=true"
+            )
+        return handle, Secret({"token": part(answer, "auth", "client_token")})
+
+    async def issue(self, grant: Grant, handle: Handle, n: int) -> Issued:
+        del n  # Vault makes a new user name each time
+        known = self._tokens.get((grant.number, handle.attempt))
+        if known is None:
+            raise HandleLost(f"{grant.ref} was prepared by a process that is gone")
+        return await asyncio.to_thread(self._issue, grant, known)
+
+    def _issue(self, grant: Grant, known: tuple[Handle, Secret]) -> Issued:
+        answer = self._read_credential(grant, known)
+        lease_id, data = part(answer, "lease_id"), part(answer, "data")
+        if not lease_id:
+            raise ProviderRefused("Vault gives no lease here, so it could not be taken back")
+        username, secret = part(data, "username"), Secret({k: part(data, k) for k in ("username", "password")})
+        self._held.setdefault(grant.number, {})[lease_id] = Held(username, secret)
+        not_after = self._set_end(grant, lease_id)
+        return Issued(username, lease_id, not_after, secret, self._hints(grant))
+
+    def _read_credential(self, grant: Grant, known: tuple[Handle, Secret]) -> Answer:
+        handle, token = known
+        role = grant.uses.get("role", "")
+        try:
+            return self._client.call_as(token, "get", f"{self._settings.mount}/creds/{role}")
+        except VaultRefused as error:
+            if error.status != 403 or self._ending.token_lives(handle.locator):
+                raise
+        self._tokens.pop((grant.number, handle.attempt), None)
+        raise HandleLost(f"Vault has ended the token of {grant.ref}")
+
+    def _set_end(self, grant: Grant, lease_id: str) -> datetime:
+        """Have the database's own expiry (`VALID UNTIL`) follow the deadline: it began with the role's default."""
+        now = self._clock.now()
+        try:
+            body = {"lease_id": lease_id, "increment": self._seconds_left(grant)}
+            seconds = int(part(self._client.call("put", "sys/leases/renew", body), "lease_duration"))
+        except ProviderError as error:
+            with suppress(ProviderError):
+                self._client.call("put", "sys/leases/revoke", {"lease_id": lease_id, "sync": True})
+            raise ProviderSilent(f"a credential was made, but its end could not be set: {error}") from error
+        end = now + timedelta(seconds=seconds)
+        if end > grant.expires_at + BACKSTOP:
+            log.warning("the database's own expiry is later than the deadline", extra={"ref": grant.ref})
+        return min(end, grant.expires_at)
+
+    def _hints(self, grant: Grant) -> dict[str, str]:
+        return {k: grant.uses[k] for k in ("host", "port", "dbname", "sslmode") if k in grant.uses} | {
+            "engine": "postgres"
+        }
+
+    def _seconds_left(self, grant: Grant) -> int:
+        seconds = int((grant.expires_at - self._clock.now()).total_seconds())
+        if seconds < 1:
+            raise ProviderRefused(f"{grant.ref} has reached its deadline")
+        return seconds
+
+    async def revoke(self, grant: Grant) -> Gone | NotYet:
+        try:
+            result = await self._ending.end(grant, dict(self._held.get(grant.number, {})))
+        except ProviderError as error:
+            return NotYet(str(error))
+        if isinstance(result, Gone):
+            self._forget(grant.number)
+        return result
+
+    async def find(self, grant: Grant) -> bool:
+        """A token whose accessor was never recorded is not found: nobody holds its secret, so it opens nothing."""
+        try:
+            return await self._ending.anything_lives(grant)
+        except ProviderError as error:
+            raise ProviderSilent(str(error)) from error
+
+    async def tidy(self) -> None:
+        """Keep our login alive, forget what has long ended, have Vault sweep leases whose token is gone."""
+        now = self._clock.now()
+        for number in [number for number, at in self._forget_at.items() if at < now]:
+            self._forget(number)
+        await asyncio.to_thread(self._client.keep_alive)
+        await asyncio.to_thread(self._client.call, "put", "sys/leases/tidy")
+
+    async def health(self) -> str:
+        try:
+            return await asyncio.to_thread(self._ail)
+        except ProviderError as error:
+            return f"{error}."
+
+    def _ail(self) -> str:
+        self._client.keep_alive()
+        stuck = part(self._client.call("get", "sys/leases?type=irrevocable"), "data", "lease_count")
+        return f"Vault has given up on revoking {stuck} leases; see `bao list-irrevocable`." if stuck else ""
+
+    def _forget(self, number: int) -> None:
+        self._held.pop(number, None)
+        self._forget_at.pop(number, None)
+        for key in [key for key in self._tokens if key[0] == number]:
+            del self._tokens[key]

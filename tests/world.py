@@ -1,0 +1,103 @@
+"""A whole server without faces: the real store on an SQLite file, the in-memory provider, a clock that waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from access.broker import Broker
+from access.custody import Custody
+from access.endings import Endings
+from access.events import Event
+from access.grants import Grants
+from access.model import Device, Grant, Person, Request
+from access.policy import Policy
+from access.signin import SignIns, Terminal
+from access.sweeper import Sweeper
+from access.tasks import Tasks
+from prodaccess.policy_file import parse_policy
+from providers.memory import MemoryProvider, MemoryServer
+from store import open_store
+from tests.people import ADA, LINUS, POLICY, Directory, ManualClock, ask
+
+
+class Policies:
+    """A policy source whose policy can be replaced."""
+
+    def __init__(self, text: str) -> None:
+        self.policy: Policy = parse_policy(text)
+
+    def current(self) -> Policy:
+        return self.policy
+
+
+class World:
+    """Everything by name; `restart()` is what a `kill -9` and a new process leave."""
+
+    def __init__(self, directory: Path, policy: str = POLICY) -> None:
+        self.url = f"sqlite:///{directory}/prodaccess.db"
+        self.clock = ManualClock()
+        self.people = Directory()
+        self.policies = Policies(policy)
+        self.far_side = MemoryServer()
+        self._build()
+
+    def _build(self) -> None:
+        self.store = open_store(self.url, self.clock)
+        self.provider = MemoryProvider(self.clock, server=self.far_side)
+        custody = Custody(self.store, self.people, self.policies, self.clock, {"memory": self.provider})
+        self.grants, self.endings = Grants(custody), Endings(custody)
+        self.broker = Broker(self.store, self.people, self.policies, self.clock, self.grants, self.endings)
+        self.sign_ins = SignIns(self.store, self.people, self.clock)
+        self.tasks = Tasks()
+        self.sweeper = Sweeper(self.store, self.broker, self.clock, self.tasks)
+
+    def restart(self) -> None:
+        self.store.close()
+        self._build()
+
+    def close(self) -> None:
+        self.store.close()
+
+    # Short ways
+
+    async def device(self, person: Person = LINUS, host: str = "thinkpad") -> Device:
+        code = await self.sign_ins.start(person)
+        _, device = await self.sign_ins.redeem(code, Terminal(host, "127.0.0.1", "key"))
+        return device
+
+    async def asked(self, by: Person = LINUS, **changes: object) -> Request:
+        return await self.broker.ask(ask(by, **changes))
+
+    async def opened(self, by: Person = LINUS, approver: Person = ADA, **changes: object) -> Grant:
+        request = await self.asked(by, **changes)
+        await self.broker.approve(request.id, approver, request.digest)
+        return await self.grant(request.number)
+
+    async def grant(self, number: int) -> Grant:
+        grant = await self.store.grant(number)
+        assert grant is not None
+        return grant
+
+    async def request(self, number: int) -> Request:
+        request = await self.store.request(number)
+        assert request is not None
+        return request
+
+    async def sweep(self) -> None:
+        """Everything that is due now, until it is done."""
+        await self.sweeper.sweep()
+        await self.tasks.drain(timeout=30)
+
+    async def tags(self, ref: str) -> list[str]:
+        return [entry.event.TAG for entry in await self.store.entries_of(ref)]
+
+    async def last(self, kind: Callable[..., Event]) -> Event:
+        found = [entry.event for entry in await self.store.entries(-1, 10_000) if isinstance(entry.event, kind)]  # type: ignore[arg-type]
+        return found[-1]
+
+
+async def all_at_once(*work: object) -> list[object]:
+    """Results and exceptions, in order."""
+    return list(await asyncio.gather(*work, return_exceptions=True))  # type: ignore[call-overload]
