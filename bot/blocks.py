@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,12 +89,12 @@ def said(text: str, by: str = "") -> Block:
     return {"type": "rich_text", "elements": [*label, _rich("quote", _text(visible(text) or _EMPTY))]}
 
 
-def facts(rows: Sequence[tuple[str, str | Mapping[str, Any]]]) -> Block:
+def facts(rows: Sequence[tuple[str, str | Block]]) -> Block:
     """Name and value, one pair a line; a value is a text or a rich text element."""
     elements: list[Block] = []
     for name, value in rows:
         elements.append(_text(f"{name}  ", bold=True))
-        elements.append(dict(value) if isinstance(value, Mapping) else _text(visible(value) or _EMPTY))
+        elements.append(value if isinstance(value, dict) else _text(visible(value) or _EMPTY))
         elements.append(_text("\n"))
     return {"type": "rich_text", "elements": [_rich_section(*elements[:-1])]}
 

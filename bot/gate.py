@@ -14,7 +14,7 @@ import asyncio
 import logging
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -74,8 +74,8 @@ class Act:
 
     @property
     def action(self) -> Mapping[str, Any]:
-        actions = self.body.get("actions") or ({},)
-        return actions[0] if isinstance(actions[0], Mapping) else {}
+        actions: Sequence[Mapping[str, Any]] = self.body.get("actions") or ({},)
+        return actions[0]
 
     @property
     def value(self) -> str:
@@ -228,7 +228,7 @@ class Gate:
         await ack(response_action="update", view=notice("Working on it …"))
         answer = await asyncio.shield(task)
         said = " ".join(answer.get("errors", {}).values()) or "Done."
-        await self.app.client.views_update(view_id=str(body["view"]["id"]), view=notice(escaped(said)))
+        await self.answers.client.views_update(view_id=str(body["view"]["id"]), view=notice(escaped(said)))
 
 
 def where_of(body: Mapping[str, Any]) -> Where:

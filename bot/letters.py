@@ -25,7 +25,7 @@ from bot.words import at, escaped
 def to_requester(event: Event, story: Story, cli: str) -> Message | None:
     """What the requester hears of this fact directly, if anything."""
     if isinstance(event, GrantActive):
-        return yours(story, cli)
+        return yours(story, cli) if story.phase is Phase.ACTIVE else None
     told = _told(event)
     return _letter(f"{_what(story)} {told[0]}", *told[1:]) if told else None
 
@@ -49,13 +49,11 @@ def _told(event: Event) -> tuple[str, *tuple[Block, ...]] | None:
 
 
 def yours(story: Story, cli: str) -> Message:
-    """The message with the command to use it; without its button once that has no meaning."""
-    until = story.active.expires_at if story.active else story.asked.lapses_at
-    over = story.phase not in (Phase.ACTIVE, Phase.OPENING)
-    if over:
+    """How to use it, until when; once it is over, only that."""
+    if story.phase is not Phase.ACTIVE or story.active is None:
         return _letter(f"{_what(story)} was yours until {at(story.turn.at)}.")
-    provider = story.active.provider if story.active else ""
-    sentence = f"{_what(story)} is yours until {at(until)}. In your terminal: `{command(story.ref, provider, cli)}`"
+    usage = command(story.ref, story.active.provider, cli)
+    sentence = f"{_what(story)} is yours until {at(story.active.expires_at)}. In your own terminal:\n`{usage}`"
     value = written(story.asked.request_id, story.asked.digest)
     return _letter(sentence, actions(Button("End now", END, value, confirm=f"{story.what} ends now.")))
 

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from bot.asking import Asking
 from bot.deciding import Deciding
 from bot.gate import Act, Does, Gate
+from bot.leaving import Leaving
 from bot.looking import Looking
 from bot.names import APPROVE, ASK_FORM, CANCEL, DENY, DENY_FORM, END, NOT_ME, OPEN_CARD, ROLE, TARGET, WHO
 
 
-def register(gate: Gate, command: str, asking: Asking, deciding: Deciding, looking: Looking) -> None:
+@dataclass(frozen=True)
+class Handlers:
+    """What the acts run."""
+
+    asking: Asking
+    deciding: Deciding
+    looking: Looking
+    leaving: Leaving
+
+
+def register(gate: Gate, command: str, handlers: Handlers) -> None:
     """Nothing else in the bot listens to Slack."""
+    asking, deciding, looking = handlers.asking, handlers.deciding, handlers.looking
 
     @gate.command(command)
     async def slash(act: Act) -> None:
@@ -22,14 +36,16 @@ def register(gate: Gate, command: str, asking: Asking, deciding: Deciding, looki
     gate.form(ASK_FORM)(asking.submit)
 
     gate.action(APPROVE, Does.GIVES)(deciding.approve)
-    gate.action(DENY, Does.TAKES)(deciding.open_deny)
-    gate.form(DENY_FORM, Does.TAKES)(deciding.deny)
+    gate.action(DENY)(deciding.open_deny)
+    gate.form(DENY_FORM)(deciding.deny)
     gate.action(END, Does.TAKES)(deciding.end)
     gate.action(CANCEL, Does.TAKES)(deciding.cancel)
     gate.action(NOT_ME, Does.TAKES)(deciding.not_me)
 
     gate.action(WHO)(looking.who)
     gate.action(OPEN_CARD)(nothing)
+
+    gate.event("user_change")(handlers.leaving.changed)
 
 
 async def nothing(_: Act) -> None:

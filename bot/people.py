@@ -70,7 +70,7 @@ class Directory:
             if code(error) in _UNKNOWN_CHANNEL:
                 raise NotFound("This channel is not visible to prodaccess.") from error
             raise Unavailable("Slack does not say what kind of channel this is. Try again in a moment.") from error
-        return self._remember(channel, answer["channel"])
+        return self._remember(channel, _facts(answer.get("channel")))
 
     async def _ask(self, account: str, patience: float) -> Mapping[str, Any]:
         self._seen.pop(account, None)  # what is no longer confirmed is no longer believed
@@ -81,7 +81,7 @@ class Directory:
             if code(error) in _UNKNOWN_PERSON:
                 raise Refused("Slack does not know this account.") from error
             raise Unavailable("Slack does not say who you are at the moment. Try again.") from error
-        return self._remember(account, answer["user"])
+        return self._remember(account, _facts(answer.get("user")))
 
     def _recent(self, key: str) -> Mapping[str, Any] | None:
         seen_at, value = self._seen.get(key, (None, {}))
@@ -116,6 +116,13 @@ class SlackPeople:
         if today.id != person.id:
             raise Refused("The policy now gives this Slack account to somebody else. Sign in or ask again.")
         return today
+
+
+def _facts(answer: object) -> Mapping[str, Any]:
+    """Raises Unavailable: an answer without content says nothing, so nothing is assumed."""
+    if not isinstance(answer, Mapping):
+        raise Unavailable("Slack's answer makes no sense at the moment. Try again.")
+    return answer
 
 
 def code(error: BaseException) -> str:

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from . import session
-from .client import Client, Server, checked
-from .exits import Usage
+from .client import Client, Message, Server, checked
 
-_REF = re.compile(r"(?:PA-)?([1-9][0-9]{0,14})", re.IGNORECASE)
 _OPENING_TIMEOUT = 40.0  # the server waits for an opening, and then for the provider
-
-
-def parse_ref(text: str) -> str:
-    """`pa-7` or `7` as `PA-7`. Raises Usage."""
-    match = _REF.fullmatch(text.strip())
-    if match is None:
-        raise Usage(f"“{text[:40]}” is not a request. They look like PA-7; `prodaccess list` shows yours.")
-    return f"PA-{match.group(1)}"
 
 
 class Api:
@@ -62,11 +51,11 @@ class Api:
 
     def collect(self, ref: str) -> dict[str, Any]:
         """A fresh credential: the secret is in what this returns."""
-        return dict(self._client.call("POST", f"/v1/grants/{quote(ref)}/credentials", timeout=_OPENING_TIMEOUT))
+        return dict(self._client.call("POST", f"/v1/grants/{ref}/credentials", timeout=_OPENING_TIMEOUT))
 
 
 def sign_in(server: str, code: str, host: str, public_key: str) -> dict[str, Any]:
     """The token for a one-time code."""
     body = json.dumps({"code": code, "host": host, "public_key": public_key}).encode()
-    answer = Server(server).send("POST", "/v1/login", body, {"Content-Type": "application/json"}, 20.0)
-    return dict(checked(answer))
+    message = Message("POST", "/v1/login", body, {"Content-Type": "application/json"})
+    return dict(checked(Server(server).send(message)))

@@ -28,13 +28,12 @@ def kept(ref: str) -> dict[str, Any] | None:
 
 def keep(room: Room, credential: dict[str, Any]) -> None:
     """Until a minute before it ends, or to the end where a new one would not live longer. Not on a disk."""
-    from .output import epoch
+    from .credential import seconds_left
 
     if not room.in_memory:
         return
-    lag = epoch(credential["not_after"]) - epoch(credential["expires_at"])
-    # Counted from the seconds the server says are left: the clocks of the two machines need not agree.
-    life = credential["expires_in"] + (lag - _EARLY if lag < 0 else 0)
+    left = seconds_left(credential)
+    life = left - _EARLY if left < credential["expires_in"] else left
     _sweep(room)
     if life > 0:
         room.write(_name(credential["ref"]), {"good_until": time.time() + life, "credential": credential})

@@ -19,6 +19,18 @@ _ERRORS: dict[int, type[CliError]] = {
 TIMEOUT = 20.0
 
 
+class Message(NamedTuple):
+    """`path` may have a query."""
+
+    method: str
+    path: str
+    body: bytes
+    headers: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"Message({self.method} {self.path})"
+
+
 class Answer(NamedTuple):
     """`body` is the JSON, None when it is none."""
 
@@ -38,12 +50,13 @@ class Server:
         self.url = url.rstrip("/")
         self._parts = parts
 
-    def send(self, method: str, path: str, body: bytes, headers: dict[str, str], timeout: float) -> Answer:  # noqa: PLR0913  as HTTP has it
-        """Raises Unreachable. `path` may have a query."""
+    def send(self, message: Message, timeout: float = TIMEOUT) -> Answer:
+        """Raises Unreachable."""
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(self._parts.hostname or "", self._parts.port, timeout=timeout)
         try:
-            connection.request(method, self._parts.path.rstrip("/") + path, body or None, headers)
+            path = self._parts.path.rstrip("/") + message.path
+            connection.request(message.method, path, message.body or None, message.headers)
             response = connection.getresponse()
             return Answer(response.status, _decoded(response.read()))
         except (OSError, http.client.HTTPException) as error:
@@ -76,7 +89,7 @@ class Client:
         url = self._server.url + path.partition("?")[0]
         proof = prove(self._key, Call(method, url, body, self._token, int(time.time() + self._ahead)))
         headers = {"Authorization": f"DPoP {self._token}", "DPoP": proof, "Content-Type": "application/json"}
-        return self._server.send(method, path, body, headers, timeout)
+        return self._server.send(Message(method, path, body, headers), timeout)
 
 
 def checked(answer: Answer) -> Any:

@@ -10,7 +10,13 @@ from urllib.parse import quote, urlencode
 from .exits import CliError
 
 FORMATS = ("text", "json", "env", "url", "pgpass")
-_PG = {"host": "PGHOST", "port": "PGPORT", "dbname": "PGDATABASE", "sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT"}
+_PG = {
+    "host": "PGHOST",
+    "port": "PGPORT",
+    "dbname": "PGDATABASE",
+    "sslmode": "PGSSLMODE",
+    "sslrootcert": "PGSSLROOTCERT",
+}
 _AWS = {
     "access_key_id": "AWS_ACCESS_KEY_ID",
     "secret_access_key": "AWS_SECRET_ACCESS_KEY",
@@ -30,6 +36,13 @@ def ends_at(credential: Credential) -> str:
     from .output import epoch
 
     return str(min(credential["expires_at"], credential["not_after"], key=epoch))
+
+
+def seconds_left(credential: Credential) -> float:
+    """Until then, counted from what the server says is left: the clocks of the two machines need not agree."""
+    from .output import epoch
+
+    return float(credential["expires_in"] + min(0.0, epoch(credential["not_after"]) - epoch(credential["expires_at"])))
 
 
 def environment(credential: Credential) -> dict[str, str]:

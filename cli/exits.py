@@ -1,10 +1,10 @@
 """Exit codes, and the errors that carry them.
 
-    CliError                  1   refused, or failed
-    ├── Usage                 2   not understood, or a name that is not known
-    ├── NotSignedIn           3   no sign-in on this terminal, or it is over
-    ├── Ended                 4   the request or grant has moved on
-    └── Unreachable           5   the server, or a part that it needs, does not answer
+CliError                  1   refused, or failed
+├── Usage                 2   not understood, or a name that is not known
+├── NotSignedIn           3   no sign-in on this terminal, or it is over
+├── Ended                 4   the request or grant has moved on
+└── Unreachable           5   the server, or a part that it needs, does not answer
 """
 
 from __future__ import annotations

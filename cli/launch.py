@@ -52,7 +52,7 @@ def become(path: str, command: Sequence[str], prepared: Prepared) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     try:
-        os.execve(path, list(command), prepared.environment)
+        os.execve(path, list(command), prepared.environment)  # noqa: S606  no shell is the point
     except OSError as error:
         print(f"prodaccess: {command[0]} cannot be started: {error.strerror}.", file=sys.stderr)
         return 126
@@ -77,7 +77,9 @@ def watch(path: str, command: Sequence[str], prepared: Prepared, deadline: float
 
 
 def _wait(child: subprocess.Popen[bytes], deadline: float) -> int:
-    while (left := deadline - time.time()) > 0:  # by the wall clock, so that a suspended machine wakes up late, not never
+    while (
+        left := deadline - time.time()
+    ) > 0:  # by the wall clock, so that a suspended machine wakes up late, not never
         try:
             return child.wait(min(left, 5.0))
         except subprocess.TimeoutExpired:

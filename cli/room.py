@@ -1,10 +1,10 @@
 """The private directory for what is secret: in memory, 0700, ours; its files 0600.
 
-    $PRODACCESS_STATE_DIR             when set, held to the same rules
-    $XDG_RUNTIME_DIR/prodaccess       Linux desktops and servers with logind
-    /dev/shm/prodaccess-UID           Linux without it
-    $TMPDIR/prodaccess                macOS, on disk: only after `login --insecure-storage`
-    ~/.local/state/prodaccess         anywhere else, on disk: only after `login --insecure-storage`
+$PRODACCESS_STATE_DIR             when set, held to the same rules
+$XDG_RUNTIME_DIR/prodaccess       Linux desktops and servers with logind
+/dev/shm/prodaccess-UID           Linux without it
+$TMPDIR/prodaccess                macOS, on disk: only after `login --insecure-storage`
+~/.local/state/prodaccess         anywhere else, on disk: only after `login --insecure-storage`
 """
 
 from __future__ import annotations
@@ -100,7 +100,9 @@ def _make(place: Path) -> None:
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise CliError(f"{place} cannot be made: {error.strerror}. Set PRODACCESS_STATE_DIR to another place.") from None
+        raise CliError(
+            f"{place} cannot be made: {error.strerror}. Set PRODACCESS_STATE_DIR to another place."
+        ) from None
     _must_be_ours(place.lstat(), place)
 
 

@@ -9,6 +9,8 @@ import psycopg
 
 from access.secret import Secret
 
+# What PostgreSQL says to a password that is not good, and to a user that may not log in whatever the password.
+REFUSALS = ("password authentication failed", "is not permitted to log in")
 PATIENCE = 3  # seconds to connect; libpq takes no less than 2
 
 
@@ -43,5 +45,6 @@ def try_login(place: Mapping[str, str], secret: Secret) -> Login:
             application_name="prodaccess",
         ).close()
     except psycopg.Error as error:
-        return Login.REFUSED if "password authentication failed" in str(error) else Login.UNKNOWN
+        said = str(error)
+        return Login.REFUSED if any(refusal in said for refusal in REFUSALS) else Login.UNKNOWN
     return Login.ACCEPTED

@@ -103,7 +103,7 @@ class MemoryProvider:
         self._may_fail()
         if (grant.number, handle.attempt) not in self._handles:
             raise HandleLost(f"{grant.ref} was prepared by a process that is gone")
-        if handle.locator not in self.server.containers:
+        if handle.locator not in self.server.containers or self._clock.now() >= grant.expires_at:
             raise ProviderRefused(f"{grant.ref} has ended")
         username = f"pa_{person_label(grant, 30)}-{grant_label(grant)}_{n}{secrets.token_hex(3)}"
         password = secrets.token_urlsafe(18)
@@ -138,6 +138,9 @@ class MemoryProvider:
 
     async def health(self) -> str:
         return ""
+
+    def close(self) -> None:
+        """Nothing to close."""
 
     def _may_fail(self) -> None:
         if self.faults.refuse:

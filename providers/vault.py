@@ -104,6 +104,7 @@ class VaultProvider:
         known = self._tokens.get((grant.number, handle.attempt))
         if known is None:
             raise HandleLost(f"{grant.ref} was prepared by a process that is gone")
+        self._seconds_left(grant)
         return await asyncio.to_thread(self._issue, grant, known)
 
     def _issue(self, grant: Grant, known: tuple[Handle, Secret]) -> Issued:
@@ -188,8 +189,12 @@ class VaultProvider:
         stuck = part(self._client.call("get", "sys/leases?type=irrevocable"), "data", "lease_count")
         return f"Vault has given up on revoking {stuck} leases; see `bao list-irrevocable`." if stuck else ""
 
+    def close(self) -> None:
+        """Close the connections; what was prepared ends as recorded."""
+        self._client.close()
+
     def _forget(self, number: int) -> None:
         self._held.pop(number, None)
         self._forget_at.pop(number, None)
-        for key in [key for key in self._tokens if key[0] == number]:
+        for key in [key for key in list(self._tokens) if key[0] == number]:
             del self._tokens[key]

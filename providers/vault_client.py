@@ -82,6 +82,10 @@ class VaultClient:
             raise silence(error, self.settings.timeout) from None  # its frames and its request hold the token
         return _read(response)
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
     def keep_alive(self) -> None:
         """Renew our login when half of its life is over, so that no grant has to wait for it."""
         self._current()

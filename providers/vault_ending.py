@@ -150,7 +150,7 @@ def _judge(proof: Sequence[str], logins: Mapping[str, Login | None], seconds: fl
 
 
 _SENTENCES = {
-    Login.REFUSED: "The database refused the old login of {users}, {seconds:.1f} s after the end began.",
+    Login.REFUSED: "The database refused the old login of {users}, {seconds:.2f} s after the end began.",
     Login.UNKNOWN: "The database could not be asked about {users}; the proof is Vault's word.",
     None: "The old login of {users} was not tried: no password is held here, or no host is named.",
 }

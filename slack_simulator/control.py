@@ -49,6 +49,7 @@ def add_routes(app: web.Application, sim: "Simulator") -> None:
             web.post("/sim/act", desk.act),
             web.post("/sim/world", desk.change),
             web.get("/sim/state", desk.state),
+            web.get("/sim/people", desk.people),
             web.get("/sim/journal", desk.journal),
             web.get("/sim/faults", desk.faults),
             web.post("/sim/faults", desk.add_fault),
@@ -110,6 +111,10 @@ class _Desk:
         seen["connected"] = self._world.app.delivery == "http" or self._sim.sockets.count > 0
         seen["strip"] = self._strip.shown()
         return _json(seen)
+
+    async def people(self, _request: web.Request) -> web.Response:
+        users = self._world.users.values()
+        return _json([{"id": u.id, "name": u.name, "is_bot": u.is_bot, "deleted": u.deleted} for u in users])
 
     async def journal(self, request: web.Request) -> web.Response:
         query, journal = request.query, self._world.journal

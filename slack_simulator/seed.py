@@ -16,6 +16,7 @@ A person's `name` is the handle. The word `app` in a list of members means the a
 entry are the fields of the value in `model.py`; any other key is an error.
 """
 
+import copy
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -46,6 +47,7 @@ class Seed:
 
 def read_seed(raw: Mapping[str, Any]) -> Seed:
     """Raises SeedError with the key that is wrong."""
+    raw = copy.deepcopy(raw)  # the same parsed seed may be used again
     team = _make(Team, raw.get("team"), "team")
     app = _make(App, raw.get("app"), "app")
     ids = Ids(raw.get("seed", 0))

@@ -66,7 +66,7 @@ class Sockets:
         if fault is not None or ticket not in self._tickets:
             return web.Response(status=int(fault.get("status", 408)) if fault else 404, text="no such ticket")
         self._tickets.discard(ticket)
-        ws = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=0)
+        ws = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=0, timeout=1.0)
         await ws.prepare(request)
         self._count += 1
         assert isinstance(request.transport, asyncio.Transport)

@@ -86,16 +86,17 @@ def aws_server() -> Iterator[AwsStandIn]:
 def aws(aws_server: AwsStandIn) -> Iterator[AwsFixture]:
     """The same with the role, the bot's user and access control."""
     access = set_up_aws(aws_server.endpoint)
+    session = boto3.session.Session(region_name=access.region)  # one: each reads the models of its services anew
     with ExitStack() as stack:
 
         def client(service: str, keys: dict[str, Any] | None = None) -> Any:
-            session = boto3.session.Session(
+            made = session.client(
+                service,
+                endpoint_url=aws_server.endpoint,
                 aws_access_key_id=keys["AccessKeyId"] if keys else access.access_key_id,
                 aws_secret_access_key=keys["SecretAccessKey"] if keys else access.secret_access_key,
                 aws_session_token=keys["SessionToken"] if keys else None,
-                region_name=access.region,
             )
-            made = session.client(service, endpoint_url=aws_server.endpoint)
             stack.callback(made.close)
             return made
 

@@ -123,7 +123,9 @@ class AwsStandIn(Part):
 
 def set_up_aws(endpoint: str) -> AwsAccess:
     """Make the role, the data behind it and the bot's user, then switch access control on."""
-    iam, s3, dynamodb = (client(endpoint, service) for service in ("iam", "s3", "dynamodb"))
+    # Keys of nobody: access control is not on yet.
+    session = boto3.session.Session("setup", "setup", region_name=REGION)
+    iam, s3, dynamodb = (session.client(service, endpoint_url=endpoint) for service in ("iam", "s3", "dynamodb"))
     try:
         make_role(iam)
         make_bucket(s3)
@@ -134,12 +136,6 @@ def set_up_aws(endpoint: str) -> AwsAccess:
             each.close()
     requests.post(f"{endpoint}/moto-api/reset-auth", data="0", timeout=10).raise_for_status()
     return access
-
-
-def client(endpoint: str, service: str) -> Any:
-    """Return a client without rights of its own, for before access control is on."""
-    nobody = {"aws_access_key_id": "setup", "aws_secret_access_key": "setup"}
-    return boto3.session.Session(**nobody, region_name=REGION).client(service, endpoint_url=endpoint)
 
 
 def make_role(iam: Any) -> None:

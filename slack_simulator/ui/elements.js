@@ -76,7 +76,7 @@ function select(one, block, ctx, choices, current) {
 const common = (one, block, ctx) => ({
   id: ctx.id,
   class: "control",
-  data: ids(one, block),
+  data: { ...ids(one, block), dispatch: block.dispatch_action || null },
   "aria-describedby": ctx.described,
   "aria-invalid": ctx.invalid ? "true" : null,
   "aria-label": ctx.id ? null : one.placeholder?.text || one.action_id,

@@ -1,0 +1,131 @@
+"""Deciding, and taking away: what the buttons of a card, a private answer or a direct message do."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from access.broker import Broker
+from access.errors import AccessError, NotFound, Refused, TooLate
+from access.lifecycle import GRANT_TERMINAL
+from access.model import Grant, GrantState, Request, RequestState
+from access.ports import PolicySource, Store
+from access.signin import SignIns
+from bot.answers import Answers, sentence
+from bot.blocks import Message
+from bot.forms import Pressed, read_button, read_form
+from bot.gate import Act
+from bot.modal import deny_form, form_note
+from bot.words import escaped
+
+Repaint = Callable[[str], Awaitable[None]]  # a request's ref
+
+
+@dataclass(frozen=True)
+class Deciding:
+    """Nothing of what a button shows is believed: everything is read again by the request's id."""
+
+    client: AsyncWebClient
+    broker: Broker
+    sign_ins: SignIns
+    policies: PolicySource
+    store: Store
+    answers: Answers
+    repaint: Repaint
+
+    async def approve(self, act: Act) -> None:
+        """The thread tells the rest; a late or double click is answered in private."""
+        pressed = read_button(act.value)
+        try:
+            await self.broker.approve(pressed.request_id, act.by, pressed.digest)
+        except TooLate:
+            await self._paint_anew(pressed)
+            raise
+
+    async def open_deny(self, act: Act) -> None:
+        """Asks why, unless it is clear already that the answer would not count."""
+        pressed = read_button(act.value)
+        request = await self._still_pending(pressed)
+        verdict = self.policies.current().judge_decision(request, act.by)
+        if not verdict.allowed:
+            raise Refused(verdict.why, rule=verdict.rule)
+        what = f"{request.ref} · *{escaped(request.target)} · {escaped(request.role)}*"
+        view = deny_form(act.value, what, act.where.response_url)
+        await self.client.views_open(trigger_id=act.trigger, view=view)
+
+    async def deny(self, act: Act) -> None:
+        pressed = read_button(form_note(str(act.view.get("private_metadata") or ""))[1])
+        try:
+            await self.broker.deny(pressed.request_id, act.by, read_form(act.view).reason)
+        except TooLate:
+            await self._paint_anew(pressed)
+            raise
+
+    async def end(self, act: Act) -> None:
+        """End a grant now."""
+        pressed = read_button(act.value)
+        request = await self._found(pressed)
+        try:
+            ended = await self.broker.end(request.number, act.by)
+        except AccessError:
+            await self.repaint(request.ref)
+            raise
+        await self.answers.tell(act.where, how_it_ended(ended))
+
+    async def cancel(self, act: Act) -> None:
+        """Take a waiting request back; the private answer that offered it says so instead."""
+        request = await self._found(read_button(act.value))
+        ended = await self.broker.cancel(request.number, act.by)
+        await self.answers.tell(act.where, how_it_ended(ended), instead=True)
+
+    async def not_me(self, act: Act) -> None:
+        """Sign the terminal out, then end everything that is open in this person's name."""
+        device = await self.sign_ins.sign_out(act.value, act.by)
+        ended = [
+            ref for request in await self.store.requests_of(act.by.id) if (ref := await self._end_if_open(request))
+        ]
+        what = f"Ended: {', '.join(ended)}." if ended else "Nothing was open in your name."
+        text = f"{escaped(device.host, 80) or 'That terminal'} is signed out. {what} Tell your security team."
+        await self.answers.tell(act.where, sentence(text))
+
+    async def _end_if_open(self, request: Request) -> str:
+        if request.state not in (RequestState.PENDING, RequestState.APPROVED):
+            return ""
+        grant = await self.store.grant(request.number)
+        if grant is not None and (grant.state in GRANT_TERMINAL or grant.state is GrantState.REVOKING):
+            return ""
+        try:
+            await self.broker.end(request.number, request.requester)
+        except (TooLate, NotFound):  # it ended by itself meanwhile
+            return ""
+        return request.ref
+
+    async def _found(self, pressed: Pressed) -> Request:
+        request = await self.store.request_by_id(pressed.request_id)
+        if request is None:
+            raise NotFound("This request does not exist here.")
+        return request
+
+    async def _still_pending(self, pressed: Pressed) -> Request:
+        request = await self._found(pressed)
+        if request.state is not RequestState.PENDING:
+            await self.repaint(request.ref)
+            by = f" by {request.decided_by.name}" if request.decided_by else ""
+            raise TooLate(f"{request.ref} is already {request.state}{by}.")
+        return request
+
+    async def _paint_anew(self, pressed: Pressed) -> None:
+        request = await self.store.request_by_id(pressed.request_id)
+        if request is not None:
+            await self.repaint(request.ref)
+
+
+def how_it_ended(what: Request | Grant) -> Message:
+    """What somebody sees who ended it."""
+    if isinstance(what, Request):
+        return sentence(f"{what.ref} is taken back; nobody needs to decide it any more.")
+    if what.state is GrantState.REVOKED:
+        return sentence(f"{what.ref} has ended, and is proven gone.")
+    return sentence(f"{what.ref} is being taken back. Its thread says when it is proven gone.")

@@ -1,0 +1,164 @@
+"""Looking: `help`, `list`, `show`, `login`, `end`, and who can decide a request. All of it in private."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from access.broker import Broker
+from access.duration import in_words
+from access.errors import NotFound, Unavailable
+from access.lifecycle import GRANT_TERMINAL
+from access.model import Grant, GrantState, Request, RequestState
+from access.ports import Clock, Notebook, PolicySource, Store
+from access.signin import SignIns
+from bot.answers import Answers, sentence
+from bot.asking import ticket_patterns
+from bot.blocks import Block, Button, Message, facts, header, person, said, section
+from bot.deciding import how_it_ended
+from bot.forms import Verb, button_value, read_button, read_command
+from bot.gate import Act
+from bot.letters import command
+from bot.names import CANCEL, END
+from bot.people import SILENT
+from bot.words import at, escaped, listed, who_decides
+
+_SHOWN = 20  # requests in a list
+_DATE = "{date_short_pretty} {time}"
+
+
+@dataclass(frozen=True)
+class Looking:
+    """Answers that change nothing, `login` and `end` apart."""
+
+    client: AsyncWebClient
+    broker: Broker
+    sign_ins: SignIns
+    policies: PolicySource
+    store: Store
+    notebook: Notebook
+    clock: Clock
+    answers: Answers
+    slash: str
+    cli: str
+
+    async def command(self, act: Act) -> bool:
+        """Answer one of the verbs; False when the text is a request."""
+        verb = read_command(act.text, ticket_patterns(self.policies.current()))
+        if not isinstance(verb, Verb):
+            return False
+        match verb.name:
+            case "list":
+                await self.answers.tell(act.where, await self._mine(act))
+            case "show":
+                await self.answers.tell(act.where, await self._one(act, verb.number))
+            case "end":
+                await self.answers.tell(act.where, how_it_ended(await self.broker.end(verb.number, act.by)))
+            case "login":
+                await self._login(act)
+            case _:
+                await self.answers.tell(act.where, help_text(self.slash))
+        return True
+
+    async def _login(self, act: Act) -> None:
+        code = await self.sign_ins.start(act.by)
+        text = (
+            f"Within a minute, in your own terminal: `{self.cli} login {code}`\n"
+            "Only into your own terminal. Nobody else needs this code, whatever they say."
+        )
+        if not await self.answers.whisper(act.where, Message("A sign-in code, for you only.", (section(text),))):
+            raise Unavailable("Slack could not show the code in private. Type the command again.")
+
+    async def _mine(self, act: Act) -> Message:
+        requests = [r for r in await self.store.requests_of(act.by.id) if _may_be_open(r)]
+        grants = await self.store.grants_by_number([r.number for r in requests])
+        open_now = [(r, grants.get(r.number)) for r in requests if _is_open(r, grants.get(r.number))][:_SHOWN]
+        if not open_now:
+            return sentence(f"Nothing of yours is open. Ask for something: `{self.slash} orders-db 1h OPS-123 why`")
+        return Message("What you have open", tuple(self._row(request, grant) for request, grant in open_now))
+
+    def _row(self, request: Request, grant: Grant | None) -> Block:
+        what, value = f"{request.ref} · *{_what(request)}*", button_value(request)
+        if grant is None:
+            lapses = f", lapses at {at(request.due_at)}" if request.due_at else ""
+            return section(f"{what}: waiting{lapses}", Button("Cancel", CANCEL, value))
+        if grant.state is GrantState.REVOKING:
+            return section(f"{what}: ending")
+        if grant.state is not GrantState.ACTIVE:
+            return section(f"{what}: opening", Button("End now", END, value))
+        left = in_words(grant.expires_at - self.clock.now())
+        text = f"{what}: {left} left, until {at(grant.expires_at)}\n`{command(grant.ref, grant.provider, self.cli)}`"
+        return section(text, Button("End now", END, value, confirm=f"{request.ref} ends now."))
+
+    async def _one(self, act: Act, number: int) -> Message:
+        request, grant = await self.broker.see(number, act.by)
+        place = await self.notebook.note(f"card:{request.ref}")
+        link = await self._link(place["channel"], place["ts"]) if place else ""
+        rows: list[tuple[str, str | Block]] = [
+            ("Requester", person(request.requester.slack_id)),
+            ("Asked", f"{in_words(request.duration)}, ticket {request.ticket or 'none'}"),
+            ("Rule", f"{request.rule}, policy {request.policy_hash[:8]}"),
+        ]
+        text = f"{request.ref} · *{_what(request)}*: {self._standing(request, grant)}"
+        blocks = [section(text), facts(rows), said(request.reason or "no reason given", request.requester.name)]
+        blocks += [said(request.note, request.decided_by.name)] if request.note and request.decided_by else []
+        return Message(text, (*blocks, section(f"{self._decides(request)}{link}")))
+
+    def _standing(self, request: Request, grant: Grant | None) -> str:
+        if grant is None:
+            by = f" by {escaped(request.decided_by.name, 80)}" if request.decided_by else ""
+            when = f", {at(request.decided_at, _DATE)}" if request.decided_at else ""
+            return f"{request.state}{by}{when}"
+        ended = f", {at(grant.ended_at, _DATE)}" if grant.ended_at else f", until {at(grant.expires_at, _DATE)}"
+        return f"{grant.state}{ended}"
+
+    async def who(self, act: Act) -> None:
+        """Who can decide a request, and by which rule."""
+        request = await self.store.request_by_id(read_button(act.value).request_id)
+        if request is None:
+            raise NotFound("This request does not exist here.")
+        await self.answers.tell(act.where, sentence(f"{request.ref}: {self._decides(request)}"))
+
+    def _decides(self, request: Request) -> str:
+        policy = self.policies.current()
+        rule = policy.rule(request.target, request.role)
+        voted = listed([escaped(vote.by.name, 40) for vote in request.votes], "and")
+        so_far = f" Approved so far by {voted}." if voted else ""
+        if rule is None:
+            return f"The policy no longer knows {_what(request)}, so nobody can approve it.{so_far}"
+        decides = who_decides(policy.deciders(rule, request.requester), request.approvals_needed)
+        return f"{decides} That is what the rule {escaped(rule.name)} says; nobody approves their own request.{so_far}"
+
+    async def _link(self, channel: str, ts: str) -> str:
+        try:
+            answer = await self.client.chat_getPermalink(channel=channel, message_ts=ts)
+        except SILENT:
+            return ""
+        return f" <{answer['permalink']}|Its thread>"
+
+
+def help_text(slash: str) -> Message:
+    """Every way to use the command, one line each."""
+    rows = [
+        (slash, "a form with what you may ask for"),
+        (f"{slash} orders-db 1h OPS-123 refunds are stuck", "ask at once; `orders-db/write` names a role"),
+        (f"{slash} list", "what you have open, and how to use it"),
+        (f"{slash} show PA-7", "one request: how it stands, who decides, and why"),
+        (f"{slash} end PA-7", "hand access back early, or take a request back"),
+        (f"{slash} login", "a code that signs your own terminal in"),
+    ]
+    text = "\n".join(f"`{what}`  {why}" for what, why in rows)
+    return Message("How to use prodaccess", (header("prodaccess"), section(text)))
+
+
+def _what(request: Request) -> str:
+    return f"{escaped(request.target)} · {escaped(request.role)}"
+
+
+def _may_be_open(request: Request) -> bool:
+    return request.state in (RequestState.PENDING, RequestState.APPROVED)
+
+
+def _is_open(request: Request, grant: Grant | None) -> bool:
+    return request.state is RequestState.PENDING or (grant is not None and grant.state not in GRANT_TERMINAL)

@@ -1,0 +1,100 @@
+"""The verbs, and one argparse parser for the verb at hand: the others are never built."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from importlib import import_module
+from types import ModuleType
+
+from .exits import EXITS, Usage
+
+#: verb → its module, and what it does in a few words
+VERBS = {
+    "login": ("login", "sign this terminal in with a code from Slack"),
+    "logout": ("logout", "end this terminal’s sign-in"),
+    "whoami": ("whoami", "who this terminal is signed in as"),
+    "targets": ("targets", "what may be asked for, and who decides"),
+    "request": ("request", "ask for access, and wait for it if you like"),
+    "list": ("listing", "your requests and the time they have left"),
+    "show": ("show", "one request and all that happened to it"),
+    "run": ("run", "start a command with a credential that only it holds"),
+    "creds": ("creds", "print a credential"),
+    "aws": ("aws", "be the credential_process of an AWS profile"),
+    "end": ("end", "hand access back, or take a request back"),
+    "completion": ("completion", "a script that completes verbs in bash, zsh or fish"),
+}
+_OVERVIEW = """\
+prodaccess: temporary access to production, asked for here or in Slack, decided in Slack, gone by itself.
+
+usage: prodaccess VERB …          prodaccess VERB --help says more
+
+{verbs}
+
+A day's work:
+  prodaccess login ABCD-EFGH                                     code from /prodaccess login in Slack
+  prodaccess request orders-db 1h OPS-412 "refunds stuck" -- psql    ask, wait, and be in
+  prodaccess end PA-7                                            done early
+
+Exit codes:
+{exits}
+  run, and request with a command, give the command's own.
+
+Environment:
+  PRODACCESS_SERVER      the server's URL, instead of the remembered one
+  PRODACCESS_STATE_DIR   where the sign-in is kept, instead of $XDG_RUNTIME_DIR/prodaccess or /dev/shm
+  NO_COLOR               no colours
+"""
+
+
+def overview() -> str:
+    """The page that `prodaccess help` shows."""
+    verbs = "\n".join(f"  {verb:<12}{about}" for verb, (_, about) in VERBS.items())
+    exits = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXITS.items())
+    return _OVERVIEW.format(verbs=verbs, exits=exits)
+
+
+def read(words: Sequence[str]) -> tuple[ModuleType, argparse.Namespace]:
+    """The verb's module and its arguments; what follows `--` is `args.command`. Raises Usage, SystemExit(0 or 2)."""
+    verb, rest = words[0], list(words[1:])
+    if verb not in VERBS:
+        raise Usage(f"“{verb[:40]}” is not a verb. {_nearest(verb)}")
+    cut = rest.index("--") if "--" in rest else len(rest)
+    module, parser = parser_of(verb)
+    args = parser.parse_intermixed_args(rest[:cut])
+    args.command = rest[cut + 1 :]
+    if args.command and verb not in ("run", "request"):
+        parser.error(f"{verb} takes no command after --")
+    return module, args
+
+
+def parser_of(verb: str) -> tuple[ModuleType, argparse.ArgumentParser]:
+    """The module of a known verb, and its parser."""
+    name, about = VERBS[verb]
+    module = import_module(f".verbs.{name}", __package__)
+    parser = argparse.ArgumentParser(
+        prog=f"prodaccess {verb}",
+        description=f"{about[0].upper()}{about[1:]}.\n\n{module.ABOUT}",
+        epilog=f"examples:\n{module.EXAMPLES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.arguments(parser)
+    if verb in ("run", "request"):
+        parser.usage = f"{parser.format_usage().removeprefix('usage: ').strip()} [-- COMMAND …]"
+    if verb not in ("run", "aws", "completion"):
+        parser.add_argument("--json", action="store_true", help="for programs: JSON, as the server gave it")
+    return module, parser
+
+
+def options_of(verb: str) -> list[str]:
+    """The long options of a verb."""
+    _, parser = parser_of(verb)
+    return sorted(option for action in parser._actions for option in action.option_strings if option.startswith("--"))
+
+
+def _nearest(verb: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(verb, [*VERBS, "help"], n=1)
+    return f"Did you mean {near[0]}?" if near else "`prodaccess help` shows them."

@@ -1,0 +1,45 @@
+"""The engineer's command. Everything is imported late: credential helpers are started on every call."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from .exits import CliError
+
+_HELP = ("help", "-h", "--help")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; the exit codes are in `exits.EXITS`."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(words)
+    except CliError as error:
+        from .output import safe
+
+        print(f"prodaccess: {safe(str(error))}", file=sys.stderr)
+        return error.code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _dispatch(words: list[str]) -> int:
+    from .arguments import overview, read
+
+    if words and words[0] in _HELP and len(words) > 1:
+        words = [words[1], "--help"]
+    if not words or words[0] in _HELP:
+        print(overview(), end="", file=sys.stdout if words else sys.stderr)
+        return 0 if words else 2
+    try:
+        module, args = read(words)
+    except SystemExit as leaving:  # argparse has said what it had to
+        return leaving.code if isinstance(leaving.code, int) else 2
+    code: int = module.run(args)
+    sys.stdout.flush()
+    return code

@@ -1,0 +1,17 @@
+"""`PA-7`: what a request and its grant are called."""
+
+from __future__ import annotations
+
+import re
+
+from .exits import Usage
+
+_REF = re.compile(r"(?:PA-)?([1-9][0-9]{0,14})", re.IGNORECASE)
+
+
+def parse_ref(text: str) -> str:
+    """`pa-7` or `7` as `PA-7`. Raises Usage."""
+    match = _REF.fullmatch(text.strip())
+    if match is None or not text.isascii():
+        raise Usage(f"“{text[:40]}” is not a request. They look like PA-7; `prodaccess list` shows yours.")
+    return f"PA-{match.group(1)}"

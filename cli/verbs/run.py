@@ -1,0 +1,61 @@
+"""run: start a command with a credential that only it holds."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from ..exits import Usage
+from ..output import at, safe, say
+from ..refs import parse_ref
+
+ABOUT = """\
+Gets a fresh credential and becomes the command, so that no other process keeps the secret.
+
+A database password is in an anonymous file in memory that the command inherits (PGPASSFILE); host, port, database,
+user and PGAPPNAME=PA-7 are in its environment. Where the system has no such files (macOS) the password is in the
+environment of that one process (PGPASSWORD). AWS keys are in its environment. A command that closes inherited files
+before it starts psql loses the password: use prodaccess creds --format url there.
+
+The command also has PRODACCESS_REF and PRODACCESS_EXPIRES_AT. The exit code is the command's own."""
+EXAMPLES = """\
+  prodaccess run PA-7 -- psql
+  prodaccess run PA-7 -- psql -c 'select count(*) from orders'
+  prodaccess run PA-9 --kill-at-expiry -- aws s3 ls
+  prodaccess run PA-7 -- sh -c 'pg_dump --schema-only > schema.sql'"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("ref", metavar="PA-7", help="the grant")
+    parser.add_argument(
+        "--kill-at-expiry",
+        action="store_true",
+        help="stay as the parent and end the command with the grant: SIGTERM, 10 s later SIGKILL",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    return start(parse_ref(args.ref), args.command, kill_at_expiry=args.kill_at_expiry)
+
+
+def start(ref: str, command: Sequence[str], *, kill_at_expiry: bool = False) -> int:
+    """Does not return when it becomes the command."""
+    import time
+
+    from ..api import Api
+    from ..credential import ends_at, seconds_left
+    from ..duration import in_words
+    from ..launch import become, find_command, prepare, watch
+
+    if not command:
+        raise Usage(f"Say what to start: prodaccess run {ref} -- psql")
+    path = find_command(command)
+    credential = Api().collect(ref)
+    left = seconds_left(credential)
+    holder = "a credential in its environment" if credential["kind"] != "postgres" else "a credential of its own"
+    say(f"{ref}: until {at(ends_at(credential))} ({in_words(left)}); {safe(command[0])} starts with {holder}")
+    prepared = prepare(credential)
+    credential.clear()
+    if kill_at_expiry:
+        return watch(path, command, prepared, time.time() + left)
+    return become(path, command, prepared)

@@ -1,0 +1,124 @@
+"""`prodaccess demo`: everything on this machine, opened to nobody else, gone without a trace at Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from prodaccess.demo.narrator import Narrator
+from prodaccess.parts.part import PartError
+
+EPILOG = """\
+What runs: OpenBao (a Vault), a PostgreSQL “production” database, a stand-in for AWS, a local Slack workspace, and
+prodaccess itself, all on 127.0.0.1. Nothing is opened outward and nothing is kept.
+
+Exit codes: 0 ended in order (with --play: every step held), 1 a step did not hold, 2 a part did not start.
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the demo; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="prodaccess demo",
+        description="Try prodaccess on this machine alone.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--play", action="store_true", help="run the main job by itself, narrated, and prove its end")
+    parser.add_argument("--json", action="store_true", help="with --play: the steps as one JSON object")
+    options = parser.parse_args(arguments)
+    if options.json and not options.play:
+        parser.error("--json goes with --play")
+    try:
+        return asyncio.run(_until_signalled(_play(as_json=options.json) if options.play else _show()))
+    except ImportError as error:
+        print(f"The demo needs its parts: pip install 'prodaccess[demo]' ({error.name} is missing).", file=sys.stderr)
+    except PartError as error:
+        print(f"The demo cannot start. {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        return 0
+    return 2
+
+
+async def _until_signalled(work: Coroutine[Any, Any, int]) -> int:
+    """SIGTERM and SIGHUP end it like Ctrl-C: in order, with every part stopped."""
+    task = asyncio.ensure_future(work)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        return 0
+
+
+async def _play(*, as_json: bool) -> int:
+    from prodaccess.demo.play import Play
+    from prodaccess.demo.stack import Stack
+    from prodaccess.demo.terminal import Terminal
+
+    tell = Narrator(quiet=as_json, colour="NO_COLOR" not in os.environ)
+    try:
+        tell.say("Starting the parts")
+        stack = Stack(log_level="debug")
+        with tell.step("OpenBao, PostgreSQL, an AWS stand-in, a Slack workspace and prodaccess are running"):
+            await stack.__aenter__()
+        try:
+            with Terminal(stack.server.url, stack.issuers.postgres.psql.parent) as terminal:
+                await Play(stack, terminal, tell).run()
+        finally:
+            await stack.__aexit__()
+    except Exception as error:
+        if not tell.steps or tell.steps[-1].held:
+            raise
+        tell.say(f"The play ends here: {type(error).__name__}.")
+    if as_json:
+        print(json.dumps(tell.as_data(), indent=2))
+    elif tell.as_data()["held"]:
+        tell.say(f"All {len(tell.steps)} steps held.")
+    return 0 if tell.as_data()["held"] else 1
+
+
+async def _show() -> int:
+    from prodaccess.demo.stack import Stack
+    from prodaccess.demo.strip import keep_strip
+
+    began = time.monotonic()
+    print("Starting OpenBao, PostgreSQL, an AWS stand-in, a Slack workspace and prodaccess …", flush=True)
+    async with Stack() as stack:
+        print(_welcome(stack, time.monotonic() - began), flush=True)
+        try:
+            await keep_strip(stack)
+        finally:
+            print("\nStopping. Nothing is kept.", flush=True)
+    return 0
+
+
+def _welcome(stack: Any, seconds: float) -> str:
+    page, programs = stack.slack.url, stack.issuers.postgres.psql.parent
+    command = os.path.relpath(os.path.join(os.path.dirname(sys.executable), "prodaccess"))  # noqa: PTH118, PTH120
+    return f"""
+Ready after {seconds:.1f} s. Everything listens on this machine only.
+
+  The Slack workspace    {page}/ui/?as=linus
+
+Three things to try
+
+  1  Ask. As linus, in #prod-access:  /prodaccess orders-db 10m OPS-412 refunds stuck since the deploy
+  2  Approve. As ada, in a second tab:  {page}/ui/?as=ada
+  3  Use it. As linus, type /prodaccess login in Slack, then in another terminal:
+
+       export PRODACCESS_SERVER={stack.server.url} PATH="{programs}:$PATH"
+       {command} login THE-CODE
+       {command} run PA-1 -- psql
+
+  At the end of its ten minutes the credential is dead, and the thread says so with proof.
+
+Ctrl-C stops everything.
+"""

@@ -1,0 +1,54 @@
+"""The prodaccess server as one more part of the demo: its own process, told everything by its environment."""
+
+from __future__ import annotations
+
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+from prodaccess.parts.part import Part, Program
+
+ROOT = Path(__file__).parents[2]
+
+
+class Server(Part):
+    """`prodaccess serve`; `policy` is the policy file's text, `environment` the settings."""
+
+    name = "prodaccess"
+
+    def __init__(self, policy: str, environment: Mapping[str, str], port: int = 0) -> None:
+        super().__init__(port)
+        self._policy = policy
+        self._environment = environment
+
+    @property
+    def url(self) -> str:
+        """Where engineers' terminals reach it."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        """Its log, JSON lines."""
+        return self.directory / "server.log"
+
+    def _prepare(self) -> Program:
+        policy = self.directory / "policy.yml"
+        policy.write_text(self._policy)
+        policy.chmod(0o600)
+        environment = {
+            "PYTHONPATH": str(ROOT),
+            "PRODACCESS_POLICY": str(policy),
+            "PRODACCESS_LISTEN": f"{self.host}:{self.port}",
+            "PRODACCESS_DATABASE_URL": f"sqlite:///{self.directory}/prodaccess.db",
+            **self._environment,
+        }
+        return Program([sys.executable, "-m", "prodaccess", "serve"], environment=environment)
+
+    def _ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:  # noqa: S310 (loopback)
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False

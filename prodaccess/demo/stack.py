@@ -1,0 +1,126 @@
+"""Starting all parts, in parallel where they do not need each other, and stopping them without a trace."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any, Self, TypeVar
+
+import yaml
+
+from prodaccess.demo.server import Server
+from prodaccess.parts.aws import AwsAccess, AwsStandIn, set_up_aws
+from prodaccess.parts.openbao import OpenBao
+from prodaccess.parts.part import Part, free_port
+from prodaccess.parts.postgres import Postgres
+from prodaccess.parts.production_db import ProductionDb, create_production_db
+from prodaccess.parts.vault_setup import VaultAccess, set_up_vault
+from slack_simulator import Simulator, Workspace
+
+ROOT = Path(__file__).parents[2]
+AUDIT_CHANNEL = "C0PRODACCESS"
+TEAM = "T0ACME"
+PAGE_PORT, API_PORT, DB_PORT = 8420, 8443, 5433  # wanted; a taken one is replaced by a free one
+
+_Part = TypeVar("_Part", bound=Part)
+
+
+@dataclass(frozen=True)
+class Issuers:
+    """What prodaccess issues from: a configured Vault with its database, and AWS."""
+
+    openbao: OpenBao
+    postgres: Postgres
+    db: ProductionDb
+    vault: VaultAccess
+    aws_server: AwsStandIn
+    aws: AwsAccess
+
+    def environment(self) -> dict[str, str]:
+        """The settings of `prodaccess serve` that concern them."""
+        return {
+            "VAULT_ADDR": self.openbao.address,
+            "VAULT_ROLE_ID": self.vault.role_id,
+            "VAULT_SECRET_ID": self.vault.secret_id,
+            "PRODACCESS_AWS_REGION": self.aws.region,
+            "PRODACCESS_AWS_ENDPOINT_URL": self.aws_server.endpoint,
+            "AWS_ACCESS_KEY_ID": self.aws.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.aws.secret_access_key,
+        }
+
+    def policy(self) -> str:
+        """The demo's policy with the addresses filled in."""
+        places = {"DB_HOST": self.postgres.host, "DB_PORT": self.postgres.port, "ROLE_ARN": self.aws.role_arn}
+        return Template(files("prodaccess.demo").joinpath("policy.yml").read_text()).substitute(places)
+
+
+class Stack:
+    """Everything running. An async context manager; leaving it leaves nothing behind."""
+
+    issuers: Issuers
+    slack: Simulator
+    server: Server
+
+    def __init__(self, *, log_level: str = "info", server_environment: dict[str, str] | None = None) -> None:
+        self._log_level = log_level
+        self._extra = server_environment or {}
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        try:
+            self.slack, self.issuers = await asyncio.gather(self._start_slack(), self._start_issuers())
+            self.server = await self._started(self._server())
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def _start_slack(self) -> Simulator:
+        seed = yaml.safe_load(files("slack_simulator").joinpath("demo_seed.yml").read_text())
+        world = Workspace.from_seed(with_fresh_tokens(seed), yaml.safe_load((ROOT / "manifest.yml").read_text()))
+        return await self._stack.enter_async_context(Simulator(world, port=free_port(PAGE_PORT)))
+
+    async def _start_issuers(self) -> Issuers:
+        openbao, postgres, aws_server = await asyncio.gather(
+            self._started(OpenBao()), self._started(Postgres(DB_PORT)), self._started(AwsStandIn())
+        )
+        aws, (db, vault) = await asyncio.gather(
+            asyncio.to_thread(set_up_aws, aws_server.endpoint), asyncio.to_thread(_set_up_database, openbao, postgres)
+        )
+        return Issuers(openbao, postgres, db, vault, aws_server, aws)
+
+    def _server(self) -> Server:
+        app = self.slack.world.app
+        environment = {
+            "SLACK_BOT_TOKEN": app.bot_token,
+            "SLACK_APP_TOKEN": app.app_token,
+            "SLACK_API_URL": self.slack.api_url,
+            "PRODACCESS_AUDIT_CHANNEL": AUDIT_CHANNEL,
+            "PRODACCESS_SLACK_TEAMS": TEAM,
+            "PRODACCESS_LOG_LEVEL": self._log_level,
+        }
+        return Server(self.issuers.policy(), environment | self.issuers.environment() | self._extra, API_PORT)
+
+    async def _started(self, part: _Part) -> _Part:
+        self._stack.push_async_callback(asyncio.to_thread, part.stop)
+        return await asyncio.to_thread(part.start)
+
+
+def with_fresh_tokens(seed: dict[str, Any]) -> dict[str, Any]:
+    """The seed with random tokens: nothing on this machine that is not the demo can guess them."""
+    fresh = {"bot_token": "xoxb-", "app_token": "xapp-", "signing_secret": ""}
+    tokens = {name: prefix + secrets.token_hex(16) for name, prefix in fresh.items()}
+    return {**seed, "app": {**seed["app"], **tokens}}
+
+
+def _set_up_database(openbao: OpenBao, postgres: Postgres) -> tuple[ProductionDb, VaultAccess]:
+    db = create_production_db(postgres)
+    return db, set_up_vault(openbao.address, openbao.root_token, postgres, db)

@@ -1,0 +1,162 @@
+"""`prodaccess serve`: one process with the bot, the api, and the clockwork that ends everything on time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import logging
+import os
+import resource
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import uvicorn
+from aiohttp import ClientError
+
+from access.errors import AccessError, Unavailable
+from access.events import Event, PolicyLoaded, ServerStarted, ServerStopped
+from access.ports import Change
+from bot.app import HTTP_PATH, bolt_asgi
+from bot.settings import NotReady
+from prodaccess.clock import SystemClock
+from prodaccess.clockwork import Clockwork
+from prodaccess.logs import masked, set_up_logs
+from prodaccess.policy_file import PolicyError
+from prodaccess.settings import SettingsError, read_settings
+from prodaccess.wiring import VERSION, House, build
+
+log = logging.getLogger(__name__)
+
+SWEEP_EVERY = 0.5  # seconds; each sweep looks a second ahead, so a missed one costs nothing
+TIDY_EVERY = 600.0
+DRAIN = 10.0
+RECONNECT = 5.0
+_SILENCE = (ClientError, TimeoutError, OSError, Unavailable)
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT. Exit code 2 when it cannot start, with the reasons on stderr."""
+    try:
+        settings = read_settings(os.environ)
+        set_up_logs(settings["PRODACCESS_LOG_LEVEL"], as_json=not sys.stderr.isatty())
+        _keep_memory_private()
+        asyncio.run(_serve(build(settings, SystemClock())))
+    except (SettingsError, PolicyError, NotReady, AccessError) as error:
+        print(f"prodaccess cannot start:\n{masked(str(error))}", file=sys.stderr)
+        return 2
+    return 0
+
+
+async def _serve(house: House) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(house.store.close)
+        # Ending what is overdue comes first: neither Slack nor the api may delay it.
+        clockwork = _wind_up(house)
+        stack.callback(clockwork.stop)
+        stack.push_async_callback(house.tasks.drain, DRAIN)
+        await _write_down(house, *_beginnings(house))
+        stack.push_async_callback(house.bot.stop)
+        running = [house.tasks.start(_web(house, stop), "api"), house.tasks.start(_connect(house, stop), "slack")]
+        await stop.wait()
+        results = await asyncio.gather(*running, return_exceptions=True)
+        await _write_down(house, ServerStopped(at=house.clock.now()))
+        _raise_first(results)
+
+
+async def _connect(house: House, stop: asyncio.Event) -> None:
+    """Connect to Slack. What is wrong on our side stops the server; a silent Slack is tried again for ever."""
+    while not stop.is_set():
+        try:
+            await house.bot.start()
+        except NotReady as error:
+            if not isinstance(error.__cause__, _SILENCE):
+                stop.set()
+                raise
+            log.warning("Slack does not answer; trying again", extra={"action": "connect", "why": str(error)})
+        else:
+            log.info("ready", extra={"action": "serve", "listen": house.settings["PRODACCESS_LISTEN"]})
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), RECONNECT)
+
+
+def _raise_first(results: Sequence[object]) -> None:
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+
+
+def _wind_up(house: House) -> Clockwork:
+    clockwork = Clockwork()
+    clockwork.every(SWEEP_EVERY, "sweep", house.sweeper.sweep)
+    for name, provider in house.providers.items():
+        clockwork.every(TIDY_EVERY, f"tidy {name}", provider.tidy)
+    clockwork.start()
+    return clockwork
+
+
+def _beginnings(house: House) -> tuple[Event, ...]:
+    now, policy = house.clock.now(), house.policies.current()
+    return (
+        ServerStarted(at=now, version=VERSION),
+        PolicyLoaded(at=now, policy_hash=policy.hash, rules=len(policy.rules)),
+    )
+
+
+async def _write_down(house: House, *events: Event) -> None:
+    await house.store.commit(Change(events=events))
+
+
+class _WithSlack:
+    """The api, and beside it the one path that Slack posts to."""
+
+    def __init__(self, house: House) -> None:
+        self._api = house.api
+        self._slack = bolt_asgi(house.bot.bot.app)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        app = self._slack if scope.get("path") == HTTP_PATH else self._api
+        await app(scope, receive, send)
+
+
+class _Web(uvicorn.Server):
+    """Leaves the signals to us: one place decides when everything stops, and in which order."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _web(house: House, stop: asyncio.Event) -> None:
+    host, port = house.settings.listen
+    app = _WithSlack(house) if house.settings["PRODACCESS_SLACK_MODE"] == "http" else house.api
+    config = uvicorn.Config(
+        app, host=host, port=port, log_config=None, access_log=False, lifespan="off", server_header=False,
+        timeout_graceful_shutdown=5,
+    )  # fmt: skip
+    server = _Web(config)
+
+    async def watch() -> None:
+        await stop.wait()
+        server.should_exit = True
+
+    watcher = house.tasks.start(watch(), "stop api")
+    try:
+        await server.serve()
+    finally:
+        watcher.cancel()
+        stop.set()
+
+
+def _keep_memory_private() -> None:
+    """No core dumps, and no reading of our memory by other processes of the same user (Linux)."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        pr_set_dumpable = 4
+        ctypes.CDLL(None, use_errno=True).prctl(pr_set_dumpable, 0, 0, 0, 0)

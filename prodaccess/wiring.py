@@ -1,0 +1,153 @@
+"""All of it made and connected, on one page. Nothing is made at import, and nothing is made anywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from access.broker import Broker
+from access.custody import Custody
+from access.endings import Endings
+from access.grants import Grants
+from access.policy import Policy
+from access.ports import Clock, PolicySource, Provider
+from access.signin import SignIns
+from access.sweeper import Sweeper
+from access.tasks import Tasks
+from api.app import create_api
+from api.parts import ApiParts
+from bot.app import create_people
+from bot.runner import BotRunner
+from bot.settings import BotParts, BotSettings
+from prodaccess.policy_file import FixedPolicy, PolicyError, load_policy
+from prodaccess.settings import Settings
+from store import SqlStore, open_store
+
+VERSION = version("prodaccess")
+
+
+@dataclass(frozen=True)
+class House:
+    """Everything that runs in one server process."""
+
+    settings: Settings
+    clock: Clock
+    store: SqlStore
+    policies: PolicySource
+    providers: Mapping[str, Provider]
+    broker: Broker
+    sign_ins: SignIns
+    sweeper: Sweeper
+    tasks: Tasks
+    bot: BotRunner
+    api: FastAPI
+
+
+def build(settings: Settings, clock: Clock) -> House:
+    """Raises PolicyError, DatabaseLocked, Unavailable: whatever keeps a server from starting, in words."""
+    policies = FixedPolicy(load_policy(Path(settings["PRODACCESS_POLICY"])))
+    providers = make_providers(settings, clock)
+    _fit(policies.current(), providers)
+    store = open_store(settings.reveal("PRODACCESS_DATABASE_URL") or "sqlite:///var/prodaccess.db", clock)
+    tasks = Tasks()
+
+    slack = bot_settings(settings)
+    people = create_people(slack, policies, clock)
+
+    custody = Custody(store, people, policies, clock, providers)
+    broker = Broker(store, people, policies, clock, Grants(custody), Endings(custody))
+    sign_ins = SignIns(store, people, clock)
+    sweeper = Sweeper(store, broker, clock, tasks)
+
+    bot_parts = BotParts(
+        broker=broker, sign_ins=sign_ins, policies=policies, feed=store, notebook=store, store=store, clock=clock,
+        tasks=tasks, settings=slack,
+    )  # fmt: skip
+    bot = BotRunner(bot_parts)
+    parts = ApiParts(
+        broker=broker, sign_ins=sign_ins, policies=policies, people=people, feed=store, store=store, clock=clock,
+        readiness=Readiness(store, providers, bot), grants_by_state=store.grants_by_state,
+        public_urls=(settings.public_url, f"http://{settings['PRODACCESS_LISTEN']}"), version=VERSION,
+    )  # fmt: skip
+    return House(
+        settings, clock, store, policies, providers, broker, sign_ins, sweeper, tasks, bot, create_api(parts)
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """A sentence for each part of the house, empty when that part is well."""
+
+    store: SqlStore
+    providers: Mapping[str, Provider]
+    bot: BotRunner
+
+    async def __call__(self) -> Mapping[str, str]:
+        found = {"database": await self._database(), "slack": self.bot.trouble()}
+        return found | {name: await provider.health() for name, provider in self.providers.items()}
+
+    async def _database(self) -> str:
+        try:
+            await self.store.head()
+        except Exception as error:
+            return str(error)
+        return ""
+
+
+def make_providers(settings: Settings, clock: Clock) -> dict[str, Provider]:
+    """Those that the settings configure, by the name that a policy uses."""
+    providers: dict[str, Provider] = {}
+    if settings["VAULT_ADDR"]:
+        from providers.vault import VaultProvider
+        from providers.vault_client import VaultSettings
+
+        vault = VaultSettings(
+            address=settings["VAULT_ADDR"], role_id=settings["VAULT_ROLE_ID"],
+            secret_id=lambda: settings.reveal("VAULT_SECRET_ID"), mount=settings["PRODACCESS_VAULT_MOUNT"],
+            token_role=settings["PRODACCESS_VAULT_TOKEN_ROLE"], namespace=settings["VAULT_NAMESPACE"],
+            ca=settings["VAULT_CACERT"],
+        )  # fmt: skip
+        providers["vault"] = VaultProvider(vault, clock)
+    if settings["PRODACCESS_AWS_REGION"]:
+        from providers.aws import AwsProvider, AwsSettings
+
+        aws = AwsSettings(settings["PRODACCESS_AWS_REGION"], settings["PRODACCESS_AWS_ENDPOINT_URL"])
+        providers["aws"] = AwsProvider(aws, clock)
+    if settings["PRODACCESS_MEMORY_PROVIDER"] == "yes":
+        from providers.memory import MemoryProvider
+
+        providers["memory"] = MemoryProvider(clock)
+    return providers
+
+
+def bot_settings(settings: Settings) -> BotSettings:
+    """An `app_token` means Socket Mode, so it is handed on only in that mode."""
+    socket = settings["PRODACCESS_SLACK_MODE"] == "socket"
+    token = settings.secret("SLACK_BOT_TOKEN")
+    assert token is not None  # read_settings refuses to go on without it
+    return BotSettings(
+        bot_token=token,
+        team_ids=settings.teams,
+        audit_channel=settings["PRODACCESS_AUDIT_CHANNEL"],
+        app_token=settings.secret("SLACK_APP_TOKEN") if socket else None,
+        signing_secret=settings.secret("SLACK_SIGNING_SECRET"),
+        base_url=settings["SLACK_API_URL"] or None,
+    )
+
+
+def _fit(policy: Policy, providers: Mapping[str, Provider]) -> None:
+    """A policy that names what is not there, or names it wrongly, is said at start and not at the first approval."""
+    faults = []
+    for rule in policy.rules:
+        provider = providers.get(rule.provider)
+        if provider is None:
+            known = ", ".join(providers) or "none"
+            faults.append(f"{rule.name}: provider “{rule.provider}” is not configured (configured: {known}).")
+        else:
+            faults += [f"{rule.name}: {fault}" for fault in provider.check(rule.uses)]
+    if faults:
+        raise PolicyError("\n".join(faults))

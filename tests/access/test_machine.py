@@ -1,0 +1,152 @@
+"""Random people, random faults, random crashes; the invariants hold after every step.
+
+S1 every live credential belongs to a grant that is not ended. S2 none outlives its deadline by more than a minute.
+S3 no grant without an approved request, no approver is the requester. S4 terminal states are never left.
+S5 every state change has its audit entry, without gaps. S6 `due_at` is NULL exactly when terminal.
+S7 no deadline beyond the rule's maximum. L1 with time and an answering provider, everything ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Awaitable
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from access.errors import AccessError
+from access.lifecycle import GRANT_TERMINAL, REQUEST_TERMINAL
+from access.model import GrantState, Person, Request, RequestState
+from tests.people import ADA, GRACE, LINUS, MARGARET, STRANGER
+from tests.world import World
+
+_Result = TypeVar("_Result")
+PEOPLE = st.sampled_from([ADA, GRACE, LINUS, MARGARET, STRANGER])
+NUMBERS = st.integers(1, 4)
+
+
+class Life(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.directory = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+        self.world = World(self.directory)
+        self.ended: dict[str, str] = {}
+
+    def teardown(self) -> None:
+        self.let_everything_end()
+        self.world.close()
+        self.loop.close()
+        shutil.rmtree(self.directory)
+
+    def run(self, work: Awaitable[_Result]) -> _Result | None:
+        async def tolerant() -> _Result | None:
+            try:
+                return await work
+            except AccessError:
+                return None
+
+        return self.loop.run_until_complete(tolerant())
+
+    def a_request(self, number: int) -> Request | None:
+        return self.run(self.world.store.request(number))
+
+    @rule(by=PEOPLE, role=st.sampled_from(["read", "write"]), minutes=st.sampled_from([5, 60, 300]))
+    def asks(self, by: Person, role: str, minutes: int) -> None:
+        self.run(self.world.asked(by, role=role, duration=timedelta(minutes=minutes)))
+
+    @rule(number=NUMBERS, by=PEOPLE)
+    def approves(self, number: int, by: Person) -> None:
+        if request := self.a_request(number):
+            self.run(self.world.broker.approve(request.id, by, request.digest))
+
+    @rule(number=NUMBERS, by=PEOPLE)
+    def denies(self, number: int, by: Person) -> None:
+        if request := self.a_request(number):
+            self.run(self.world.broker.deny(request.id, by, "no"))
+
+    @rule(number=NUMBERS, by=PEOPLE)
+    def ends(self, number: int, by: Person) -> None:
+        self.run(self.world.broker.end(number, by))
+
+    @rule(number=NUMBERS, by=PEOPLE)
+    def collects(self, number: int, by: Person) -> None:
+        device = self.run(self.world.device(by))
+        if device is not None:
+            self.run(self.world.grants.collect(number, device))
+
+    @rule(person=PEOPLE)
+    def leaves_or_returns(self, person: Person) -> None:
+        self.world.people.gone ^= {person.id}
+
+    @rule(fault=st.sampled_from(["silent_before", "silent_after", "stuck"]))
+    def something_breaks(self, fault: str) -> None:
+        setattr(self.world.provider.faults, fault, 1)
+
+    @rule()
+    def is_killed_and_started_again(self) -> None:
+        self.world.restart()
+
+    @rule(seconds=st.sampled_from([1, 40, 1800, 4000]))
+    def time_passes(self, seconds: int) -> None:
+        self.world.clock.pass_by(seconds=seconds)
+        self.run(self.world.sweep())
+
+    @invariant()
+    def everything_holds(self) -> None:
+        requests = {r.number: r for r in self.run(self.world.store.requests_of(None)) or ()}
+        grants = self.run(self.world.store.grants_by_number(list(requests))) or {}
+        for number, grant in grants.items():
+            request = requests[number]
+            assert request.state is RequestState.APPROVED  # S3
+            assert all(vote.by.id != request.requester.id for vote in request.votes)
+            assert len({vote.by.id for vote in request.votes}) >= request.approvals_needed
+            assert (grant.due_at is None) == (grant.state in GRANT_TERMINAL)  # S6
+            assert grant.expires_at - grant.created_at <= timedelta(hours=4)  # S7
+            self.never_left(f"grant {number}", grant.state, grant.state in GRANT_TERMINAL)
+        for number, request in requests.items():
+            assert (request.due_at is None) == (request.state in REQUEST_TERMINAL)
+            self.never_left(f"request {number}", request.state, request.state in REQUEST_TERMINAL)
+        for number in self.world.provider.live().values():  # S1, S2
+            assert grants[number].state not in GRANT_TERMINAL
+            assert self.world.clock.now() <= grants[number].expires_at + timedelta(seconds=60)
+        self.the_log_is_whole(requests, len(grants))
+
+    def never_left(self, what: str, state: str, terminal: bool) -> None:
+        if what in self.ended:
+            assert self.ended[what] == state  # S4
+        elif terminal:
+            self.ended[what] = state
+
+    def the_log_is_whole(self, requests: dict[int, Request], grants: int) -> None:
+        entries = self.run(self.world.store.entries(-1, 100_000)) or ()
+        assert [entry.seq for entry in entries] == list(range(len(entries)))
+        tags = [(entry.event.ref, entry.event.TAG) for entry in entries]
+        for request in requests.values():
+            wanted = {"denied", "cancelled", "expired", "approved"} & {request.state.value}
+            assert all((request.ref, f"request.{state}") in tags for state in wanted)
+        assert sum(tag == "request.approved" for _, tag in tags) == grants
+        assert sum(tag == "grant.ended" for _, tag in tags) == sum(s == "revoked" for s in self.ended.values())
+
+    def let_everything_end(self) -> None:  # L1
+        self.world.provider.faults.silent_before = self.world.provider.faults.silent_after = 0
+        self.world.provider.faults.stuck = 0
+        for _ in range(8):
+            self.world.clock.pass_by(hours=2)
+            self.run(self.world.sweep())
+        counts = self.run(self.world.store.grants_by_state()) or {}
+        assert all(counts[state] == 0 for state in GrantState if state not in GRANT_TERMINAL)
+        assert not self.world.provider.live()
+        assert self.run(self.world.store.next_due()) is None
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(
+    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+)

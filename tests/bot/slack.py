@@ -1,0 +1,170 @@
+"""A bot at work in a local Slack workspace: real Bolt, real Socket Mode, the real store; only the clock is ours."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+
+from access.secret import Secret
+from bot.app import Bot, create_people
+from bot.runner import BotRunner
+from bot.settings import BotParts, BotSettings
+from slack_simulator import Person, Simulator, Workspace
+from tests.people import POLICY
+from tests.world import World
+
+ROOT = Path(__file__).parents[2]
+MANIFEST = yaml.safe_load((ROOT / "manifest.yml").read_text())
+SEED = yaml.safe_load((ROOT / "slack_simulator" / "demo_seed.yml").read_text())
+AUDIT = "#prod-access"
+
+
+def settings(api_url: str, **changes: Any) -> BotSettings:
+    fields: dict[str, Any] = {
+        "bot_token": Secret({"token": "xoxb-local-demo"}), "app_token": Secret({"token": "xapp-local-demo"}),
+        "team_ids": frozenset({"T0ACME"}), "audit_channel": AUDIT, "base_url": api_url,
+    }  # fmt: skip
+    return BotSettings(**{**fields, **changes})
+
+
+class Office(World):
+    """`World`, with people at their screens. Their Slack accounts are asked of the workspace, as in production."""
+
+    def __init__(self, directory: Path, policy: str = POLICY) -> None:
+        self.slack = Simulator(Workspace.from_seed(SEED, MANIFEST))
+        self.runner: BotRunner | None = None
+        super().__init__(directory, policy)
+
+    async def __aenter__(self) -> Self:
+        await self.slack.start()
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.shut()
+        await self.slack.stop()
+        self.close()
+
+    async def open(self, **changes: Any) -> None:
+        """Start the bot; `changes` are of its settings."""
+        self.runner = BotRunner(self.parts(**changes))
+        self.runner.bot.thread.first_pause = 0.02
+        await self.runner.start()
+
+    async def shut(self) -> None:
+        """Stop the bot; nothing of it is left but what is stored."""
+        if self.runner is not None:
+            await self.runner.stop()
+            await self.tasks.drain(timeout=5)
+            self.runner = None
+
+    async def reopen(self) -> None:
+        await self.shut()
+        self.restart()
+        await self.open()
+
+    def parts(self, **changes: Any) -> BotParts:
+        chosen = settings(self.slack.api_url, **changes)
+        self.ask_slack_who_people_are(chosen)
+        return BotParts(
+            self.broker, self.sign_ins, self.policies, self.store, self.store, self.store, self.clock, self.tasks, chosen
+        )  # fmt: skip
+
+    def ask_slack_who_people_are(self, chosen: BotSettings) -> None:
+        """The world was built around a stand-in directory; here it is Slack itself that answers."""
+        self.people = create_people(chosen, self.policies, self.clock)  # type: ignore[assignment]
+        self.restart()
+
+    @property
+    def bot(self) -> Bot:
+        assert self.runner is not None
+        return self.runner.bot
+
+    # At the screen
+
+    def who(self, name: str) -> Person:
+        return self.slack.person(name)
+
+    async def asked_in_slack(self, text: str = "orders-db 1h OPS-412 refunds stuck", by: str = "linus") -> Mapping[str, Any]:
+        """Somebody types it; the card, once it stands."""
+        before = {m["ts"] for m in self.cards()}
+        await self.who(by).command(AUDIT, f"/prodaccess {text}")
+        return await self.who("ada").wait_message(AUDIT, lambda m: is_card(m) and m["ts"] not in before)
+
+    def cards(self) -> list[Mapping[str, Any]]:
+        return [m for m in self.who("ada").messages(AUDIT) if is_card(m)]
+
+    async def card(self, predicate: Callable[[str], bool]) -> Mapping[str, Any]:
+        """A card whose text the predicate accepts."""
+        return await self.who("ada").wait_message(AUDIT, lambda m: is_card(m) and predicate(shown(m)))
+
+    async def whisper(self, name: str, part: str) -> Mapping[str, Any]:
+        """A private answer, in whatever channel or thread it shows."""
+        account = self.who(name).id
+
+        def look() -> Mapping[str, Any] | None:
+            mine = (m for m in self.slack.world.messages.ephemerals if m["for_user"] == account)
+            return next((m for m in mine if part in shown(m)), None)
+
+        return await self.slack.world.bell.until(look, 5.0)
+
+    async def letter(self, name: str, part: str) -> Mapping[str, Any]:
+        """A direct message of the app."""
+        return await self.who(name).wait_message("BOT", lambda m: part in shown(m))
+
+    async def line(self, card: Mapping[str, Any], part: str) -> Mapping[str, Any]:
+        """A reply in a card's thread."""
+        return await self.who("ada").wait_message(AUDIT, lambda m: part in shown(m), thread=card["ts"])
+
+    def thread(self, card: Mapping[str, Any]) -> list[str]:
+        return [m["text"] for m in self.who("ada").messages(AUDIT, thread=card["ts"])]
+
+    async def settled(self) -> None:
+        """Until the thread has told everything the log has, and no act is left over."""
+        for _ in range(500):
+            noted = await self.store.note("thread:cursor") or {"seq": -1}
+            idle = all(task.get_name() == "slack thread" for task in self.tasks._running)
+            if idle and noted["seq"] == await self.store.head() and not noted["done"]:
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError("the thread did not catch up")
+
+
+def is_card(message: Mapping[str, Any]) -> bool:
+    """Ours, and head of a thread."""
+    payload = (message.get("metadata") or {}).get("event_payload") or {}
+    return payload.get("kind") == "card"
+
+
+def shown(message: Mapping[str, Any]) -> str:
+    """Every text on a message, blocks included."""
+    return f"{message.get('text', '')}\n{texts(message.get('blocks') or [])}"
+
+
+_SHOWN = frozenset({
+    "text", "elements", "fields", "accessory", "element", "label", "hint", "options", "initial_option", "description",
+    "initial_value", "user_id", "title", "blocks", "placeholder",
+})  # fmt: skip
+
+
+def texts(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return " ".join(texts(v) for k, v in value.items() if k in _SHOWN)
+    if isinstance(value, list):
+        return " ".join(texts(v) for v in value)
+    return ""
+
+
+def button(message: Mapping[str, Any], action: str) -> Mapping[str, Any] | None:
+    """The button with this action id, wherever it is on the message."""
+    for block in message.get("blocks") or []:
+        for element in [*block.get("elements", []), block.get("accessory") or {}]:
+            if element.get("action_id") == action:
+                return element
+    return None

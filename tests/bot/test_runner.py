@@ -1,0 +1,159 @@
+"""Starting: what is wrong is said in words, before anybody is served. And signed HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from access.secret import Secret
+from bot.app import Bot, bolt_asgi, create_bot
+from bot.client import make_client, proxy_for
+from bot.runner import BotRunner
+from bot.settings import BotParts, NotReady
+from slack_simulator import Simulator, Workspace
+from tests.bot.slack import AUDIT, MANIFEST, SEED, Office, settings
+from tests.world import World
+
+NOWHERE = "http://127.0.0.1:9/api/"
+
+
+def parts_of(world: World, api_url: str, **changes: Any) -> BotParts:
+    return BotParts(
+        world.broker, world.sign_ins, world.policies, world.store, world.store, world.store, world.clock, world.tasks,
+        settings(api_url, **changes),
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def a_bot(directory: Path, **changes: Any) -> Iterator[Bot]:
+    world = World(directory)
+    try:
+        yield create_bot(parts_of(world, NOWHERE, **changes))
+    finally:
+        world.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"team_ids": frozenset()}, "No workspace is allowed"),
+        ({"bot_token": Secret({"token": ""})}, "begin with xoxb-"),
+        ({"app_token": None}, "set the signing secret"),
+        ({"app_token": None, "signing_secret": Secret({"secret": ""})}, "set the signing secret"),
+        ({"app_token": Secret({"token": "xoxb-wrong-kind"})}, "begin with xapp-"),
+    ],
+)
+def test_what_is_missing_is_said_before_anything_is_called(
+    tmp_path: Path, changes: Mapping[str, Any], words: str
+) -> None:
+    with pytest.raises(NotReady, match=words), a_bot(tmp_path, **changes):
+        pass
+
+
+def test_bolts_own_oauth_mode_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLACK_CLIENT_ID", "1.2")
+    monkeypatch.setenv("SLACK_CLIENT_SECRET", "x")
+    with pytest.raises(NotReady, match="SLACK_CLIENT_ID"), a_bot(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"bot_token": Secret({"token": "xoxb-revoked"})}, "invalid_auth"),
+        ({"app_token": Secret({"token": "xapp-revoked"})}, "invalid_auth"),
+        ({"team_ids": frozenset({"T0OTHER"})}, "which team_ids does not name"),
+        ({"audit_channel": "#prod-acess"}, "no channel #prod-acess"),
+        ({"audit_channel": "#general"}, "Invite it there"),
+        ({"audit_channel": "#wayfarer-project"}, "shared with another organisation"),
+        ({"audit_channel": "C0NOWHERE"}, "not visible"),
+    ],
+)
+async def test_what_is_wrong_is_said_at_the_start(tmp_path: Path, changes: Mapping[str, Any], words: str) -> None:
+    world = World(tmp_path)
+    async with Simulator(Workspace.from_seed(SEED, MANIFEST)) as slack:
+        runner = BotRunner(parts_of(world, slack.api_url, **changes))
+        with pytest.raises(NotReady, match=words):
+            await runner.start()
+    world.close()
+
+
+async def test_an_unreachable_slack_is_said_at_the_start(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    with pytest.raises(NotReady, match="Slack does not let us start"):
+        await BotRunner(parts_of(world, NOWHERE)).start()
+    world.close()
+
+
+async def test_it_says_when_the_thread_is_not_written(office: Office) -> None:
+    assert office.runner is not None
+    assert office.runner.trouble() == ""
+    await office.runner.stop()
+    assert "not being written" in office.runner.trouble()
+    await office.runner.stop()
+
+
+def test_nothing_local_goes_through_a_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    assert make_client(settings(NOWHERE)).proxy is None
+    assert proxy_for("https://slack.com/api/") == "http://proxy.example:3128"
+    monkeypatch.setenv("NO_PROXY", "slack.com")
+    assert proxy_for("https://slack.com/api/") is None
+
+
+def test_a_lost_connection_is_never_retried_by_the_client() -> None:
+    kinds = [type(handler).__name__ for handler in make_client(settings(NOWHERE)).retry_handlers]
+    assert kinds == ["AsyncRateLimitErrorRetryHandler"]
+
+
+class SignedOffice(Office):
+    """The same bot, reached by signed HTTP instead of a socket."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+        seed = copy.deepcopy(SEED)
+        url = f"http://127.0.0.1:{self.port}/slack/events"
+        seed["app"] |= {"delivery": "http", "commands_url": url, "interactivity_url": url, "events_url": url}
+        self.slack = Simulator(Workspace.from_seed(seed, MANIFEST))
+        self._server: uvicorn.Server | None = None
+
+    async def open(self, **changes: Any) -> None:
+        secret = Secret({"secret": changes.pop("secret", "local-demo-signing")})
+        await super().open(app_token=None, signing_secret=secret, **changes)
+        config = uvicorn.Config(bolt_asgi(self.bot.app), port=self.port, log_level="warning", lifespan="off", ws="none")
+        self._server = uvicorn.Server(config)
+        self.tasks.start(self._server.serve(), name="http")
+        while not self._server.started:
+            await asyncio.sleep(0.01)
+
+    async def shut(self) -> None:
+        if self._server is not None:
+            self._server.should_exit = True
+        await super().shut()
+
+
+async def test_signed_http_works_like_a_socket(tmp_path: Path) -> None:
+    async with SignedOffice(tmp_path) as office:
+        card = await office.asked_in_slack()
+        await office.who("ada").click(AUDIT, card["ts"], "approve")
+        await office.letter("linus", "is yours until")
+
+
+async def test_a_request_with_a_wrong_signature_is_refused(tmp_path: Path) -> None:
+    async with SignedOffice(tmp_path) as office:
+        office.slack.world.app.signing_secret = "somebody-else"
+        shown = await office.who("linus").command(AUDIT, "/prodaccess orders-db 1h OPS-1 x")
+        assert shown.error == "/prodaccess failed with the error dispatch_failed"
+        assert await office.store.request(1) is None
