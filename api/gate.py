@@ -71,4 +71,11 @@ async def admitted(request: Request, device: SignedIn) -> Device:
 
 
 Admitted = Annotated[Device, Depends(admitted)]
-Parts = Annotated[ApiParts, Depends(parts_of)]
+
+
+async def _parts(request: Request) -> ApiParts:
+    """Async, because the framework sends what is not to a thread of its own."""
+    return parts_of(request)
+
+
+Parts = Annotated[ApiParts, Depends(_parts)]

@@ -29,7 +29,7 @@ def card(story: Story) -> Message:
 
 def _policy(story: Story) -> str:
     asked = story.asked
-    return f"Rule {escaped(asked.rule, 150)}, {asked.approvals_needed} to approve · policy {asked.policy_hash[:8]}"
+    return f"Rule {escaped(asked.rule, 150)}, {asked.approvals_needed} to approve · policy {escaped(asked.policy_hash[:8])}"
 
 
 def _buttons(story: Story) -> list[Block]:

@@ -99,7 +99,13 @@ def _ended(event: GrantEnded) -> Told:
     count = f"{event.credentials} {'credential' if event.credentials == 1 else 'credentials'}"
     later = f" Fully in effect by {at(event.effective_by)}." if event.effective_by else ""
     sentence = f"Ended {cause_of(event.cause)}. Open for {used}, {count} issued, proven gone.{later}"
-    return sentence, (small(*event.proof),) if event.proof else ()
+    return sentence, (small(*_at_most(event.proof, 10)),) if event.proof else ()
+
+
+def _at_most(texts: tuple[str, ...], most: int) -> tuple[str, ...]:
+    if len(texts) <= most:
+        return texts
+    return (*texts[: most - 1], f"and {len(texts) - most + 1} more, in the audit log")
 
 
 def _who(event: Event) -> str:

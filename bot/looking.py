@@ -153,7 +153,7 @@ def help_text(slash: str) -> Message:
 
 
 def _what(request: Request) -> str:
-    return f"{escaped(request.target)} · {escaped(request.role)}"
+    return f"{escaped(request.target, 100)} · {escaped(request.role, 100)}"
 
 
 def _may_be_open(request: Request) -> bool:

@@ -6,7 +6,7 @@ import http.client
 import json
 import time
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from .exits import CliError, Ended, NotSignedIn, Unreachable, Usage
 from .output import safe
@@ -42,9 +42,7 @@ class Server:
     """One server by its base URL. Each call has a connection of its own: there are few, and none is ever stale."""
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-            raise Usage(f"“{safe(url)}” is not a server's URL. One looks like https://prodaccess.example.com")
+        parts = _split(url)
         if parts.scheme == "http" and parts.hostname not in _LOCAL:
             raise Usage(f"{safe(url)} is not encrypted. Use https; plain http is for this machine only.")
         self.url = url.rstrip("/")
@@ -63,6 +61,17 @@ class Server:
             raise Unreachable(f"{self.url} does not answer ({_cause(error)}). Are you on the right network?") from None
         finally:
             connection.close()
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or "@" in parts.netloc or parts.query or parts.fragment:
+        raise Usage(f"“{safe(url)}” is not a server's URL. One looks like https://prodaccess.example.com")
+    return parts
 
 
 class Client:
@@ -94,7 +103,7 @@ class Client:
 
 def checked(answer: Answer) -> Any:
     """The JSON of a good answer. Raises the CliError for any other."""
-    if 200 <= answer.status < 300:
+    if answer.status == 204 or (200 <= answer.status < 300 and answer.body is not None):
         return answer.body
     error = _ERRORS.get(answer.status, CliError)
     detail = _member(answer, "detail")

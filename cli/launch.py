@@ -72,11 +72,12 @@ def watch(path: str, command: Sequence[str], prepared: Prepared, deadline: float
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the child by itself; it decides
     for forwarded in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(forwarded, lambda number, _frame: child.send_signal(number))
-    code = _wait(child, deadline)
+    code = wait_until(child, deadline)
     return code if code >= 0 else 128 - code
 
 
-def _wait(child: subprocess.Popen[bytes], deadline: float) -> int:
+def wait_until(child: subprocess.Popen[bytes], deadline: float, grace: float = _GRACE) -> int:
+    """Its return code; from `deadline` on it is stopped, gently for `grace` seconds."""
     while (
         left := deadline - time.time()
     ) > 0:  # by the wall clock, so that a suspended machine wakes up late, not never
@@ -87,7 +88,7 @@ def _wait(child: subprocess.Popen[bytes], deadline: float) -> int:
     print("prodaccess: the grant has ended; stopping the command.", file=sys.stderr)
     child.terminate()
     try:
-        return child.wait(_GRACE)
+        return child.wait(grace)
     except subprocess.TimeoutExpired:
         child.kill()
         return child.wait()

@@ -33,6 +33,10 @@ class Room(NamedTuple):
             handle = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
+        except OSError as error:  # a symbolic link, or not ours to read
+            raise CliError(
+                f"{self.path / name} cannot be read: {error.strerror}. Remove it and sign in again."
+            ) from None
         with os.fdopen(handle, encoding="utf-8") as file:
             _must_be_ours(os.fstat(handle), self.path / name)
             try:
@@ -109,7 +113,10 @@ def _make(place: Path) -> None:
 def _must_be_ours(found: os.stat_result, place: Path) -> None:
     """Somebody else may have made it first: /dev/shm is open to everybody."""
     if stat.S_ISLNK(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise CliError(f"{place} is not private to you. Remove it, then run: prodaccess login")
+        raise CliError(
+            f"{place} is not private to you. Remove it and sign in again, or set PRODACCESS_STATE_DIR to another"
+            " directory in memory."
+        )
 
 
 def on_memory(place: Path) -> bool:

@@ -19,9 +19,18 @@ _PAUSE = 2.0
 
 def until_decided(api: Api, request: Request) -> Request:
     """The request once it is active or over. A server that is away for a moment is waited for."""
+    return _while_in(_OPEN, api, request)
+
+
+def until_approved(api: Api, request: Request) -> Request:
+    """The same, but not waiting for the opening: collecting waits for it, and saves a call."""
+    return _while_in(("pending",), api, request)
+
+
+def _while_in(states: tuple[str, ...], api: Api, request: Request) -> Request:
     progress, said = Progress(), 0
     try:
-        while request["state"] in _OPEN:
+        while request["state"] in states:
             progress.show(_line(request))
             request = _next(api, request, progress)
             progress.clear()

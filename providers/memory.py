@@ -101,8 +101,9 @@ class MemoryProvider:
 
     async def issue(self, grant: Grant, handle: Handle, n: int) -> Issued:
         self._may_fail()
-        if (grant.number, handle.attempt) not in self._handles:
-            raise HandleLost(f"{grant.ref} was prepared by a process that is gone")
+        known = self._handles.get((grant.number, handle.attempt))
+        if known is None or known.locator != handle.locator:
+            raise HandleLost(f"{grant.ref} was prepared by another process")
         if handle.locator not in self.server.containers or self._clock.now() >= grant.expires_at:
             raise ProviderRefused(f"{grant.ref} has ended")
         username = f"pa_{person_label(grant, 30)}-{grant_label(grant)}_{n}{secrets.token_hex(3)}"

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 BACKSTOP = timedelta(seconds=60)  # Vault itself ends everything this long after the deadline
 NAME_LENGTH = 44  # the user-name template keeps this much of a token's display name
+PLACE = ("host", "port", "dbname", "sslmode")
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
@@ -57,7 +58,7 @@ class VaultProvider:
         self._forget_at: dict[int, datetime] = {}
 
     def check(self, uses: Mapping[str, str]) -> tuple[str, ...]:
-        faults = list(key_faults(uses, ("role",), ("host", "port", "dbname", "sslmode")))
+        faults = list(key_faults(uses, ("role",), PLACE))
         if not re.fullmatch(r"[\w.-]*", uses.get("role", "")):
             faults.append("`role` is the name of a role below Vault's mount: letters, digits, dots and dashes.")
         if not re.fullmatch(r"[1-9][0-9]{0,4}", uses.get("port", "5432")):
@@ -70,6 +71,8 @@ class VaultProvider:
         known = self._tokens.get((grant.number, attempt))
         if known is not None:
             return known[0]
+        if faults := self.check(grant.uses):
+            raise ProviderRefused(f"the policy's `uses` cannot be used: {faults[0]}")
         seconds = self._seconds_left(grant)
         handle, token = await asyncio.to_thread(self._make_token, grant, attempt, seconds)
         self._tokens[grant.number, attempt] = (handle, token)
@@ -80,7 +83,7 @@ class VaultProvider:
         lifetime = f"{seconds + int(BACKSTOP.total_seconds())}s"
         label = grant_label(grant)
         body = {
-            "policies": [f"grant-{grant.uses.get('role', '')}"],
+            "policies": [f"grant-{grant.uses['role']}"],
             "meta": {
                 "grant": grant.ref, "attempt": str(attempt), "requester": grant.requester.name, "ticket": grant.ticket
             },
@@ -102,8 +105,8 @@ class VaultProvider:
     async def issue(self, grant: Grant, handle: Handle, n: int) -> Issued:
         del n  # Vault makes a new user name each time
         known = self._tokens.get((grant.number, handle.attempt))
-        if known is None:
-            raise HandleLost(f"{grant.ref} was prepared by a process that is gone")
+        if known is None or known[0].locator != handle.locator:  # never under a token that is not the recorded one
+            raise HandleLost(f"{grant.ref} was prepared by another process")
         self._seconds_left(grant)
         return await asyncio.to_thread(self._issue, grant, known)
 
@@ -119,9 +122,8 @@ class VaultProvider:
 
     def _read_credential(self, grant: Grant, known: tuple[Handle, Secret]) -> Answer:
         handle, token = known
-        role = grant.uses.get("role", "")
         try:
-            return self._client.call_as(token, "get", f"{self._settings.mount}/creds/{role}")
+            return self._client.call_as(token, "get", f"{self._settings.mount}/creds/{grant.uses['role']}")
         except VaultRefused as error:
             if error.status != 403 or self._ending.token_lives(handle.locator):
                 raise
@@ -144,9 +146,7 @@ class VaultProvider:
         return min(end, grant.expires_at)
 
     def _hints(self, grant: Grant) -> dict[str, str]:
-        return {k: grant.uses[k] for k in ("host", "port", "dbname", "sslmode") if k in grant.uses} | {
-            "engine": "postgres"
-        }
+        return {"engine": "postgres"} | {key: grant.uses[key] for key in PLACE if key in grant.uses}
 
     def _seconds_left(self, grant: Grant) -> int:
         seconds = int((grant.expires_at - self._clock.now()).total_seconds())
@@ -187,7 +187,9 @@ class VaultProvider:
     def _ail(self) -> str:
         self._client.keep_alive()
         stuck = part(self._client.call("get", "sys/leases?type=irrevocable"), "data", "lease_count")
-        return f"Vault has given up on revoking {stuck} leases; see `bao list-irrevocable`." if stuck else ""
+        if not stuck:
+            return ""
+        return f"Vault has given up on revoking {stuck} leases: `bao read sys/leases type=irrevocable` lists them."
 
     def close(self) -> None:
         """Close the connections; what was prepared ends as recorded."""

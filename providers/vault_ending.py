@@ -100,14 +100,16 @@ class VaultEnding:
         return ""
 
     async def _sweep(self, grant: Grant) -> str:
-        lost = sum(1 for lease in grant.live_leases() if not lease.locator)
+        lost = [lease for lease in grant.live_leases() if not lease.locator]
         if not lost:
             return ""
+        collections = f"{len(lost)} collection{'' if len(lost) == 1 else 's'}"
+        died = f"The answer for {collections} never came: what was made died with the token"
         try:
             await asyncio.to_thread(self.client.call, "put", "sys/leases/tidy")
         except VaultRefused as error:
-            return f"{lost} credential(s) whose answer never came died with the token; no sweep for remains: {error}."
-        return f"{lost} credential(s) whose answer never came died with the token; Vault sweeps what may remain."
+            return f"{died}, but Vault does not sweep for remains: {error}."
+        return f"{died}, and Vault sweeps for remains."
 
     async def _look(self, leases: list[str]) -> list[str]:
         for wait in LOOKS:

@@ -109,7 +109,6 @@ def bot_profile(app: App, team: Team, updated: int) -> Json:
     return {
         "id": app.bot_id,
         "app_id": app.id,
-        "user_id": app.bot_user_id,
         "name": app.name,
         "deleted": False,
         "updated": updated,

@@ -38,7 +38,8 @@ class Sockets:
         self._world = world
         self._tickets: set[str] = set()
         self._open: list[Socket] = []
-        self._acks: dict[str, asyncio.Future[Any]] = {}
+        # An envelope that was sent twice is settled by its first acknowledgement.
+        self._acks: dict[str, list[asyncio.Future[Any]]] = {}
         self._count = 0
         self._leaving: set[Socket] = set()
         self.strict_ack = False  # true: only the socket that got an envelope may acknowledge it
@@ -84,7 +85,7 @@ class Sockets:
         if socket is None:
             return Outcome("not_connected")
         waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._acks[delivery.envelope_id] = waiting
+        self._acks.setdefault(delivery.envelope_id, []).append(waiting)
         self._sent_on[delivery.envelope_id] = socket
         try:
             async with asyncio.timeout(self._world.courier.ack_seconds):
@@ -94,8 +95,7 @@ class Sockets:
         except (TimeoutError, ConnectionError):
             return Outcome("timeout")
         finally:
-            if self._acks.get(delivery.envelope_id) is waiting:
-                del self._acks[delivery.envelope_id]
+            self._forget(delivery.envelope_id, waiting)
         return Outcome("acked", body if delivery.accepts else None)
 
     def disturb(self, fault: Fault) -> None:
@@ -135,12 +135,18 @@ class Sockets:
         except (ValueError, KeyError, TypeError):
             self._note("unreadable frame", socket, text=text)
             return
-        waiting = self._acks.get(envelope)
+        waiting = [one for one in self._acks.get(envelope, ()) if not one.done()]
         elsewhere = self._sent_on.get(envelope) is not socket
-        if waiting is None or waiting.done() or (self.strict_ack and elsewhere):
+        if not waiting or (self.strict_ack and elsewhere):
             self._note("late acknowledgement", socket, envelope_id=envelope)
-        else:
-            waiting.set_result(said.get("payload"))
+            return
+        for one in waiting:
+            one.set_result(said.get("payload"))
+
+    def _forget(self, envelope: str, waiting: asyncio.Future[Any]) -> None:
+        self._acks[envelope].remove(waiting)
+        if not self._acks[envelope]:
+            del self._acks[envelope], self._sent_on[envelope]
 
     def _pick(self, delivery: Delivery) -> Socket | None:
         """A random socket that is not about to be closed."""

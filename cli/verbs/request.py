@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from ..duration import in_words
     from ..launch import find_command
     from ..telling import what, who_decides
-    from ..waiting import until_decided
+    from ..waiting import until_approved, until_decided
 
     words = _with_options(read_words(args.words), args)
     if args.command:
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         tell = say if args.command else _print_now  # the command's output must be its own
         tell(f"{request['ref']} asked: {what(request)} for {in_words(request['duration'])}; {who_decides(request)}")
     if args.wait or args.command:
-        request = until_decided(api, request)
+        request = (until_approved if args.command else until_decided)(api, request)
     return _conclude(request, args)
 
 
@@ -73,7 +73,7 @@ def _conclude(request: dict[str, Any], args: argparse.Namespace) -> int:
     from .run import start
 
     ref, state = request["ref"], request["state"]
-    if state == "active" and args.command:
+    if state in ("issuing", "active") and args.command:
         return start(ref, args.command)
     if args.json:
         print_json(request)

@@ -217,8 +217,9 @@ class Play:
         return dict(done.pop().result())
 
     def search_for_secrets(self) -> str:
-        directory = self.stack.server.directory
-        places = {file.name: file.read_bytes() for file in directory.rglob("*") if file.is_file()}
+        directories = (self.stack.server.directory, self.stack.directory)
+        files = [file for directory in directories for file in directory.rglob("*") if file.is_file()]
+        places = {file.name: file.read_bytes() for file in files}
         for secret in self.secrets:
             expect(not self.stack.slack.journal.search(secret), "a secret was said in Slack")
             for name, content in places.items():

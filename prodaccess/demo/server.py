@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import urllib.error
 import urllib.request
@@ -33,6 +34,11 @@ class Server(Part):
         """Its log, JSON lines."""
         return self.directory / "server.log"
 
+    def kill(self) -> None:
+        """`kill -9`; its directory goes with it."""
+        self._signal(signal.SIGKILL)
+        self.stop()
+
     def _prepare(self) -> Program:
         policy = self.directory / "policy.yml"
         policy.write_text(self._policy)
@@ -41,7 +47,6 @@ class Server(Part):
             "PYTHONPATH": str(ROOT),
             "PRODACCESS_POLICY": str(policy),
             "PRODACCESS_LISTEN": f"{self.host}:{self.port}",
-            "PRODACCESS_DATABASE_URL": f"sqlite:///{self.directory}/prodaccess.db",
             **self._environment,
         }
         return Program([sys.executable, "-m", "prodaccess", "serve"], environment=environment)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from string import Template
+from tempfile import TemporaryDirectory
 from typing import Any, Self, TypeVar
 
 import yaml
@@ -62,6 +63,7 @@ class Issuers:
 class Stack:
     """Everything running. An async context manager; leaving it leaves nothing behind."""
 
+    directory: Path
     issuers: Issuers
     slack: Simulator
     server: Server
@@ -73,8 +75,9 @@ class Stack:
 
     async def __aenter__(self) -> Self:
         try:
+            self.directory = Path(self._stack.enter_context(TemporaryDirectory(prefix="prodaccess-demo-")))
             self.slack, self.issuers = await asyncio.gather(self._start_slack(), self._start_issuers())
-            self.server = await self._started(self._server())
+            await self.start_server()
         except BaseException:
             await self._stack.aclose()
             raise
@@ -82,6 +85,18 @@ class Stack:
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+
+    async def start_server(self) -> None:
+        """Start prodaccess, on the database that an earlier one of this demo may have left."""
+        self.server = await self._started(self._server())
+
+    async def stop_server(self) -> None:
+        """End prodaccess in order; the rest goes on."""
+        await asyncio.to_thread(self.server.stop)
+
+    async def kill_server(self) -> None:
+        """End prodaccess as a power cut would: `kill -9`, nothing said, nothing finished."""
+        await asyncio.to_thread(self.server.kill)
 
     async def _start_slack(self) -> Simulator:
         seed = yaml.safe_load(files("slack_simulator").joinpath("demo_seed.yml").read_text())
@@ -106,6 +121,7 @@ class Stack:
             "PRODACCESS_AUDIT_CHANNEL": AUDIT_CHANNEL,
             "PRODACCESS_SLACK_TEAMS": TEAM,
             "PRODACCESS_LOG_LEVEL": self._log_level,
+            "PRODACCESS_DATABASE_URL": f"sqlite:///{self.directory}/prodaccess.db",
         }
         return Server(self.issuers.policy(), environment | self.issuers.environment() | self._extra, API_PORT)
 

@@ -34,7 +34,7 @@ class Terminal:
     def __init__(self, server_url: str, programs: Path) -> None:
         memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 (its own directory in there, 0700)
         self.state = Path(tempfile.mkdtemp(prefix="prodaccess-terminal-", dir=memory))
-        self._environment = {
+        self.environment = {
             "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "HOME": str(self.state),
             "PRODACCESS_SERVER": server_url,
@@ -55,7 +55,7 @@ class Terminal:
     async def run(self, *arguments: str) -> Said:
         """`prodaccess ARGUMENTS…`, at most 30 s."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "prodaccess", *arguments, env=self._environment | _import_path(),
+            sys.executable, "-m", "prodaccess", *arguments, env=self.environment | _import_path(),
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:

@@ -9,6 +9,10 @@ from slack_simulator.posting import content, signed_by_app
 from slack_simulator.rules import check_metadata
 
 UPDATE_CHARACTERS = 4_000
+# What the answer to an update shows of the message: not its ts, nor its thread.
+_UPDATED = frozenset(
+    ("type", "user", "text", "team", "bot_id", "app_id", "bot_profile", "blocks", "attachments", "metadata", "edited")
+)
 
 
 def post_message(call: Call) -> Json:
@@ -40,8 +44,8 @@ def update(call: Call) -> Json:
         channel_type=channel.type_name,
     )
     call.world.bell.ring()
-    answer = {"channel": channel.id, "ts": message["ts"], "text": message["text"], "message": message}
-    return {"ok": True, **answer}
+    shown = {key: value for key, value in message.items() if key in _UPDATED}
+    return {"ok": True, "channel": channel.id, "ts": message["ts"], "text": message["text"], "message": shown}
 
 
 def _change(call: Call, message: Json, given: Json) -> None:

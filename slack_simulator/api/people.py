@@ -2,7 +2,7 @@
 
 from slack_simulator.api.call import Call, Method
 from slack_simulator.errors import SlackError
-from slack_simulator.model import Json
+from slack_simulator.model import Json, User
 from slack_simulator.shapes import group_json
 
 
@@ -12,17 +12,23 @@ def user_info(call: Call) -> Json:
 
 
 def users_list(call: Call) -> Json:
-    everybody = [call.world.user_json(u) for u in call.world.users.values() if call.world.is_ours(u)]
+    everybody = [_listed(call, u) for u in call.world.users.values() if call.world.is_ours(u)]
     page, metadata = call.page(everybody)
     when = int(call.world.clock.now())
     return {"ok": True, "members": page, "cache_ts": when, "response_metadata": metadata}
+
+
+def _listed(call: Call, user: User) -> Json:
+    """A user as lists show it: two flags are told by users.info alone."""
+    only_info = ("is_stranger", "is_invited_user")
+    return {key: value for key, value in call.world.user_json(user).items() if key not in only_info}
 
 
 def lookup_by_email(call: Call) -> Json:
     wanted = call.required("email").lower()
     for user in call.world.users.values():
         if user.email.lower() == wanted and not user.deleted and call.world.is_ours(user):
-            return {"ok": True, "user": call.world.user_json(user)}
+            return {"ok": True, "user": _listed(call, user)}
     raise SlackError("users_not_found")
 
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import yaml
 
+from access.ports import Notebook
 from access.secret import Secret
 from bot.app import Bot, create_people
 from bot.runner import BotRunner
@@ -29,6 +30,25 @@ def settings(api_url: str, **changes: Any) -> BotSettings:
         "team_ids": frozenset({"T0ACME"}), "audit_channel": AUDIT, "base_url": api_url,
     }  # fmt: skip
     return BotSettings(**{**fields, **changes})
+
+
+class FailingNotebook:
+    """Takes so many notes and then no more."""
+
+    def __init__(self, notebook: Notebook, left: int) -> None:
+        self._notebook = notebook
+        self._left = left
+        self.refused = 0
+
+    async def note(self, key: str) -> dict[str, Any] | None:
+        return await self._notebook.note(key)
+
+    async def put_notes(self, notes: Mapping[str, Mapping[str, Any]]) -> None:
+        if self._left <= 0:
+            self.refused += 1
+            await asyncio.Event().wait()  # nothing ever comes back from here
+        self._left -= 1
+        await self._notebook.put_notes(notes)
 
 
 class Office(World):
@@ -71,7 +91,8 @@ class Office(World):
         chosen = settings(self.slack.api_url, **changes)
         self.ask_slack_who_people_are(chosen)
         return BotParts(
-            self.broker, self.sign_ins, self.policies, self.store, self.store, self.store, self.clock, self.tasks, chosen
+            self.broker, self.sign_ins, self.policies, self.store, self.store, self.store, self.clock, self.tasks,
+            chosen,
         )  # fmt: skip
 
     def ask_slack_who_people_are(self, chosen: BotSettings) -> None:
@@ -84,12 +105,25 @@ class Office(World):
         assert self.runner is not None
         return self.runner.bot
 
+    async def bot_stops_noting_after(self, notes: int) -> None:
+        """From then on the thread's notes fail, as they would for a process that has died."""
+        await self.settled()
+        notebook = FailingNotebook(self.store, notes)
+        self.bot.thread.notebook = notebook
+        self.failing = notebook
+
+    @property
+    def notes_refused(self) -> int:
+        return self.failing.refused
+
     # At the screen
 
     def who(self, name: str) -> Person:
         return self.slack.person(name)
 
-    async def asked_in_slack(self, text: str = "orders-db 1h OPS-412 refunds stuck", by: str = "linus") -> Mapping[str, Any]:
+    async def asked_in_slack(
+        self, text: str = "orders-db 1h OPS-412 refunds stuck", by: str = "linus"
+    ) -> Mapping[str, Any]:
         """Somebody types it; the card, once it stands."""
         before = {m["ts"] for m in self.cards()}
         await self.who(by).command(AUDIT, f"/prodaccess {text}")
@@ -126,12 +160,19 @@ class Office(World):
     async def settled(self) -> None:
         """Until the thread has told everything the log has, and no act is left over."""
         for _ in range(500):
-            noted = await self.store.note("thread:cursor") or {"seq": -1}
+            noted = await self.store.note("thread:cursor") or {"seq": -1, "done": []}
             idle = all(task.get_name() == "slack thread" for task in self.tasks._running)
             if idle and noted["seq"] == await self.store.head() and not noted["done"]:
                 return
             await asyncio.sleep(0.01)
         raise AssertionError("the thread did not catch up")
+
+
+async def until(true: Callable[[], object], timeout: float = 5.0) -> None:
+    """Raises TimeoutError when it never becomes true."""
+    async with asyncio.timeout(timeout):
+        while not true():  # noqa: ASYNC110 (nothing announces it)
+            await asyncio.sleep(0.01)
 
 
 def is_card(message: Mapping[str, Any]) -> bool:

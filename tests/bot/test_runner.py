@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import copy
 import socket
@@ -19,7 +18,7 @@ from bot.client import make_client, proxy_for
 from bot.runner import BotRunner
 from bot.settings import BotParts, NotReady
 from slack_simulator import Simulator, Workspace
-from tests.bot.slack import AUDIT, MANIFEST, SEED, Office, settings
+from tests.bot.slack import AUDIT, MANIFEST, SEED, Office, settings, until
 from tests.world import World
 
 NOWHERE = "http://127.0.0.1:9/api/"
@@ -135,8 +134,7 @@ class SignedOffice(Office):
         config = uvicorn.Config(bolt_asgi(self.bot.app), port=self.port, log_level="warning", lifespan="off", ws="none")
         self._server = uvicorn.Server(config)
         self.tasks.start(self._server.serve(), name="http")
-        while not self._server.started:
-            await asyncio.sleep(0.01)
+        await until(lambda: self._server is not None and self._server.started)
 
     async def shut(self) -> None:
         if self._server is not None:

@@ -21,8 +21,12 @@ _numbers = itertools.count(random.SystemRandom().randrange(10_000, 900_000))
 
 
 class WallClock:
+    """The machine's time; `ahead` moves it for the provider alone."""
+
+    ahead = timedelta(0)
+
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return datetime.now(UTC) + self.ahead
 
 
 def make_grant(clock: Clock, uses: Mapping[str, str], seconds: float = 600, **changes: Any) -> Grant:
@@ -173,6 +177,16 @@ class ProviderContract:
         is_gone(await desk.end())
         assert not await bench.works(old)
         assert not await bench.works(new)
+
+    async def test_nothing_is_issued_under_a_handle_that_is_not_the_recorded_one(self, bench: Bench) -> None:
+        """Two processes may prepare the same attempt; only one of the two handles is recorded."""
+        desk, other = bench.desk(), bench.restart()
+        await desk.open()
+        await other.prepare(desk.grant, 1)
+        if bench.forgets:
+            with pytest.raises(HandleLost):
+                await other.issue(desk.grant, desk.grant.handles[0], 1)
+        is_gone(await desk.end())
 
     async def test_ending_one_grant_leaves_another_on_the_same_target(self, bench: Bench) -> None:
         ending, staying = bench.desk(), bench.desk()

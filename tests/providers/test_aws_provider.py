@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,113 +14,17 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from access.errors import ProviderRefused, ProviderSilent
 from access.model import Lease
-from access.ports import Clock, Issued, NotYet
-from providers.aws import AwsProvider, AwsSettings, session_policy
+from access.ports import NotYet
+from providers.aws import session_policy
 from providers.aws_denies import POLICY_NAME, Denies
 from providers.aws_errors import explain
-from tests.fixtures_parts import AwsFixture
+from tests.providers.aws_bench import AwsBench, later
 from tests.providers.contract import Desk, ProviderContract, WallClock, is_gone, make_grant
 
 
-class ShiftedClock(WallClock):
-    ahead = timedelta(0)
-
-    def now(self) -> Any:
-        return super().now() + self.ahead
-
-
-class AwsBench:
-    forgets = False
-
-    def __init__(self, aws: AwsFixture, deaf: str, stack: ExitStack) -> None:
-        self.clock: Clock = WallClock()
-        self.aws = aws
-        self.role = aws.access.role_arn.rpartition("/")[2]
-        self._deaf = deaf
-        self._stack = stack
-        self.uses = {"role_arn": aws.access.role_arn}
-        self.provider = self.restart()
-
-    def provider_with(self, **settings: Any) -> AwsProvider:
-        access = self.aws.access
-        base = AwsSettings(access.region, self.aws.endpoint, access.access_key_id, access.secret_access_key)
-        provider = AwsProvider(replace(base, **settings), self.clock)
-        self._stack.callback(provider.close)
-        return provider
-
-    def restart(self) -> AwsProvider:
-        return self.provider_with()
-
-    def desk(self, seconds: float = 600, **changes: str) -> Desk:
-        return Desk(self.provider, make_grant(self.clock, self.uses | changes, seconds), self.clock)
-
-    def refused(self) -> Desk:
-        return self.desk(role_arn="arn:aws:iam::123456789012:role/somebody-elses")
-
-    def unheard(self) -> Desk:
-        provider = self.provider_with(endpoint_url=self._deaf, timeout=0.3)
-        return Desk(provider, make_grant(self.clock, self.uses), self.clock)
-
-    def client(self, service: str, issued: Issued) -> Any:
-        values = issued.secret.reveal()
-        keys = {
-            "AccessKeyId": values["access_key_id"],
-            "SecretAccessKey": values["secret_access_key"],
-            "SessionToken": values["session_token"],
-        }
-        return self.aws.client(service, keys)
-
-    async def works(self, issued: Issued) -> bool:
-        s3 = self.client("s3", issued)
-        try:
-            await asyncio.to_thread(s3.list_objects_v2, Bucket=self.aws.access.bucket)
-        except ClientError as error:
-            assert error.response["Error"]["Code"] in ("AccessDenied", "ExpiredToken")
-            return False
-        return True
-
-    def denies(self) -> list[dict[str, Any]]:
-        """The statements stored on the role."""
-        iam = self.aws.client("iam")
-        try:
-            document = iam.get_role_policy(RoleName=self.role, PolicyName=POLICY_NAME)["PolicyDocument"]
-        except iam.exceptions.NoSuchEntityException:
-            return []
-        statements: list[dict[str, Any]] = document["Statement"]
-        return statements
-
-    def put(self, name: str, document: str) -> None:
-        self.aws.client("iam").put_role_policy(RoleName=self.role, PolicyName=name, PolicyDocument=document)
-
-    def fill(self, name: str, made: Callable[[int], Denies]) -> None:
-        """Store the largest policy that the role still has room for."""
-        for size in range(10_200, 8_000, -16):
-            try:
-                return self.put(name, made(size).document())
-            except ClientError as error:
-                assert error.response["Error"]["Code"] == "LimitExceeded"
-
-    def remove(self, name: str) -> None:
-        with suppress(ClientError):
-            self.aws.client("iam").delete_role_policy(RoleName=self.role, PolicyName=name)
-
-
 @pytest.fixture
-def bench(aws: AwsFixture, deaf: str) -> Iterator[AwsBench]:
-    with ExitStack() as stack:
-        bench = AwsBench(aws, deaf, stack)
-        yield bench
-        bench.remove(POLICY_NAME)
-
-
-@contextmanager
-def later(bench: AwsBench, seconds: float) -> Iterator[None]:
-    """It is this much later at AWS."""
-    bench.aws.server.advance(seconds)
-    try:
-        yield
-    finally:
-        bench.aws.server.advance(0)
+def bench(aws_bench: AwsBench) -> AwsBench:
+    return aws_bench
 
 
 class TestAws(ProviderContract):
@@ -220,8 +122,7 @@ async def test_the_lag_is_never_said_to_outlast_the_session(bench: AwsBench) -> 
 
 
 async def test_at_the_deadline_no_deny_is_needed(bench: AwsBench) -> None:
-    clock = bench.clock = ShiftedClock()
-    desk = Desk(bench.restart(), make_grant(clock, bench.uses), clock)
+    clock, desk = bench.clock, bench.desk()
     await desk.open_and_collect()
     clock.ahead = timedelta(seconds=601)
     gone = is_gone(await desk.end())
@@ -310,9 +211,8 @@ async def test_a_statement_of_somebody_else_is_left_alone(bench: AwsBench) -> No
 
 
 async def test_tidying_removes_denies_that_have_served(bench: AwsBench) -> None:
-    clock = bench.clock = ShiftedClock()
-    provider = bench.restart()
-    early, late = (Desk(provider, make_grant(clock, bench.uses, s), clock) for s in (120, 3600))
+    clock, provider = bench.clock, bench.provider
+    early, late = bench.desk(seconds=120), bench.desk(seconds=3600)
     for desk in (early, late):
         await desk.open_and_collect()
         is_gone(await desk.end())
@@ -328,8 +228,7 @@ async def test_tidying_removes_denies_that_have_served(bench: AwsBench) -> None:
 
 
 async def test_tidying_what_somebody_removed_is_fine(bench: AwsBench) -> None:
-    clock = bench.clock = ShiftedClock()
-    desk = Desk(bench.restart(), make_grant(clock, bench.uses), clock)
+    clock, desk = bench.clock, bench.desk()
     await desk.open_and_collect()
     is_gone(await desk.end())
     bench.remove(POLICY_NAME)
@@ -402,7 +301,7 @@ def test_a_timeout_is_a_silence() -> None:
 async def test_faults_in_uses_are_sentences(bench: AwsBench, changes: dict[str, str], fault: str) -> None:
     assert bench.provider.check(bench.uses | changes) == (fault,)
     with pytest.raises(ProviderRefused):
-        await bench.desk(**changes).open()
+        await bench.desk(600, **changes).open()
 
 
 def test_good_uses_have_no_faults(bench: AwsBench) -> None:

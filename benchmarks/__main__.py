@@ -1,0 +1,31 @@
+"""`python -m benchmarks NAME [--json] [--check]`: a table, or one JSON object; `--check` exits 1 on a missed aim."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+NAMES = {
+    "click_to_credential": "from the approver's click to a credential in the engineer's process",
+    "cli_startup": "what the engineer's command costs to start",
+    "slack_ack": "acknowledging Slack while approvals run",
+}
+
+
+def main() -> int:
+    epilog = "\n".join(f"{name:20} {meaning}" for name, meaning in NAMES.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", choices=NAMES, metavar="NAME")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    parser.add_argument("--check", action="store_true", help="exit 1 when an aim is missed")
+    options = parser.parse_args()
+    result = importlib.import_module(f"benchmarks.{options.name}").measure()
+    print(result.as_json() if options.json else result.as_table())
+    return 1 if options.check and not result.met else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""Nothing that people wrote can move a cursor, hide text or pretend to be a line of ours."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.output import safe, table, width
+from tests.cli.shell import Shell
+from tests.people import LINUS
+
+EVIL = (
+    "x\x1b]8;;https://evil.example\x1b\\y\x1b[2J\r\n2026-11-23 approved by ada \x9b31m\u202edrawkcab\u2066\u200b\u2028"
+)
+
+
+@given(st.text(st.characters(), max_size=60))
+def test_only_visible_characters_on_one_line(text: str) -> None:
+    shown = safe(text)
+    assert not any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in shown)
+    assert len(shown.splitlines()) <= 1
+
+
+@pytest.mark.parametrize("text", ["refunds stuck", "Größe · 返金 · ñ", "🙂 ok"])
+def test_ordinary_text_is_left_alone(text: str) -> None:
+    assert safe(text) == text
+
+
+def test_columns_stand_under_each_other() -> None:
+    lines = table(("A", "B"), [("返金", "x"), ("abcd", "y"), ("e\u0301", "z")]).splitlines()
+    assert [width(line[: line.index(last)]) for line, last in zip(lines, "Bxyz", strict=True)] == [6, 6, 6, 6]
+
+
+async def test_terminal_escape_in_reason(shell: Shell) -> None:
+    await shell.sign_in()
+    await shell.api.world.asked(LINUS, reason=EVIL)
+    for verb in (["list"], ["show", "PA-1"], ["request", "orders-db", "OPS-1", EVIL.replace("\n", " ")]):
+        ran = await shell.run(*verb)
+        assert ran.code == 0
+        assert not any(unicodedata.category(c) in ("Cc", "Cf") for c in (ran.out + ran.err).replace("\n", ""))
+        assert not any(line.startswith("2026-11-23 approved") for line in ran.out.splitlines())
+    assert "\\x1b]8;;" in (await shell.run("show", "PA-1")).out
+    as_json = await shell.run("list", "--json")
+    assert as_json.json[-1]["reason"] == EVIL
+    assert as_json.out.isascii()
