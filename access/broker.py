@@ -28,6 +28,7 @@ from access.model import Ask, Grant, GrantState, Person, Request, RequestState, 
 from access.policy import Policy, Rule, Verdict
 from access.ports import Change, Clock, People, PolicySource, Store
 from access.retry import ISSUING
+from access.tasks import meanwhile
 
 _RACES = 20  # a lost race is judged again on what the winner left behind; more than this is a fault
 _Result = TypeVar("_Result")
@@ -100,10 +101,11 @@ class Broker:
                 "approve",
                 TooLate("This card no longer shows what was asked. Open the request again."),
             )
-        policy, by, rule = await self._entitled(request, by, "approve")
+        async with meanwhile(self.people.check(request.requester)) as requester:  # two questions, one wait
+            policy, by, rule = await self._entitled(request, by, "approve")
+            await self._still_wanted(request, policy, by, requester)
         if any(vote.by.id == by.id for vote in request.votes):
             raise TooLate("You have already approved this; it waits for somebody else.")
-        await self._still_wanted(request, policy, by)
         now = self.clock.now()
         vote = Vote(request.id, by, now, rule.name)
         voted = replace(request, votes=(*request.votes, vote))
@@ -219,8 +221,8 @@ class Broker:
             raise await self._no(request, person, act, Refused(verdict.why, rule=verdict.rule))
         return policy, person, rule
 
-    async def _still_wanted(self, request: Request, policy: Policy, by: Person) -> None:
-        requester = await self.people.check(request.requester)
+    async def _still_wanted(self, request: Request, policy: Policy, by: Person, checking: Awaitable[Person]) -> None:
+        requester = await checking
         verdict = policy.judge_ask(as_ask(request, requester))
         if not verdict.allowed:
             why = f"{requester.name} may no longer have this: {verdict.why}"

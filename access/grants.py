@@ -44,6 +44,7 @@ from access.model import Ask, Device, Grant, GrantState, Handle, Lease, Person
 from access.policy import Policy
 from access.ports import Change, Issued, Provider
 from access.retry import quarantine_pause
+from access.tasks import meanwhile
 
 
 @dataclass(frozen=True)
@@ -57,19 +58,21 @@ class Grants:
     async def open(self, number: int) -> None:
         """Steps 1 and 2. Harmless when somebody else has moved the grant on."""
         async with self.custody.alone(number):
-            grant = await self.custody.load(number)
-            if grant.state is not GrantState.ISSUING:
-                return None
-            provider = self.custody.providers.get(grant.provider)
-            if provider is None:
-                return await self._fail(grant, f"no provider is configured as “{grant.provider}”")
-            try:
-                handle = await provider.prepare(grant, attempt=1)  # 1
-            except ProviderRefused as error:
-                return await self._fail(grant, str(error))
-            except ProviderSilent as error:
-                return await lose_track(self.custody, grant, str(error))
-            await self._activate(grant, provider, handle)
+            await self._open(await self.custody.load(number))
+
+    async def _open(self, grant: Grant) -> None:
+        if grant.state is not GrantState.ISSUING:
+            return None
+        provider = self.custody.providers.get(grant.provider)
+        if provider is None:
+            return await self._fail(grant, f"no provider is configured as “{grant.provider}”")
+        try:
+            handle = await provider.prepare(grant, attempt=1)  # 1
+        except ProviderRefused as error:
+            return await self._fail(grant, str(error))
+        except ProviderSilent as error:
+            return await lose_track(self.custody, grant, str(error))
+        await self._activate(grant, provider, handle)
 
     async def _activate(self, grant: Grant, provider: Provider, handle: Handle) -> None:
         now = self.custody.clock.now()
@@ -98,8 +101,13 @@ class Grants:
 
         Raises NotFound (also for somebody else's grant), TooLate, Refused, Unavailable.
         """
-        async with self.custody.alone(number):
-            grant, provider, policy = await self._collectable(number, device)
+        async with (
+            meanwhile(self.custody.people.check(device.person)) as checking,
+            self.custody.alone(number),
+        ):
+            grant, provider = await self._collectable(number, device)
+            policy = self.custody.policies.current()
+            self._still_entitled(grant, policy, await checking)
             now = self.custody.clock.now()
             n = len(grant.leases) + 1
             pending = Lease(number, n, len(grant.handles), "", "", now, grant.expires_at)
@@ -112,21 +120,25 @@ class Grants:
             await self._hand_over(grant, issued, pending, device)  # 5
             return issued  # 6
 
-    async def _collectable(self, number: int, device: Device) -> tuple[Grant, Provider, Policy]:
-        grant = await self.custody.store.grant(number)
-        if grant is None or grant.requester.id != device.person.id:
-            raise NotFound("There is no such grant of yours.")
-        if grant.state in (GrantState.ISSUING, GrantState.QUARANTINE):
+    async def _collectable(self, number: int, device: Device) -> tuple[Grant, Provider]:
+        grant = await self._own(number, device)
+        if grant.state is GrantState.ISSUING:  # approved a moment ago: whoever comes first opens it
+            await self._open(grant)
+            grant = await self._own(number, device)
+        if grant.state is GrantState.QUARANTINE:
             raise Unavailable(f"{grant.ref} is being opened. Try again in a moment.")
         if grant.state is not GrantState.ACTIVE or self.custody.clock.now() >= grant.expires_at:
             raise TooLate(f"{grant.ref} has ended. Ask again: prodaccess request {grant.target}")
         provider = self.custody.providers.get(grant.provider)
         if provider is None:
             raise Unavailable(f"No provider is configured as “{grant.provider}”.")
-        person = await self.custody.people.check(device.person)
-        policy = self.custody.policies.current()
-        self._still_entitled(grant, policy, person)
-        return grant, provider, policy
+        return grant, provider
+
+    async def _own(self, number: int, device: Device) -> Grant:
+        grant = await self.custody.store.grant(number)
+        if grant is None or grant.requester.id != device.person.id:
+            raise NotFound("There is no such grant of yours.")
+        return grant
 
     def _still_entitled(self, grant: Grant, policy: Policy, person: Person) -> None:
         rule = policy.rule(grant.target, grant.role)

@@ -24,7 +24,6 @@ from api.problems import ClockApart, NotSignedIn
 LEEWAY = 60  # seconds that the two clocks may be apart
 _CLAIMS = ("htm", "htu", "iat", "jti", "ath", "bh")
 _PORTS = {"https": 443, "http": 80}
-_MOST_REMEMBERED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +121,9 @@ class Replays:
     It lives in memory: after a restart, proofs made before it are refused by their time instead.
     """
 
-    def __init__(self, started: float) -> None:
+    def __init__(self, started: float, most: int = 100_000) -> None:
         self._started = int(started)
+        self._most = most
         self._seen: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     def use(self, proof: Proof, now: float) -> None:
@@ -134,6 +134,6 @@ class Replays:
             raise ClockApart(int(now))
         if (proof.key, proof.jti) in self._seen:
             raise NotSignedIn("This very call has been made already.")
-        if len(self._seen) >= _MOST_REMEMBERED:
+        if len(self._seen) >= self._most:
             raise Unavailable("Too many calls at once. Try again in a minute.")
         self._seen[proof.key, proof.jti] = now + 2 * LEEWAY

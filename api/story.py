@@ -12,7 +12,7 @@ from access.duration import in_words
 from access.events import Event
 from access.model import Cause, Person
 
-_CAUSES = {
+_CAUSES: dict[str, str] = {
     Cause.DEADLINE: "its deadline came",
     Cause.REQUESTER: "its requester is done",
     Cause.APPROVER: "an approver ended it",
@@ -81,7 +81,7 @@ _SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     events.CredentialIntended: lambda e: f"credential {e.n} called for by {_who(e)} on {e.host} ({e.address})",
     events.CredentialIssued: lambda e: f"credential {e.n} issued to {_who(e)} on {e.host} ({e.address}): {e.public_id}",
     events.CredentialAborted: lambda e: f"credential {e.n} was not handed over: {e.why}",
-    events.GrantEnding: lambda e: f"ending: {_CAUSES.get(Cause(e.cause), e.cause)}",
+    events.GrantEnding: lambda e: f"ending: {_CAUSES.get(e.cause, e.cause)}",
     events.RevocationFailed: _retry,
     events.GrantEnded: _ended,
 }

@@ -11,16 +11,32 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlmodel import col
 
 from access.events import Event
 from audit.canonical import decode, encode, leaf_hash, micros, moment
+from audit.statement import Statement, inserting, upserting
 from audit.tables import LedgerEntry, LedgerFrontier, LedgerSubject
 
 LOG = 1
 ORIGIN = "prodaccess/audit"
 VERSION = 1
+
+_THIS = col(LedgerFrontier.log_id) == LOG
+_FRONTIER = Statement(
+    lambda _: select(col(LedgerFrontier.size), col(LedgerFrontier.last_recorded_at)).where(_THIS).with_for_update()
+)
+_ADVANCE = Statement(
+    lambda _: update(LedgerFrontier).where(_THIS).values(size=bindparam("size"), last_recorded_at=bindparam("at"))
+)
+_INSERT = inserting(LedgerEntry)
+_SUBJECT = Statement(
+    lambda _: select(col(LedgerSubject.count), col(LedgerSubject.last_seq)).where(
+        col(LedgerSubject.log_id) == bindparam("log_id"), col(LedgerSubject.ref) == bindparam("ref")
+    )
+)
+_SAVE_SUBJECT = upserting(LedgerSubject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +74,13 @@ def append(tx: Connection, events: Sequence[Event], now: datetime) -> tuple[int,
     """Write the events as the log's next entries; returns their `seq`. Call it last in the transaction."""
     if not events:
         return ()
-    frontier = tx.execute(
-        select(col(LedgerFrontier.size), col(LedgerFrontier.last_recorded_at))
-        .where(col(LedgerFrontier.log_id) == LOG)
-        .with_for_update()
-    ).one()
-    recorded_at = max(micros(now), frontier.last_recorded_at)  # never runs backwards, whatever the clock does
+    size, last_recorded_at = _FRONTIER.run(tx, {"log_id_1": LOG}).one()
+    recorded_at = max(micros(now), last_recorded_at)  # never runs backwards, whatever the clock does
     subjects = _Subjects(tx)
-    rows = [_row(event, frontier.size + i, recorded_at, subjects) for i, event in enumerate(events)]
-    tx.execute(insert(LedgerEntry), rows)
+    rows = [_row(event, size + i, recorded_at, subjects) for i, event in enumerate(events)]
+    _INSERT.run_many(tx, rows)
     subjects.write()
-    tx.execute(
-        update(LedgerFrontier)
-        .where(col(LedgerFrontier.log_id) == LOG)
-        .values(size=frontier.size + len(rows), last_recorded_at=recorded_at)
-    )
+    _ADVANCE.run(tx, {"log_id_1": LOG, "size": size + len(rows), "at": recorded_at})
     return tuple(row["seq"] for row in rows)
 
 
@@ -92,17 +100,12 @@ class _Subjects:
 
     def __init__(self, tx: Connection) -> None:
         self._tx = tx
-        self._known: dict[str, bool] = {}
         self._now: dict[str, tuple[int, int]] = {}
 
     def next(self, ref: str, seq: int) -> dict[str, int]:
         """`n`, and `prev` unless this is the first."""
         if ref not in self._now:
-            query = select(col(LedgerSubject.count), col(LedgerSubject.last_seq)).where(
-                col(LedgerSubject.log_id) == LOG, col(LedgerSubject.ref) == ref
-            )
-            found = self._tx.execute(query).one_or_none()
-            self._known[ref] = found is not None
+            found = _SUBJECT.run(self._tx, {"log_id": LOG, "ref": ref}).one_or_none()
             self._now[ref] = (found[0], found[1]) if found else (0, -1)
         n, prev = self._now[ref]
         self._now[ref] = (n + 1, seq)
@@ -110,12 +113,7 @@ class _Subjects:
 
     def write(self) -> None:
         for ref, (count, last_seq) in self._now.items():
-            values = {"count": count, "last_seq": last_seq}
-            if self._known[ref]:
-                where = (col(LedgerSubject.log_id) == LOG, col(LedgerSubject.ref) == ref)
-                self._tx.execute(update(LedgerSubject).where(*where).values(**values))
-            else:
-                self._tx.execute(insert(LedgerSubject).values(log_id=LOG, ref=ref, **values))
+            _SAVE_SUBJECT.run(self._tx, {"log_id": LOG, "ref": ref, "count": count, "last_seq": last_seq})
 
 
 def read(tx: Connection, after: int, limit: int) -> tuple[Entry, ...]:

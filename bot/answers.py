@@ -39,7 +39,7 @@ class Answers:
 
     async def whisper(self, where: Where, message: Message, *, instead: bool = False) -> bool:
         """Ephemeral or not at all, for what must not be kept. False when it could not be shown."""
-        if not self._is_slacks(where.response_url):
+        if not self.is_slacks(where.response_url):
             return False
         webhook = AsyncWebhookClient(where.response_url, timeout=5, proxy=self.client.proxy, retry_handlers=[])
         webhook.proxy = self.client.proxy
@@ -68,7 +68,7 @@ class Answers:
         except SILENT as error:
             log.warning("a private answer was lost", extra={"action": "answer", "account": account}, exc_info=error)
 
-    def _is_slacks(self, url: str) -> bool:
+    def is_slacks(self, url: str) -> bool:
         """We post only to Slack itself, whatever a payload says."""
         parts, ours = urlsplit(url), urlsplit(self.client.base_url)
         local = (ours.hostname, ours.port) == (parts.hostname, parts.port) and ours.hostname != "slack.com"

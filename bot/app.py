@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
-from slack_bolt.adapter.asgi.async_handler import AsyncSlackRequestHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
@@ -16,6 +14,8 @@ from bot.asking import Asking
 from bot.client import make_client
 from bot.deciding import Deciding
 from bot.gate import Gate
+from bot.home import Home
+from bot.http import bolt_asgi
 from bot.leaving import Leaving
 from bot.listeners import Handlers, register
 from bot.looking import Looking
@@ -24,7 +24,7 @@ from bot.people import Directory, SlackPeople
 from bot.settings import BotParts, BotSettings, NotReady, revealed
 from bot.thread import Thread
 
-HTTP_PATH = "/slack/events"
+__all__ = ["Bot", "bolt_asgi", "create_app", "create_bot", "create_people"]
 
 
 @dataclass
@@ -78,6 +78,7 @@ def create_bot(parts: BotParts) -> Bot:
         Deciding(client, parts.broker, parts.sign_ins, parts.policies, parts.store, answers, thread.repaint),
         _looking(parts, client, answers),
         Leaving(directory, parts.broker, parts.sign_ins, parts.policies, parts.store),
+        _home(parts, client, directory),
     )
     gate = Gate(app, directory, answers, parts.tasks)
     register(gate, settings.command, handlers)
@@ -89,16 +90,16 @@ def create_app(parts: BotParts) -> AsyncApp:
     return create_bot(parts).app
 
 
-def bolt_asgi(app: AsyncApp) -> Any:
-    """An ASGI application that takes Slack's signed requests at `HTTP_PATH`."""
-    return AsyncSlackRequestHandler(app, path=HTTP_PATH)
-
-
 def _looking(parts: BotParts, client: AsyncWebClient, answers: Answers) -> Looking:
     return Looking(
         client, parts.broker, parts.sign_ins, parts.policies, parts.store, parts.notebook, parts.clock, answers,
         parts.settings.command, parts.settings.cli_hint,
     )  # fmt: skip
+
+
+def _home(parts: BotParts, client: AsyncWebClient, directory: Directory) -> Home:
+    chosen = parts.settings
+    return Home(client, directory, parts.policies, parts.store, parts.clock, chosen.command, chosen.cli_hint)
 
 
 def _bolt(settings: BotSettings, client: AsyncWebClient, identity: Identity) -> AsyncApp:

@@ -29,7 +29,8 @@ def card(story: Story) -> Message:
 
 def _policy(story: Story) -> str:
     asked = story.asked
-    return f"Rule {escaped(asked.rule, 150)}, {asked.approvals_needed} to approve · policy {escaped(asked.policy_hash[:8])}"
+    policy = escaped(asked.policy_hash[:8])
+    return f"Rule {escaped(asked.rule, 150)}, {asked.approvals_needed} to approve · policy {policy}"
 
 
 def _buttons(story: Story) -> list[Block]:
@@ -58,7 +59,7 @@ def waiting(story: Story) -> str:
     names = [escaped(name, 40) for name in story.deciders if name not in story.approvers]
     more = story.needed - len(story.approvals)
     so_far = f" Approved by {_approvers(story)}." if story.approvals else ""
-    whom = f"{more} of {listed(names)}" if names else "nobody who could approve it"
+    whom = f"{more} of {listed(names, 'or' if more == 1 else 'and')}" if names else "nobody who could approve it"
     return f"⏳ *Waiting* for {whom}.{so_far} Lapses at {at(story.asked.lapses_at)}."
 
 

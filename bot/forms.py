@@ -12,7 +12,7 @@ from typing import Any
 from access.duration import looks_like_duration, parse_duration
 from access.errors import BadInput
 from access.model import Request, parse_ref
-from bot.words import LONGEST
+from bot.words import LONGEST, storable
 
 PREFIX = 16  # hex digits of a request's digest that a button carries
 VERBS = ("help", "list", "login", "end", "show")
@@ -54,7 +54,7 @@ class Pressed:
 
 def read_command(text: str, tickets: Iterable[str]) -> Verb | Draft:
     """What follows `/prodaccess`; `tickets` are the patterns that mark a word as a ticket. Raises BadInput."""
-    words = unescaped(text).split()
+    words = storable(unescaped(text)).split()
     if words and words[0].lower() in VERBS:
         return _verb(words[0].lower(), words[1:])
     return _draft(words, tuple(tickets))
@@ -156,7 +156,7 @@ def _values(view: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for actions in state.values():
         for action, given in _mapping(actions).items():
             value = _mapping(given).get("value") or _mapping(_mapping(given).get("selected_option")).get("value")
-            yield str(action), value if isinstance(value, str) else ""
+            yield str(action), storable(value) if isinstance(value, str) else ""
 
 
 def block_of(view: Mapping[str, Any], field: str) -> str:

@@ -42,7 +42,7 @@ def _told(event: Event) -> tuple[str, *tuple[Block, ...]] | None:
             told = ("could not be opened; no access was given.", small(why))
         case GrantEnding(cause=cause, by=by) if cause not in (Cause.DEADLINE, Cause.REQUESTER):
             who = f" ({escaped(by.name, 80)})" if by else ""
-            told = (f"is being taken back {cause_of(cause)}{who}.",)
+            told = (f"is ending {cause_of(cause)}{who}.",)
         case GrantEnded(cause=cause):
             told = (f"has ended {cause_of(cause)}. It is proven gone.",)
     return told

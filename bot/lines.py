@@ -56,13 +56,13 @@ UNTOLD: dict[type[Event], str] = {
 }
 
 
-def line(event: Event) -> Message | None:
-    """The thread's line for this fact, if it has one."""
+def line(event: Event, *, late: bool = False) -> Message | None:
+    """The thread's line for this fact, if it has one. `late`: the post's own time no longer says when it was."""
     told = TOLD.get(type(event))
     if told is None:
         return None
     sentence, under = told(event)
-    text = f"{at(event.at)}  {sentence}"
+    text = f"{at(event.at)}  {sentence}" if late else sentence
     return Message(text, (section(text), *under))
 
 

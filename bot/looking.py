@@ -9,19 +9,17 @@ from slack_sdk.web.async_client import AsyncWebClient
 from access.broker import Broker
 from access.duration import in_words
 from access.errors import NotFound, Unavailable
-from access.lifecycle import GRANT_TERMINAL
-from access.model import Grant, GrantState, Request, RequestState
+from access.model import Grant, Request, RequestState
 from access.ports import Clock, Notebook, PolicySource, Store
 from access.signin import SignIns
 from bot.answers import Answers, sentence
 from bot.asking import ticket_patterns
-from bot.blocks import Block, Button, Message, facts, header, person, said, section
+from bot.blocks import Block, Message, facts, header, person, said, section
 from bot.deciding import how_it_ended
-from bot.forms import Verb, button_value, read_button, read_command
+from bot.forms import Verb, read_button, read_command
 from bot.gate import Act
-from bot.letters import command
-from bot.names import CANCEL, END
 from bot.people import SILENT
+from bot.standing import is_open, named, row, what
 from bot.words import at, escaped, listed, who_decides
 
 _SHOWN = 20  # requests in a list
@@ -71,25 +69,12 @@ class Looking:
             raise Unavailable("Slack could not show the code in private. Type the command again.")
 
     async def _mine(self, act: Act) -> Message:
-        requests = [r for r in await self.store.requests_of(act.by.id) if _may_be_open(r)]
+        requests = await self.store.requests_of(act.by.id)
         grants = await self.store.grants_by_number([r.number for r in requests])
-        open_now = [(r, grants.get(r.number)) for r in requests if _is_open(r, grants.get(r.number))][:_SHOWN]
+        open_now = [(r, grants.get(r.number)) for r in requests if is_open(r, grants.get(r.number))][:_SHOWN]
         if not open_now:
             return sentence(f"Nothing of yours is open. Ask for something: `{self.slash} orders-db 1h OPS-123 why`")
-        return Message("What you have open", tuple(self._row(request, grant) for request, grant in open_now))
-
-    def _row(self, request: Request, grant: Grant | None) -> Block:
-        what, value = f"{request.ref} · *{_what(request)}*", button_value(request)
-        if grant is None:
-            lapses = f", lapses at {at(request.due_at)}" if request.due_at else ""
-            return section(f"{what}: waiting{lapses}", Button("Cancel", CANCEL, value))
-        if grant.state is GrantState.REVOKING:
-            return section(f"{what}: ending")
-        if grant.state is not GrantState.ACTIVE:
-            return section(f"{what}: opening", Button("End now", END, value))
-        left = in_words(grant.expires_at - self.clock.now())
-        text = f"{what}: {left} left, until {at(grant.expires_at)}\n`{command(grant.ref, grant.provider, self.cli)}`"
-        return section(text, Button("End now", END, value, confirm=f"{request.ref} ends now."))
+        return Message("What you have open", tuple(row(r, grant, self.clock.now(), self.cli) for r, grant in open_now))
 
     async def _one(self, act: Act, number: int) -> Message:
         request, grant = await self.broker.see(number, act.by)
@@ -100,7 +85,7 @@ class Looking:
             ("Asked", f"{in_words(request.duration)}, ticket {request.ticket or 'none'}"),
             ("Rule", f"{request.rule}, policy {request.policy_hash[:8]}"),
         ]
-        text = f"{request.ref} · *{_what(request)}*: {self._standing(request, grant)}"
+        text = f"{named(request)}: {self._standing(request, grant)}"
         blocks = [section(text), facts(rows), said(request.reason or "no reason given", request.requester.name)]
         blocks += [said(request.note, request.decided_by.name)] if request.note and request.decided_by else []
         return Message(text, (*blocks, section(f"{self._decides(request)}{link}")))
@@ -124,9 +109,11 @@ class Looking:
         policy = self.policies.current()
         rule = policy.rule(request.target, request.role)
         voted = listed([escaped(vote.by.name, 40) for vote in request.votes], "and")
+        if request.state is not RequestState.PENDING:
+            return f"Approved by {voted or 'nobody'}, under the rule {escaped(request.rule)}."
         so_far = f" Approved so far by {voted}." if voted else ""
         if rule is None:
-            return f"The policy no longer knows {_what(request)}, so nobody can approve it.{so_far}"
+            return f"The policy no longer knows {what(request)}, so nobody can approve it.{so_far}"
         decides = who_decides(policy.deciders(rule, request.requester), request.approvals_needed)
         return f"{decides} That is what the rule {escaped(rule.name)} says; nobody approves their own request.{so_far}"
 
@@ -150,15 +137,3 @@ def help_text(slash: str) -> Message:
     ]
     text = "\n".join(f"`{what}`  {why}" for what, why in rows)
     return Message("How to use prodaccess", (header("prodaccess"), section(text)))
-
-
-def _what(request: Request) -> str:
-    return f"{escaped(request.target, 100)} · {escaped(request.role, 100)}"
-
-
-def _may_be_open(request: Request) -> bool:
-    return request.state in (RequestState.PENDING, RequestState.APPROVED)
-
-
-def _is_open(request: Request, grant: Grant | None) -> bool:
-    return request.state is RequestState.PENDING or (grant is not None and grant.state not in GRANT_TERMINAL)

@@ -72,7 +72,7 @@ def _target(offers: Offers, draft: Draft) -> Block:
 def _role(offers: Offers, rule: Rule) -> Block:
     options = [_option(r.role, r.role, explain_offer(r, offers.deciders(r))) for r in offers.roles(rule.target)]
     block = _choice(f"role:{rule.target}", "Role", ROLE, options[:_MOST], rule.role)
-    return block | {"dispatch_action": True}
+    return block | {"dispatch_action": True, "hint": plain(explain_offer(rule, offers.deciders(rule)))}
 
 
 def _duration(rule: Rule, draft: Draft) -> Block:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from access.events import ApprovalGiven, Event, GrantActive, GrantEnding, RequestAsked, RevocationFailed, SignedIn
 from audit.log import Entry
 from bot.blocks import Message
+from bot.card import card
 from bot.letters import signed_in, to_decider, to_requester
 from bot.lines import line
 from bot.story import PHASE_AFTER, Phase, Story
@@ -46,8 +47,8 @@ def letter_key(ref: str) -> str:
     return f"{LETTER}:{ref}"
 
 
-def plan(entry: Entry, story: Story | None, card: Callable[[Story], Message], cli: str) -> tuple[Post | Paint, ...]:
-    """In the order in which they are done."""
+def plan(entry: Entry, story: Story | None, cli: str, *, late: bool = False) -> tuple[Post | Paint, ...]:
+    """In the order in which they are done; `late` where the post's own time no longer says when it was."""
     event = entry.event
     if isinstance(event, SignedIn) and event.by is not None:
         return (Post(f"dm:{event.by.slack_id}", lambda _: signed_in(event), account=event.by.slack_id),)
@@ -56,7 +57,7 @@ def plan(entry: Entry, story: Story | None, card: Callable[[Story], Message], cl
     if isinstance(event, RequestAsked):
         head = Post(CARD, lambda _: card(story), keep=card_key(story.ref))
         return (head, *_to_deciders(event, story))
-    return (*_line(event), *_paint(event), *_to_requester(event, story, cli))
+    return (*_line(event, late=late), *_paint(event), *_to_requester(event, story, cli))
 
 
 def _to_deciders(event: RequestAsked, story: Story) -> tuple[Post, ...]:
@@ -67,8 +68,8 @@ def _to_deciders(event: RequestAsked, story: Story) -> tuple[Post, ...]:
     )
 
 
-def _line(event: Event) -> tuple[Post, ...]:
-    told = line(event)
+def _line(event: Event, *, late: bool) -> tuple[Post, ...]:
+    told = line(event, late=late)
     return (Post(LINE, lambda _: told),) if told else ()
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from typing import Any
 
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_sdk.socket_mode.aiohttp import SocketModeClient
 
 from access.errors import AccessError
 from bot.app import Bot, create_bot
@@ -18,6 +18,7 @@ from bot.settings import BotParts, NotReady, revealed
 log = logging.getLogger(__name__)
 
 PING = 3  # seconds: a dead socket is noticed within about as many
+_FIRST_CONNECTION = 20  # seconds
 _SOCKETS = "https://wss-primary.slack.com"
 _PAGE = 200
 
@@ -25,11 +26,13 @@ _PAGE = 200
 class BotRunner:
     """`start` fails fast and in words; `stop` first closes the door, then the thread."""
 
-    def __init__(self, parts: BotParts) -> None:
+    def __init__(self, parts: BotParts, ping: float = PING) -> None:
         self._parts = parts
+        self._ping = ping
         self.bot: Bot = create_bot(parts)
-        self._socket: AsyncSocketModeHandler | None = None
-        self._reading: asyncio.Task[Any] | None = None
+        self._socket: SocketModeClient | None = None
+        self._connected = True
+        self._running: list[asyncio.Task[Any]] = []
 
     async def start(self) -> None:
         """Raises NotReady."""
@@ -43,23 +46,26 @@ class BotRunner:
         except NotReady:
             await self.stop()
             raise
-        self._reading = self._parts.tasks.start(self.bot.thread.run(), name="slack thread")
+        self._running.append(self._parts.tasks.start(self.bot.thread.run(), name="slack thread"))
+        if self._socket is not None:
+            self._running.append(self._parts.tasks.start(self._watch(self._socket), name="slack socket"))
 
     async def stop(self) -> None:
         """Harmless when it is not running."""
         if self._socket is not None:
-            await self._socket.client.close()  # type: ignore[no-untyped-call]
+            await self._socket.close()  # type: ignore[no-untyped-call]
             self._socket = None
-        if self._reading is not None:
-            self._reading.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._reading
-            self._reading = None
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        self._running.clear()
 
     def trouble(self) -> str:
         """Empty when well, else a sentence."""
-        if self._reading is None or self._reading.done():
+        if not self._running or self._running[0].done():
             return "The Slack thread is not being written."
+        if not self._connected:
+            return "The connection to Slack is down: nobody can ask or decide."
         return self.bot.thread.trouble
 
     async def _check_identity(self) -> None:
@@ -95,8 +101,20 @@ class BotRunner:
         if self._parts.settings.app_token is None:
             return  # signed HTTP: `bolt_asgi` is mounted by whoever serves
         token = revealed(self._parts.settings.app_token)
-        self._socket = AsyncSocketModeHandler(self.bot.app, token, web_client=self.bot.client, ping_interval=PING)
-        socket = self._socket.client
-        socket.proxy = proxy_for(self._parts.settings.base_url or _SOCKETS)
-        socket.wss_uri = await socket.issue_new_wss_url()  # a bad token shows here, and not as a loop of retries
-        await socket.connect()  # type: ignore[no-untyped-call]
+        handler = AsyncSocketModeHandler(self.bot.app, token, web_client=self.bot.client, ping_interval=self._ping)
+        self._socket = handler.client
+        self._socket.proxy = proxy_for(self._parts.settings.base_url or _SOCKETS)
+        self._socket.wss_uri = (
+            await self._socket.issue_new_wss_url()
+        )  # a bad token shows here, not in a loop of retries
+        async with asyncio.timeout(_FIRST_CONNECTION):
+            await self._socket.connect()  # type: ignore[no-untyped-call]
+
+    async def _watch(self, socket: SocketModeClient) -> None:
+        """The SDK retries a failed connection with the same address for ever, but its ticket is good only once."""
+        while True:
+            await asyncio.sleep(2 * self._ping)
+            was, self._connected = self._connected, await socket.is_connected()
+            if not was and not self._connected:
+                log.warning("the connection to Slack is down", extra={"action": "slack socket"})
+                socket.wss_uri = None  # the SDK's next try asks for a new one

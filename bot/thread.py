@@ -11,6 +11,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,7 @@ from bot.story import Story
 log = logging.getLogger(__name__)
 
 CURSOR = "thread:cursor"
+_LATE = timedelta(minutes=1)
 _LONGEST_PAUSE = 60.0
 _LOOK = 30.0  # seconds between looks when nothing is announced
 _FAILURES = (*SILENT, AccessError)
@@ -78,7 +80,8 @@ class Thread:
 
     async def _tell(self, entry: Entry) -> None:
         story = await self._story(entry.event.ref)
-        for step in plan(entry, story, card, self.cli):
+        late = self.directory.clock.now() - entry.event.at > _LATE
+        for step in plan(entry, story, self.cli, late=late):
             if isinstance(step, Paint):
                 await self._insist(partial(self._paint, entry.event.ref, letter=step.letter))
             elif step.kind not in self._done:

@@ -20,10 +20,10 @@ _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co"})
 
 CAUSES = {
     Cause.DEADLINE: "at the deadline",
-    Cause.REQUESTER: "by its requester",
-    Cause.APPROVER: "by an approver",
-    Cause.ADMIN: "by an admin",
-    Cause.LOST_RIGHT: "because the right to it was lost",
+    Cause.REQUESTER: "early, handed back by its requester",
+    Cause.APPROVER: "early, taken back by an approver",
+    Cause.ADMIN: "early, taken back by an admin",
+    Cause.LOST_RIGHT: "early, because the right to it was lost",
     Cause.UNFINISHED: "because its opening never finished",
 }
 
@@ -38,6 +38,11 @@ def visible(text: str, most: int = LONGEST) -> str:
 
 def _shows(char: str) -> bool:
     return unicodedata.category(char) not in _UNSEEN and char not in _BLANK_LETTERS
+
+
+def storable(text: str) -> str:
+    """Without the two things that no database takes: half characters and NUL."""
+    return text.replace("\0", "").encode("utf-8", "ignore").decode()
 
 
 def escaped(text: str, most: int = LONGEST) -> str:

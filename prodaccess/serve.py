@@ -19,7 +19,8 @@ from aiohttp import ClientError
 from access.errors import AccessError, Unavailable
 from access.events import Event, PolicyLoaded, ServerStarted, ServerStopped
 from access.ports import Change
-from bot.app import HTTP_PATH, bolt_asgi
+from bot.http import PATH as SLACK_PATH
+from bot.http import bolt_asgi
 from bot.settings import NotReady
 from prodaccess.clock import SystemClock
 from prodaccess.clockwork import Clockwork
@@ -121,7 +122,7 @@ class _WithSlack:
         self._slack = bolt_asgi(house.bot.bot.app)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        app = self._slack if scope.get("path") == HTTP_PATH else self._api
+        app = self._slack if scope.get("path") == SLACK_PATH else self._api
         await app(scope, receive, send)
 
 

@@ -30,6 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         asyncio.run(_serve(Simulator(world, asked.host, asked.port)))
     except KeyboardInterrupt:
         return 0
+    except OSError as error:
+        sys.stderr.write(f"Cannot listen on port {asked.port} ({error.strerror}). Choose another with --port.\n")
+        return 1
     return 0
 
 

@@ -33,7 +33,7 @@ _ACTS = frozenset(
 )
 _CHANGES = frozenset(
     {
-        *("set_flags", "deactivate", "group_add", "group_remove", "join", "leave", "channel_archive"),
+        *("set_flags", "deactivate", "group_add", "group_remove", "group_disable", "join", "leave", "channel_archive"),
         *("share_externally", "revoke_token", "uninstall"),
     }
 )

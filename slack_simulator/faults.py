@@ -4,7 +4,7 @@ A fault is a mapping. `where` and `do` say what happens:
 
     where: api       do: rate_limit (retry_after, or null for none) | error (error) | status (status, html)
                          | reset | hang (seconds) | drip (seconds) | truncate | garbage;
-                         after_commit: true lets the call take effect first
+                         after_commit: true lets the call take effect first (drip always does)
     where: delivery  do: duplicate (same envelope) | redeliver (new envelope) | delay (seconds) | drop
                          | hold (until released) | stale | only_socket (socket)
     where: socket    do: refresh (seconds) | warning | link_disabled | too_many_websockets | close | fin
@@ -53,7 +53,7 @@ class Fault:
 
     @property
     def after_commit(self) -> bool:
-        return bool(self.options.get("after_commit", False))
+        return self.do == "drip" or bool(self.options.get("after_commit", False))
 
     def get(self, option: str, default: Any) -> Any:
         return self.options.get(option, default)

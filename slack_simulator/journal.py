@@ -27,7 +27,7 @@ class Entry:
 class Journal:
     """An append-only list of entries; the oldest are forgotten beyond `limit`."""
 
-    def __init__(self, now: Callable[[], float], limit: int = 50_000) -> None:
+    def __init__(self, now: Callable[[], float], limit: int = 20_000) -> None:
         self._now = now
         self._entries: deque[Entry] = deque(maxlen=limit)
         self._count = 0

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from slack_simulator.people import Person
     from slack_simulator.workspace import Workspace
 
+MOST_MESSAGES = 500  # on one screen
+
 
 def screen(world: "Workspace", me: "Person", channel: str = "", thread: str = "") -> Json:
     """The sidebar, one channel, one thread, the modals and the home tab of this person."""
@@ -24,7 +26,7 @@ def screen(world: "Workspace", me: "Person", channel: str = "", thread: str = ""
         "commands": [vars(c) for c in world.manifest.commands] if world.is_ours(me.user) else [],
         "channels": [_channel(world, me, c) for c in seen],
         "channel": where.id if where else None,
-        "messages": me.messages(where.id) if where else [],
+        "messages": me.messages(where.id)[-MOST_MESSAGES:] if where else [],
         "thread": {"ts": thread, "messages": me.messages(where.id, thread)} if where and thread else None,
         "views": me.views,
         "home": me.home,

@@ -58,8 +58,11 @@ class Simulator:
     async def start(self) -> None:
         self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self._port)
-        await site.start()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError:
+            await self.stop()
+            raise
         self._port = self._runner.addresses[0][1]
         self.world.base_url = f"http://{self._host}:{self._port}"
         self.world.courier.transport = await self._transport()

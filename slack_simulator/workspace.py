@@ -152,6 +152,12 @@ class Workspace:
     def group_remove(self, group: str, user: str) -> None:
         self._regroup(group, removed=self.user(user).id)
 
+    def group_disable(self, group: str) -> None:
+        found = self.group(group)
+        found.disabled, found.updated = True, int(self.clock.now())
+        self.journal.write("admin", "group_disable", group=found.id)
+        self.events.send("subteam_updated", subteam=shapes.group_json(found, self.team, with_users=True))
+
     def join(self, channel: str, user: str) -> None:
         self._member(channel, self.user(user).id, joins=True)
 

@@ -99,7 +99,7 @@ def grant_of(row: _Row, handles: Iterable[_Row], leases: Iterable[_Row]) -> Gran
         state=GrantState(row.state), created_at=moment(row.created_at), expires_at=moment(row.expires_at),
         due_at=_moment(row.due_at), attempts=row.attempts, cause=Cause(row.cause) if row.cause else None,
         ended_by=_maybe_person(row.ended_by), ending_since=_moment(row.ending_since),
-        ended_at=_moment(row.ended_at), effective_by=_moment(row.effective_by), escalated=row.escalated,
+        ended_at=_moment(row.ended_at), effective_by=_moment(row.effective_by), escalated=bool(row.escalated),
         handles=tuple(_handle_of(h) for h in handles), leases=tuple(_lease_of(lease) for lease in leases),
         version=row.version,
     )  # fmt: skip
@@ -107,18 +107,18 @@ def grant_of(row: _Row, handles: Iterable[_Row], leases: Iterable[_Row]) -> Gran
 
 def handle_row(handle: Handle) -> dict[str, Any]:
     return {
-        "grant": handle.grant, "attempt": handle.attempt, "locator": handle.locator,
+        "grant_number": handle.grant, "attempt": handle.attempt, "locator": handle.locator,
         "created_at": micros(handle.created_at),
     }  # fmt: skip
 
 
 def _handle_of(row: _Row) -> Handle:
-    return Handle(row.grant, row.attempt, row.locator, moment(row.created_at))
+    return Handle(row.grant_number, row.attempt, row.locator, moment(row.created_at))
 
 
 def lease_row(lease: Lease) -> dict[str, Any]:
     return {
-        "grant": lease.grant, "n": lease.n, "attempt": lease.attempt, "public_id": lease.public_id,
+        "grant_number": lease.grant, "n": lease.n, "attempt": lease.attempt, "public_id": lease.public_id,
         "locator": lease.locator, "issued_at": micros(lease.issued_at), "not_after": micros(lease.not_after),
         "gone_at": _micros(lease.gone_at),
     }  # fmt: skip
@@ -126,7 +126,7 @@ def lease_row(lease: Lease) -> dict[str, Any]:
 
 def _lease_of(row: _Row) -> Lease:
     return Lease(
-        row.grant, row.n, row.attempt, row.public_id, row.locator, moment(row.issued_at), moment(row.not_after),
+        row.grant_number, row.n, row.attempt, row.public_id, row.locator, moment(row.issued_at), moment(row.not_after),
         _moment(row.gone_at),
     )  # fmt: skip
 

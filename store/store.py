@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, select
-from sqlmodel import col
+from sqlmodel import SQLModel, col
 
 from access.model import Device, Grant, GrantState, LoginCode, Receipt, Request
 from access.ports import Change, Clock, Due
 from audit import log
 from audit.canonical import micros, moment
+from audit.statement import selecting
 from store import moves, rows
 from store.database import Database
 from store.migrate import migrate
@@ -30,6 +31,16 @@ from store.tables import (
 )
 
 _LOOK = 1.0  # seconds between looks for entries that another process has written
+
+
+_REQUEST = {by: selecting(AccessRequest, by) for by in ("number", "id", "key")}
+_VOTES = selecting(AccessVote, "request_id", order="at")
+_GRANT = selecting(AccessGrant, "number")
+_HANDLES = selecting(AccessHandle, "grant_number", order="attempt")
+_LEASES = selecting(AccessLease, "grant_number", order="n")
+_CODE = selecting(SignInCode, "code_hash")
+_DEVICE = {by: selecting(SignedInDevice, by) for by in ("token_hash", "id", "person_id")}
+_NOTE = selecting(Note, "key")
 
 
 def open_store(url: str, clock: Clock) -> SqlStore:
@@ -74,19 +85,19 @@ class SqlStore:
     # Requests and grants
 
     async def request(self, number: int) -> Request | None:
-        return await self._database.read(lambda tx: _request(tx, AccessRequest.number, number))
+        return await self._database.read(lambda tx: _request(tx, "number", number))
 
     async def request_by_id(self, request_id: str) -> Request | None:
-        return await self._database.read(lambda tx: _request(tx, AccessRequest.id, request_id))
+        return await self._database.read(lambda tx: _request(tx, "id", request_id))
 
     async def request_by_key(self, key: str) -> Request | None:
-        return await self._database.read(lambda tx: _request(tx, AccessRequest.key, key))
+        return await self._database.read(lambda tx: _request(tx, "key", key))
 
     async def requests_of(self, person_id: str | None, *, limit: int = 50) -> tuple[Request, ...]:
         return await self._database.read(lambda tx: _requests_of(tx, person_id, limit))
 
     async def grant(self, number: int) -> Grant | None:
-        return (await self.grants_by_number([number])).get(number)
+        return await self._database.read(lambda tx: _grant(tx, number))
 
     async def grants_by_number(self, numbers: Sequence[int]) -> Mapping[int, Grant]:
         return await self._database.read(lambda tx: _grants(tx, numbers))
@@ -105,30 +116,27 @@ class SqlStore:
     # Signing in
 
     async def login_code(self, code_hash: str) -> LoginCode | None:
-        query = _all_of(SignInCode).where(col(SignInCode.code_hash) == code_hash)
-        row = await self._database.read(lambda tx: tx.execute(query).one_or_none())
+        row = await self._database.read(lambda tx: _CODE.run(tx, {"code_hash": code_hash}).one_or_none())
         return None if row is None else rows.code_of(row)
 
     async def device_by_token(self, token_hash: str) -> Device | None:
-        return next(iter(await self._devices(SignedInDevice.token_hash, token_hash)), None)
+        return next(iter(await self._devices("token_hash", token_hash)), None)
 
     async def device(self, device_id: str) -> Device | None:
-        return next(iter(await self._devices(SignedInDevice.id, device_id)), None)
+        return next(iter(await self._devices("id", device_id)), None)
 
     async def devices_of(self, person_id: str) -> tuple[Device, ...]:
-        return await self._devices(SignedInDevice.person_id, person_id)
+        return await self._devices("person_id", person_id)
 
-    async def _devices(self, column: Any, value: str) -> tuple[Device, ...]:
-        query = _all_of(SignedInDevice).where(col(column) == value)
-        found = await self._database.read(lambda tx: tx.execute(query).all())
+    async def _devices(self, by: str, value: str) -> tuple[Device, ...]:
+        found = await self._database.read(lambda tx: _DEVICE[by].run(tx, {by: value}).all())
         return tuple(rows.device_of(row) for row in found)
 
     # Notebook
 
     async def note(self, key: str) -> dict[str, Any] | None:
-        query = select(col(Note.value)).where(col(Note.key) == key)
-        text = await self._database.read(lambda tx: tx.execute(query).scalar_one_or_none())
-        return None if text is None else json.loads(text)
+        row = await self._database.read(lambda tx: _NOTE.run(tx, {"key": key}).one_or_none())
+        return None if row is None else json.loads(row.value)
 
     async def put_notes(self, notes: Mapping[str, Mapping[str, Any]]) -> None:
         await self._database.write(lambda tx: moves.put_notes(tx, notes))
@@ -160,41 +168,34 @@ class SqlStore:
                 continue
 
 
-def _all_of(model: Any) -> Any:
-    """SELECT of every column under its attribute's name: plain rows, no instances."""
-    return select(*(column.label(name) for name, column in model.__mapper__.columns.items()))
+def _request(tx: Connection, by: str, value: int | str) -> Request | None:
+    row = _REQUEST[by].run(tx, {by: value}).one_or_none()
+    return None if row is None else _with_votes(tx, row)
 
 
-def _request(tx: Connection, column: Any, value: Any) -> Request | None:
-    row = tx.execute(_all_of(AccessRequest).where(col(column) == value)).one_or_none()
-    return None if row is None else rows.request_of(row, _votes(tx, row.id))
-
-
-def _votes(tx: Connection, request_id: str) -> Sequence[Any]:
-    query = _all_of(AccessVote).where(col(AccessVote.request_id) == request_id)
-    return tx.execute(query.order_by(col(AccessVote.at))).all()
+def _with_votes(tx: Connection, row: Any) -> Request:
+    return rows.request_of(row, _VOTES.run(tx, {"request_id": row.id}).all())
 
 
 def _requests_of(tx: Connection, person_id: str | None, limit: int) -> tuple[Request, ...]:
-    query = _all_of(AccessRequest).order_by(col(AccessRequest.number).desc()).limit(limit)
+    table = SQLModel.metadata.tables["access_request"]
+    query = select(table).order_by(table.c.number.desc()).limit(limit)
     if person_id is not None:
-        query = query.where(col(AccessRequest.requester_id) == person_id)
-    return tuple(rows.request_of(row, _votes(tx, row.id)) for row in tx.execute(query).all())
+        query = query.where(table.c.requester_id == person_id)
+    return tuple(_with_votes(tx, row) for row in tx.execute(query).all())
 
 
 def _grants(tx: Connection, numbers: Sequence[int]) -> dict[int, Grant]:
-    handles = _children(tx, AccessHandle, numbers, AccessHandle.attempt)
-    leases = _children(tx, AccessLease, numbers, AccessLease.n)
-    found = tx.execute(_all_of(AccessGrant).where(col(AccessGrant.number).in_(numbers))).all()
-    return {r.number: rows.grant_of(r, handles.get(r.number, ()), leases.get(r.number, ())) for r in found}
+    found = {number: _grant(tx, number) for number in numbers}
+    return {number: grant for number, grant in found.items() if grant is not None}
 
 
-def _children(tx: Connection, model: Any, numbers: Sequence[int], order: Any) -> dict[int, list[Any]]:
-    query = _all_of(model).where(col(model.grant).in_(numbers)).order_by(col(order))
-    found: dict[int, list[Any]] = {}
-    for row in tx.execute(query).all():
-        found.setdefault(row.grant, []).append(row)
-    return found
+def _grant(tx: Connection, number: int) -> Grant | None:
+    row = _GRANT.run(tx, {"number": number}).one_or_none()
+    if row is None:
+        return None
+    children = {"grant_number": number}
+    return rows.grant_of(row, _HANDLES.run(tx, children).all(), _LEASES.run(tx, children).all())
 
 
 def _count_states(tx: Connection) -> dict[str, int]:

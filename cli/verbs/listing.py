@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from ..output import print_json, safe, table
 
@@ -31,6 +32,11 @@ def run(args: argparse.Namespace) -> int:
             'Nothing yet. Ask: prodaccess request TARGET 1h OPS-123 "why you need it"; `targets` shows what there is.'
         )
         return 0
-    rows = [(r["ref"], state_of(r), left(r), what(r), safe(r["requester"]), safe(r["reason"])) for r in found]
-    print(table(("REQUEST", "STATE", "LEFT", "ACCESS", "WHO", "WHY"), rows, [r["state"] for r in found]))
+    rows = [(r["ref"], state_of(r), left(r), what(r), *_who(r, args), safe(r["reason"])) for r in found]
+    header = ("REQUEST", "STATE", "LEFT", "ACCESS", *(["WHO"] if args.all else []), "WHY")
+    print(table(header, rows, [r["state"] for r in found]))
     return 0
+
+
+def _who(request: dict[str, Any], args: argparse.Namespace) -> list[str]:
+    return [safe(request["requester"])] if args.all else []

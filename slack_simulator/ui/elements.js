@@ -45,7 +45,7 @@ function button(one, block, ctx) {
       data: { ...ids(one, block), value: one.value },
       on: {
         click: () => {
-          if (one.url) window.open(one.url, "_blank", "noreferrer,noopener");
+          if (/^https?:/i.test(one.url || "")) window.open(one.url, "_blank", "noreferrer,noopener");
           return node.classList.contains("busy") ? null : run(node, one, block, ctx, one.value ?? null);
         },
       },

@@ -19,7 +19,7 @@ export class MessageList {
     const moved = place !== this.place;
     if (moved) this.known.clear();
     const atEnd = moved || this.node.scrollHeight - this.node.scrollTop - this.node.clientHeight < 80;
-    const rows = [];
+    const rows = messages.length ? [] : [this.row("empty", "", empty)];
     let before = null;
     for (const message of messages) {
       if (!before || dayOf(before.ts) !== dayOf(message.ts)) rows.push(this.row(`day ${dayOf(message.ts)}`, dayOf(message.ts), () => day(message.ts)));
@@ -77,6 +77,11 @@ export class MessageList {
     target.scrollIntoView({ block: "center" });
     target.classList.add("found");
   }
+}
+
+function empty() {
+  const command = tab.data.commands[0]?.command;
+  return h("li", { class: "empty" }, "Nothing has been said here yet.", command && [h("br"), "Type ", h("code", {}, command), " to begin."]);
 }
 
 function follows(before, message) {

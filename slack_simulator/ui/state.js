@@ -88,9 +88,25 @@ export async function start() {
   if (!tab.as) tab.as = "";
   await pickPerson();
   await go({});
-  const stream = new EventSource("/ui/events");
-  stream.onmessage = refresh;
-  stream.onerror = refresh;
+  listen();
+}
+
+// A browser opens only six connections to one address, and a stream keeps one for itself. So the tabs share a stream:
+// the one that gets the lock passes every change on, and when it closes the next takes over.
+function listen() {
+  const others = new BroadcastChannel("changes");
+  others.onmessage = refresh;
+  const changed = () => {
+    others.postMessage("");
+    refresh();
+  };
+  const hold = () =>
+    new Promise(() => {
+      const stream = new EventSource("/ui/events");
+      stream.onmessage = changed;
+      stream.onerror = changed;
+    });
+  navigator.locks.request("stream", hold);
 }
 
 async function pickPerson() {

@@ -57,6 +57,7 @@ class Office(World):
     def __init__(self, directory: Path, policy: str = POLICY) -> None:
         self.slack = Simulator(Workspace.from_seed(SEED, MANIFEST))
         self.runner: BotRunner | None = None
+        self.ping = 3.0
         super().__init__(directory, policy)
 
     async def __aenter__(self) -> Self:
@@ -71,7 +72,7 @@ class Office(World):
 
     async def open(self, **changes: Any) -> None:
         """Start the bot; `changes` are of its settings."""
-        self.runner = BotRunner(self.parts(**changes))
+        self.runner = BotRunner(self.parts(**changes), ping=self.ping)
         self.runner.bot.thread.first_pause = 0.02
         await self.runner.start()
 
@@ -161,7 +162,7 @@ class Office(World):
         """Until the thread has told everything the log has, and no act is left over."""
         for _ in range(500):
             noted = await self.store.note("thread:cursor") or {"seq": -1, "done": []}
-            idle = all(task.get_name() == "slack thread" for task in self.tasks._running)
+            idle = all(task.get_name() in ("slack thread", "slack socket") for task in self.tasks._running)
             if idle and noted["seq"] == await self.store.head() and not noted["done"]:
                 return
             await asyncio.sleep(0.01)

@@ -39,6 +39,7 @@ from bot.letters import signed_in, to_decider, to_requester, yours
 from bot.lines import line
 from bot.modal import Offers, Problem, ask_form, deny_form, notice
 from bot.story import PHASE_AFTER, Phase, Story
+from bot.words import storable
 from slack_simulator.rules import check_message, check_view
 from tests.access.test_policy import request
 from tests.bot.test_words import VECTORS
@@ -127,7 +128,11 @@ def test_any_draft_is_a_form_within_slacks_limits(ticket: str, reason: str, why:
     hour = timedelta(hours=1)
     rule = Rule("orders-db", "read", why or "x", "memory", {}, frozenset(), frozenset(), 1, 4 * hour, hour)
     offers = Offers((rule,), lambda _: tuple("abcdefgh"))
-    for draft in (Draft(), Draft("orders-db", "read", 9 * hour, ticket, reason), Draft("nowhere", "x")):
+    for draft in (
+        Draft(),
+        Draft("orders-db", "read", 9 * hour, storable(ticket), storable(reason)),
+        Draft("nowhere", "x"),
+    ):
         for problem in (None, Problem("ticket", why), Problem("nothing", why)):
             check_view(ask_form(offers, draft, "https://slack.example/x", problem), "modal")
     check_view(deny_form("a.b", "*orders-db*", ""), "modal")

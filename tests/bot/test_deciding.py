@@ -155,7 +155,7 @@ async def test_end_now_from_the_direct_message_ends_it_and_takes_the_button_away
     linus = office.who("linus")
     await linus.click("BOT", letter["ts"], "end")
     await office.whisper("linus", "PA-1 has ended, and is proven gone.")
-    await office.letter("linus", "has ended by its requester")
+    await office.letter("linus", "has ended early, handed back by its requester")
     await office.settled()
     repainted = next(m for m in linus.messages("BOT") if m["ts"] == letter["ts"])
     assert button(repainted, "end") is None
@@ -170,7 +170,7 @@ async def test_an_approver_can_take_it_back_and_a_bystander_cannot(office: Offic
     await press(office, "linus", card, "end")
     await office.whisper("linus", "There is no such grant that you may end.")
     await press(office, "grace", card, "end")
-    await office.letter("ada", "is being taken back by an approver (grace)")
+    await office.letter("ada", "is ending early, taken back by an approver (grace)")
     assert (await office.grant(1)).state is GrantState.REVOKED
 
 

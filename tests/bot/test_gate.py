@@ -11,8 +11,11 @@ import pytest
 
 from access.events import AskRefused
 from access.model import GrantState, RequestState
+from bot.answers import Where
+from bot.blocks import Message
 from tests.bot.slack import AUDIT, ROOT, Office, shown, until
 from tests.bot.test_runner import a_bot
+from tests.people import POLICY
 
 SHARED = "#wayfarer-project"
 
@@ -99,6 +102,43 @@ async def test_access_is_taken_away_even_then(office: Office) -> None:
     assert (await office.grant(1)).state is GrantState.REVOKED
 
 
+async def test_people_of_our_grid_organisation_are_known_by_it(office: Office) -> None:
+    await office.shut()
+    await office.open(team_ids=frozenset({"T0ACME", "E0ACME"}))
+    grid = {"team_id": "T0ELSEWHERE", "enterprise_user": {"enterprise_id": "E0ACME"}}
+    office.slack.world.user_json = with_flags(office, "U0LINUS", grid)  # type: ignore[method-assign]
+    await office.asked_in_slack()
+    assert (await office.request(1)).requester.id == "E0ACME/U0LINUS"
+
+
+async def test_somebody_whom_slack_places_in_another_workspace_is_refused(office: Office) -> None:
+    elsewhere = {"team_id": "T0ELSEWHERE", "is_stranger": False}
+    office.slack.world.user_json = with_flags(office, "U0LINUS", elsewhere)  # type: ignore[method-assign]
+    await office.who("linus").command(AUDIT, "/prodaccess orders-db 1h OPS-1 x")
+    await office.whisper("linus", "People from other organisations cannot use prodaccess.")
+
+
+async def test_an_account_given_to_somebody_else_does_not_act_for_its_former_owner(office: Office) -> None:
+    card = await office.asked_in_slack()
+    office.policies.policy = type(office.policies)(POLICY.replace("linus: U0LINUS", "linus: [U0LINUX, U0LINUS]")).policy
+    await office.who("ada").click(AUDIT, card["ts"], "approve")
+    await office.whisper("ada", "now gives this Slack account to somebody else")
+    assert (await office.request(1)).state is RequestState.PENDING
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://hooks.slack.com.evil.example/x", "https://hooks.slack.com@evil.example/x", "http://hooks.slack.com/x",
+        "https://hooks.slack.com:8443/x", "https://evil.example/hooks.slack.com", "file:///etc/passwd", "",
+        "https://169.254.169.254/latest", "http://127.0.0.1:1/x", "//hooks.slack.com/x",
+    ],
+)  # fmt: skip
+async def test_private_answers_go_to_slack_and_nowhere_else(office: Office, url: str) -> None:
+    assert not await office.bot.gate.answers.whisper(Where("U0LINUS", url), Message("x", ()))
+    assert office.bot.gate.answers.is_slacks("https://hooks.slack.com/commands/T/1/x")
+
+
 async def test_an_unknown_user_is_refused(office: Office) -> None:
     office.slack.faults.add(
         {"where": "api", "do": "error", "error": "user_not_found", "method": "users.info", "times": None}
@@ -144,7 +184,7 @@ async def test_a_deactivated_person_loses_what_is_open_at_once(office: Office) -
     await office.asked(ticket="OPS-2")
     device = await office.device()
     office.slack.world.deactivate("linus")
-    await office.card(lambda text: "PA-1" in text and "*Ended* because the right to it was lost" in text)
+    await office.card(lambda text: "PA-1" in text and "*Ended* early, because the right to it was lost" in text)
     await office.card(lambda text: "PA-2" in text and "*Taken back*" in text)
     ended = await office.store.device(device.id)
     assert ended is not None

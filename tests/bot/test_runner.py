@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import copy
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
+from aiohttp import ClientSession
 
 from access.secret import Secret
 from bot.app import Bot, bolt_asgi, create_bot
@@ -100,6 +101,35 @@ async def test_it_says_when_the_thread_is_not_written(office: Office) -> None:
     await office.runner.stop()
 
 
+@pytest.mark.parametrize("how", ["close", "reset", "refresh"])
+async def test_a_lost_socket_comes_back(tmp_path: Path, how: str) -> None:
+    async with QuickOffice(tmp_path) as office:
+        office.slack.faults.add({"where": "socket", "do": how})
+        await until(lambda: len(office.slack.journal.of("socket", "open")) >= 2)
+        await office.asked_in_slack()
+
+
+async def test_a_dead_ticket_is_not_tried_for_ever(tmp_path: Path) -> None:
+    async with QuickOffice(tmp_path) as office:
+        office.slack.faults.add({"where": "link", "do": "status", "status": 408, "times": 1})
+        office.slack.faults.add({"where": "socket", "do": "close"})
+        await until(lambda: office.slack.journal.of("fault", "link status"))
+        office.slack.sockets._tickets.clear()  # used up by the handshake that failed
+        assert office.runner is not None
+        await until(lambda: office.runner is not None and "connection to Slack is down" in office.runner.trouble())
+        await until(lambda: len(office.slack.journal.of("socket", "open")) >= 2)
+        await office.asked_in_slack()
+        await until(lambda: office.runner is not None and office.runner.trouble() == "")
+
+
+class QuickOffice(Office):
+    """Looks at its socket twenty times a second."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.ping = 0.05
+
+
 def test_nothing_local_goes_through_a_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
@@ -147,6 +177,25 @@ async def test_signed_http_works_like_a_socket(tmp_path: Path) -> None:
         card = await office.asked_in_slack()
         await office.who("ada").click(AUDIT, card["ts"], "approve")
         await office.letter("linus", "is yours until")
+
+
+async def test_a_body_that_slack_would_never_send_is_not_read(tmp_path: Path) -> None:
+    async with SignedOffice(tmp_path) as office, ClientSession() as session:
+        url = f"http://127.0.0.1:{office.port}/slack/events"
+        async with session.post(url, data=b"x" * 1_000_001) as answer:
+            assert answer.status == 413
+        async with session.post(url, data=chunks()) as answer:
+            assert answer.status == 413
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        async with session.post(url, data=b"payload=x", headers=form) as answer:
+            assert answer.status == 400
+        async with session.post(url, data=b"payload=%7B%7D", headers=form) as answer:
+            assert answer.status == 401
+
+
+async def chunks() -> AsyncIterator[bytes]:
+    """A body of unannounced length."""
+    yield b"x"
 
 
 async def test_a_request_with_a_wrong_signature_is_refused(tmp_path: Path) -> None:

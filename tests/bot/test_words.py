@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.words import at, escaped, listed, visible, who_decides
+from bot.words import at, escaped, listed, storable, visible, who_decides
 
 VECTORS = [
     "<!channel>", "<!here|here>", "<!everyone>", "<!subteam^S0ORDERSOWNERS>", "<@U0ADA>", "<#C0GENERAL>",
@@ -35,6 +35,13 @@ def test_one_visible_line_whatever_is_written(text: str) -> None:
     assert len(line) <= 500
     assert all(unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in line)
     assert visible(line) == line
+
+
+@given(st.text(alphabet=st.characters(), max_size=50))
+def test_what_is_stored_can_be_stored(text: str) -> None:
+    kept = storable(text)
+    assert kept.encode().decode() == kept
+    assert "\0" not in kept
 
 
 def test_line_breaks_stay_visible() -> None:

@@ -87,4 +87,4 @@ async def finished(process: asyncio.subprocess.Process) -> Ran:
     """Its output and exit code."""
     out, err = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode is not None
-    return Ran(process.returncode, out.decode(), err.decode())
+    return Ran(process.returncode, (out or b"").decode(), (err or b"").decode())  # None: it went elsewhere

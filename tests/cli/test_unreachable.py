@@ -59,12 +59,10 @@ async def test_something_else_listens_there(shell: Shell) -> None:
         await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    ran = await shell.run("login", "ABCD-EFGH", "--server", f"http://127.0.0.1:{port}")
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        ran = await shell.run("login", "ABCD-EFGH", "--server", f"http://127.0.0.1:{port}")
     assert (ran.code, ran.err) == (1, "prodaccess: The server answered 200. Is its URL right?\n")
-    server.close()
-    await server.wait_closed()
 
 
 def _certificate(directory: Path) -> tuple[Path, Path]:
@@ -92,18 +90,21 @@ async def test_https_is_verified(api: Api, shell: Shell, tmp_path: Path) -> None
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", int(api.url.rpartition(":")[2]))
-        inner_writer.write(await reader.read(65536))
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        inner_writer.write(head + await reader.readexactly(length))
+        await inner_writer.drain()
         while data := await inner_reader.read(65536):
             writer.write(data)
+            if b"detail" in data:
+                break
         inner_writer.close()
         writer.close()
 
-    server = await asyncio.start_server(forward, "127.0.0.1", 0, ssl=context)
-    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    ran = await shell.run("login", "AAAA-AAAA", "--server", url)
-    assert (ran.code, "self-signed certificate" in ran.err) == (5, True), ran.err
-    trusting = shell.with_environment({"SSL_CERT_FILE": str(pem)})
-    ran = await trusting.run("login", "AAAA-AAAA", "--server", url)
-    assert (ran.code, "This code is not valid" in ran.err) == (1, True), ran.err
-    server.close()
-    await server.wait_closed()
+    async with await asyncio.start_server(forward, "127.0.0.1", 0, ssl=context) as server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        ran = await shell.run("login", "AAAA-AAAA", "--server", url)
+        assert (ran.code, "self-signed certificate" in ran.err) == (5, True), ran.err
+        trusting = shell.with_environment({"SSL_CERT_FILE": str(pem)})
+        ran = await trusting.run("login", "AAAA-AAAA", "--server", url)
+        assert (ran.code, "This code is not valid" in ran.err) == (1, True), ran.err

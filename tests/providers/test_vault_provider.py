@@ -119,12 +119,14 @@ async def test_without_a_reachable_database_the_proof_says_so(bench: VaultBench)
     assert gone.proof[-1].endswith("the proof is Vault's word.")
 
 
-async def test_after_the_end_the_secrets_are_forgotten(bench: VaultBench) -> None:
+async def test_after_the_end_the_secrets_are_forgotten(bench: VaultBench, calls: Callable[[], list[str]]) -> None:
     desk = bench.desk()
     await desk.open_and_collect()
     is_gone(await desk.end())
+    calls()
     with pytest.raises(HandleLost):
         await desk.collect()
+    assert calls() == []  # there was no token left to try
 
 
 async def test_tidying_forgets_what_ended_long_ago(bench: VaultBench) -> None:
@@ -160,7 +162,9 @@ async def test_a_login_that_still_works_outweighs_vaults_word(bench: VaultBench,
     bench.postgres.execute(f'DROP OWNED BY "{issued.public_id}"; DROP ROLE "{issued.public_id}"', "orders")
 
 
-async def test_a_credential_whose_answer_was_lost_dies_with_its_token(bench: VaultBench) -> None:
+async def test_a_credential_whose_answer_was_lost_dies_with_its_token(
+    bench: VaultBench, calls: Callable[[], list[str]]
+) -> None:
     async with lossy(bench) as (desk, wire):
         await desk.open()
         wire.swallows = True
@@ -169,6 +173,7 @@ async def test_a_credential_whose_answer_was_lost_dies_with_its_token(bench: Vau
         wire.swallows = False
         assert await until(lambda: len(users_of(bench, desk)) == 1)
         gone = is_gone(await desk.end())
+        assert "sys/leases/tidy" in calls()
         assert gone.proof[1] == (
             "The answer for 1 collection never came: what was made died with the token, and Vault sweeps for remains."
         )

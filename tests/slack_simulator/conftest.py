@@ -12,7 +12,7 @@ from tests.slack_simulator.town import Gatekeeper, connected, workspace
 
 @pytest.fixture
 async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator(workspace(), ack_seconds=0.5) as serving:
+    async with Simulator(workspace(), ack_seconds=1.0) as serving:
         yield serving
 
 

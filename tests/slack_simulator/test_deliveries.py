@@ -34,8 +34,7 @@ async def test_a_click_delivered_twice(sim: Simulator, bot: Gatekeeper, do: str,
     await soon(lambda: len(bot.bodies("click")) == 2)
     first, second = (body["actions"][0]["action_ts"] for body in bot.bodies("click"))
     assert first == second
-    sent = await until(sim, lambda: [e for e in sim.journal.of("delivery", "block_actions")][1:])
-    assert sent
+    await until(sim, lambda: len(sim.journal.of("delivery", "block_actions")) == 2)
     assert len({e.data["envelope_id"] for e in sim.journal.of("delivery", "block_actions")}) == envelopes
     assert sim.journal.of("fault")[0].what == f"delivery {do}"
 
@@ -50,7 +49,7 @@ async def test_a_dropped_click_never_arrives(sim: Simulator, bot: Gatekeeper) ->
 
 async def test_a_click_that_is_late_still_arrives(sim: Simulator, bot: Gatekeeper) -> None:
     ts = await posted(bot)
-    sim.faults.add({"where": "delivery", "do": "delay", "seconds": 0.7})
+    sim.faults.add({"where": "delivery", "do": "delay", "seconds": 1.3})
     assert (await sim.person("ada").click(AUDIT, ts, "approve")).error == "operation_timeout"
     assert bot.bodies("click") == []
     await soon(lambda: bot.bodies("click"))
@@ -192,7 +191,7 @@ async def http_app(*routes: tuple[str, Handler]) -> AsyncIterator[str]:
 def over_http(url: str) -> Simulator:
     paths = {"commands_url": f"{url}/c", "interactivity_url": f"{url}/i", "events_url": f"{url}/e"}
     seed = {**SEED, "app": {**SEED["app"], "delivery": "http", **paths}}
-    return Simulator(Workspace.from_seed(seed, manifest()), ack_seconds=0.5)
+    return Simulator(Workspace.from_seed(seed, manifest()), ack_seconds=1.0)
 
 
 def test_the_published_signature() -> None:
@@ -234,7 +233,7 @@ async def test_http_failures_as_people_see_them() -> None:
         return web.Response(status=500)
 
     async def slow(_request: web.Request) -> web.Response:
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(1.2)
         return web.Response()
 
     async def words(request: web.Request) -> web.Response:

@@ -142,7 +142,7 @@ async def test_nobody_connected_fails_at_once(sim: Simulator) -> None:
         ({"response_action": "update", "view": {"type": "modal"}}, False, {}, "invalid_arguments"),
     ],
 )
-async def test_answers_to_a_submission(
+async def test_answers_to_a_submission(  # noqa: PLR0917 - one row of the table above
     sim: Simulator, bot: Gatekeeper, answer: Any, closed: bool, errors: dict[str, str], reason: str | None
 ) -> None:
     linus = sim.person("linus")

@@ -174,7 +174,10 @@ WRONG = [
     (actions({"type": "datepicker", "initial_date": "2026-02-30"}), "must be a valid date in the format YYYY-MM-DD"),
     (actions({"type": "timepicker", "initial_time": "24:00"}), "must be a valid time in the format HH:mm"),
     (actions({"type": "datetimepicker", "initial_date_time": 17}), "must be between 1000000000 and 9999999999"),
-    (actions({"type": "users_select", "response_url_enabled": True}), "invalid additional property: response_url_enabled"),
+    (
+        actions({"type": "users_select", "response_url_enabled": True}),
+        "invalid additional property: response_url_enabled",
+    ),
     (confirm(deny=""), "must be more than 0 characters"),
     (number(initial_value=3), "must provide a string"),
     (number(min_value="three"), "must be a valid number"),

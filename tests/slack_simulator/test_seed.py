@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +62,23 @@ def test_mistakes_in_the_seed(change: dict[str, Any], words: str) -> None:
 def test_mistakes_in_the_manifest(change: dict[str, Any], words: str) -> None:
     with pytest.raises(SeedError, match=words):
         Workspace.from_seed(SEED, {**manifest(), **change})
+
+
+def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.yml"
+    path.write_text(yaml.safe_dump(manifest()))
+    command = [sys.executable, "-m", "slack_simulator", "--manifest", str(path), "--port"]
+    with subprocess.Popen([*command, "0"], stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        url = running.stdout.readline().removeprefix("Page: ").strip().removesuffix("/ui/")
+        with urllib.request.urlopen(f"{url}/sim/healthz", timeout=5) as answer:
+            assert json.loads(answer.read())["url"] == url
+        taken = [*command, url.rsplit(":", 1)[1]]
+        second = subprocess.run(taken, capture_output=True, text=True, timeout=20, check=False)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(10) == 0
+    assert second.returncode == 1
+    assert "Choose another with --port" in second.stderr
 
 
 def test_a_mistake_ends_the_command_with_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,7 +26,9 @@ async def address(sim: Simulator) -> str:
     return str((await client.apps_connections_open(app_token=APP_TOKEN))["url"])
 
 
-@pytest.mark.parametrize("do", ["refresh", "warning", "link_disabled", "too_many_websockets", "close", "fin", "reset", "silence"])
+@pytest.mark.parametrize(
+    "do", ["refresh", "warning", "link_disabled", "too_many_websockets", "close", "fin", "reset", "silence"]
+)
 async def test_the_client_comes_back(sim: Simulator, bot: Gatekeeper, do: str) -> None:
     sim.faults.add({"where": "socket", "do": do, **({"seconds": 0.2} if do == "refresh" else {})})
     await until(sim, lambda: len(sim.journal.of("socket", "open")) >= 2, seconds=15)

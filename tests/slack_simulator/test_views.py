@@ -17,6 +17,10 @@ def town() -> Workspace:
     return workspace()
 
 
+DAY = "2026-11-23"
+WHOLE, BROKEN = ({"type": "number_input", "is_decimal_allowed": decimal} for decimal in (False, True))
+
+
 def field(block_id: str, action_id: str = "v", **element: Any) -> dict[str, Any]:
     made = {"type": "plain_text_input", "action_id": action_id, **element}
     return {"type": "input", "block_id": block_id, "label": plain("x"), "element": made}
@@ -98,7 +102,7 @@ def test_the_state_holds_initial_values_of_all_stateful_elements(town: Workspace
                 {"type": "checkboxes", "action_id": "c", "options": options},
                 {"type": "users_select", "action_id": "u", "initial_user": "U0ADA"},
             ]},
-            section("x", block_id="side", accessory={"type": "datepicker", "action_id": "d", "initial_date": "2026-11-23"}),
+            section("x", block_id="side", accessory={"type": "datepicker", "action_id": "d", "initial_date": DAY}),
         ),
     )  # fmt: skip
     values = town.person("ada").views[0]["state"]["values"]
@@ -106,7 +110,7 @@ def test_the_state_holds_initial_values_of_all_stateful_elements(town: Workspace
     assert values["acts"]["s"]["selected_option"]["value"] == "two"
     assert values["acts"]["c"] == {"type": "checkboxes", "selected_options": []}
     assert values["acts"]["u"]["selected_user"] == "U0ADA"
-    assert values["side"]["d"]["selected_date"] == "2026-11-23"
+    assert values["side"]["d"]["selected_date"] == DAY
     assert "pressed" not in values["acts"]
 
 
@@ -119,10 +123,10 @@ def test_the_state_holds_initial_values_of_all_stateful_elements(town: Workspace
         ({"type": "email_text_input"}, "ada@acme.example", None),
         ({"type": "url_text_input"}, "acme", "Please enter a valid URL."),
         ({"type": "url_text_input"}, "https://acme.example/x", None),
-        ({"type": "number_input", "is_decimal_allowed": False}, "1.5", "Please enter a valid number."),
-        ({"type": "number_input", "is_decimal_allowed": True}, "1.5", None),
-        ({"type": "number_input", "is_decimal_allowed": True, "min_value": "2"}, "1.5", "Please enter a number of at least 2."),
-        ({"type": "number_input", "is_decimal_allowed": True, "max_value": "1"}, "1.5", "Please enter a number of at most 1."),
+        (WHOLE, "1.5", "Please enter a valid number."),
+        (BROKEN, "1.5", None),
+        ({**BROKEN, "min_value": "2"}, "1.5", "Please enter a number of at least 2."),
+        ({**BROKEN, "max_value": "1"}, "1.5", "Please enter a number of at most 1."),
     ],
 )  # fmt: skip
 def test_what_the_client_does_not_send(town: Workspace, element: dict[str, Any], value: str, text: str | None) -> None:

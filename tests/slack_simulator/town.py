@@ -174,6 +174,6 @@ async def until(sim: Simulator, look: Callable[[], Any], seconds: float = 5.0) -
 async def soon(look: Callable[[], Any], seconds: float = 5.0) -> Any:
     """Like `until` for things the workspace is not told about."""
     async with asyncio.timeout(seconds):
-        while not (found := look()):
+        while not (found := look()):  # noqa: ASYNC110 - nothing rings for these
             await asyncio.sleep(0.01)
     return found

@@ -1,0 +1,90 @@
+"""SQL statements compiled once: building one anew for each call costs several times what running it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlmodel import SQLModel
+
+_NOW = "now_"  # prefix of the parameters that an update compares with, to keep them apart from what it sets
+
+
+class Statement:
+    """`build` makes the clause for a dialect's name. Parameters go by column name; the answer is a CursorResult."""
+
+    def __init__(self, build: Callable[[str], Any]) -> None:
+        self._build = build
+        self._compiled: dict[str, Any] = {}
+
+    def run(self, tx: Connection, parameters: Mapping[str, Any]) -> Any:
+        compiled = self._compiled_for(tx)
+        if compiled.positional:
+            return tx.exec_driver_sql(compiled.string, tuple(parameters[name] for name in compiled.positiontup))
+        return tx.exec_driver_sql(compiled.string, dict(parameters))
+
+    def run_many(self, tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        compiled = self._compiled_for(tx)
+        if compiled.positional:
+            tx.exec_driver_sql(compiled.string, [tuple(row[name] for name in compiled.positiontup) for row in rows])
+        else:
+            tx.exec_driver_sql(compiled.string, [dict(row) for row in rows])
+
+    def _compiled_for(self, tx: Connection) -> Any:
+        found = self._compiled.get(tx.dialect.name)
+        if found is None:
+            found = self._build(tx.dialect.name).compile(dialect=tx.dialect)
+            self._compiled[tx.dialect.name] = found
+        return found
+
+
+def inserting(model: type[SQLModel]) -> Statement:
+    """INSERT of one whole row."""
+    return Statement(lambda _: insert(_table(model)).values(_all_bound(model)))
+
+
+def upserting(model: type[SQLModel]) -> Statement:
+    """INSERT, or UPDATE of everything but the key where the key is there."""
+
+    def build(dialect: str) -> Any:
+        statement = (sqlite_insert if dialect == "sqlite" else postgresql_insert)(_table(model)).values(
+            _all_bound(model)
+        )
+        keys = [column.name for column in _table(model).primary_key]
+        changed = {name: statement.excluded[name] for name in _all_bound(model) if name not in keys}
+        return statement.on_conflict_do_update(index_elements=keys, set_=changed)
+
+    return Statement(build)
+
+
+def moving(model: type[SQLModel], *guards: str) -> Statement:
+    """UPDATE of a whole row where the guard columns still have the values given as `now_COLUMN`."""
+
+    def build(_: str) -> Any:
+        table = _table(model)
+        still = [table.c[name] == bindparam(f"{_NOW}{name}") for name in guards]
+        return update(table).where(*still).values(_all_bound(model))
+
+    return Statement(build)
+
+
+def selecting(model: type[SQLModel], by: str, *, order: str = "") -> Statement:
+    """SELECT of whole rows where a column has a value."""
+
+    def build(_: str) -> Any:
+        table = _table(model)
+        query = select(table).where(table.c[by] == bindparam(by))
+        return query.order_by(table.c[order]) if order else query
+
+    return Statement(build)
+
+
+def _all_bound(model: type[SQLModel]) -> dict[str, Any]:
+    return {column.name: bindparam(column.name, type_=column.type) for column in _table(model).columns}
+
+
+def _table(model: type[SQLModel]) -> Any:
+    return SQLModel.metadata.tables[str(model.__tablename__)]
