@@ -19,7 +19,7 @@ from bot.card import cause_of
 from bot.forms import written
 from bot.names import END, NOT_ME, OPEN_CARD
 from bot.story import Phase, Story
-from bot.words import at, escaped
+from bot.words import at, escaped, gone
 
 
 def to_requester(event: Event, story: Story, cli: str) -> Message | None:
@@ -43,8 +43,8 @@ def _told(event: Event) -> tuple[str, *tuple[Block, ...]] | None:
         case GrantEnding(cause=cause, by=by) if cause not in (Cause.DEADLINE, Cause.REQUESTER):
             who = f" ({escaped(by.name, 80)})" if by else ""
             told = (f"is ending {cause_of(cause)}{who}.",)
-        case GrantEnded(cause=cause):
-            told = (f"has ended {cause_of(cause)}. It is proven gone.",)
+        case GrantEnded(cause=cause, effective_by=effective_by):
+            told = (f"has ended {cause_of(cause)}: {gone(effective_by)}.",)
     return told
 
 

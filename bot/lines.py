@@ -35,7 +35,7 @@ from access.events import (
 )
 from bot.blocks import Block, Message, said, section, small
 from bot.card import cause_of
-from bot.words import at, escaped
+from bot.words import at, escaped, gone
 
 _Fact = TypeVar("_Fact", bound=Event)
 Told = tuple[str, tuple[Block, ...]]  # a sentence of ours, and what belongs under it
@@ -97,8 +97,7 @@ def _trouble(event: RevocationFailed) -> Told:
 def _ended(event: GrantEnded) -> Told:
     used = in_words(event.ending_since - event.opened_at)
     count = f"{event.credentials} {'credential' if event.credentials == 1 else 'credentials'}"
-    later = f" Fully in effect by {at(event.effective_by)}." if event.effective_by else ""
-    sentence = f"Ended {cause_of(event.cause)}. Open for {used}, {count} issued, proven gone.{later}"
+    sentence = f"Ended {cause_of(event.cause)}. Open for {used}, {count} issued, {gone(event.effective_by)}."
     return sentence, (small(*_at_most(event.proof, 10)),) if event.proof else ()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -150,6 +151,16 @@ async def test_the_same_form_twice_is_one_request(office: Office) -> None:
     view = await linus.wait_view()
     office.slack.faults.add({"where": "delivery", "do": "redeliver", "what": "view_submission"})
     assert (await linus.submit(filled(view, ticket="OPS-3"))).closed
+    await office.settled()
+    assert len(office.cards()) == 1
+    assert await office.store.request(2) is None
+
+
+async def test_pressing_ask_twice_is_one_request(office: Office) -> None:
+    linus = office.who("linus")
+    await linus.command(AUDIT, "/prodaccess orders-db 1h refunds stuck")
+    values = filled(await linus.wait_view(), ticket="OPS-3")
+    await asyncio.gather(linus.submit(values), linus.submit(values))
     await office.settled()
     assert len(office.cards()) == 1
     assert await office.store.request(2) is None

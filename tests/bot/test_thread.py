@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from slack_sdk.web.async_client import AsyncWebClient
 
 from access.events import CATALOGUE
+from bot.blocks import Message
 from bot.lines import TOLD, UNTOLD
-from bot.outbox import Mark
+from bot.outbox import Mark, Outbox, Place
 from tests.bot.slack import AUDIT, Office, button, is_card, shown, until
 from tests.people import ADA
 
@@ -19,6 +21,23 @@ STORY = [
     "Ending early, handed back by its requester (linus).",
     "Ended early, handed back by its requester.",
 ]  # fmt: skip
+
+
+class SlowOutbox(Outbox):
+    """Its first painting takes as long as the test wants."""
+
+    begun: asyncio.Event
+    go_on: asyncio.Event
+
+    def __init__(self, client: AsyncWebClient) -> None:
+        super().__init__(client)
+        self.__dict__.update(begun=asyncio.Event(), go_on=asyncio.Event())
+
+    async def update(self, place: Place, message: Message) -> None:
+        if not self.begun.is_set():
+            self.begun.set()
+            await self.go_on.wait()
+        await super().update(place, message)
 
 
 def down(office: Office, **changes: Any) -> None:
@@ -247,12 +266,15 @@ def test_a_mark_is_recognised_only_on_its_own_message() -> None:
 
 
 async def test_a_late_repaint_does_not_paint_over_a_newer_state(office: Office) -> None:
-    card = await office.asked_in_slack()
-    await asyncio.gather(
-        office.bot.thread.repaint("PA-1"),
-        office.who("linus").command(AUDIT, "/prodaccess end PA-1"),
-        office.bot.thread.repaint("PA-1"),
-    )
+    await office.asked_in_slack()
+    await office.settled()
+    slow = office.bot.thread.outbox = SlowOutbox(office.bot.client)
+    repaint = asyncio.create_task(office.bot.thread.repaint("PA-1"))
+    await slow.begun.wait()  # it has read the log, and its painting is on its way
+    await office.who("linus").command(AUDIT, "/prodaccess end PA-1")
+    await until(lambda: len(office.thread(office.cards()[0])) == 2)
+    await asyncio.sleep(0.05)
+    slow.go_on.set()
+    await repaint
     await office.settled()
     assert "*Taken back*" in shown(office.cards()[0])
-    assert card["ts"] == office.cards()[0]["ts"]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.words import at, escaped, listed, storable, visible, who_decides
+from bot.words import at, escaped, gone, listed, storable, visible, who_decides
 
 VECTORS = [
     "<!channel>", "<!here|here>", "<!everyone>", "<!subteam^S0ORDERSOWNERS>", "<@U0ADA>", "<#C0GENERAL>",
@@ -58,6 +58,12 @@ def test_a_cut_is_shown() -> None:
 
 def test_times_are_for_the_reader_with_utc_behind() -> None:
     assert at(datetime(2026, 11, 23, 14, 3, tzinfo=UTC)) == "<!date^1795442580^{time}|14:03 UTC>"
+
+
+def test_only_what_is_proven_is_called_proven() -> None:
+    assert gone(None) == "proven gone"
+    later = datetime(2026, 11, 23, 14, 8, tzinfo=UTC)
+    assert gone(later) == "revoked, and in full effect by <!date^1795442880^{time}|14:08 UTC>"
 
 
 def test_lists_and_deciders_read_like_a_sentence() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from access.ports import Provider
 from prodaccess.parts.aws import BOT, TRUST
 from providers.aws import AwsProvider, AwsSettings
 from providers.vault import VaultProvider
@@ -29,7 +30,7 @@ def test_the_policies_for_aws_are_those_of_the_stand_in() -> None:
 def test_the_uses_shown_are_good() -> None:
     aws = AwsProvider(AwsSettings("eu-central-1"), WallClock())
     vault = VaultProvider(VaultSettings("http://127.0.0.1:1", "role", lambda: "secret"), WallClock())
-    by_name = {"aws": aws, "vault": vault}
+    by_name: dict[str, Provider] = {"aws": aws, "vault": vault}
     shown = [yaml.safe_load(block) for block in blocks("yaml")]
     assert {each["provider"] for each in shown} == set(by_name)
     for each in shown:
