@@ -118,6 +118,7 @@ class Endings:
             at=now, ref=grant.ref, by=grant.ended_by, cause=grant.cause or Cause.DEADLINE,
             credentials=sum(1 for lease in grant.leases if lease.public_id), opened_at=grant.created_at,
             ending_since=grant.ending_since or now, proof=gone.proof, effective_by=gone.effective_by,
+            tried=gone.tried,
         )  # fmt: skip
         leases = tuple(replace(lease, gone_at=now) for lease in grant.live_leases())
         await self.custody.try_commit(Change(grants=(done,), leases=leases, events=(event,)))

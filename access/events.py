@@ -188,6 +188,7 @@ class GrantEnded(Event):
     ending_since: datetime
     proof: tuple[str, ...]  # sentences: what was checked at the provider and what it answered
     effective_by: datetime | None = None
+    tried: bool = False  # every credential handed out was tried at the target and refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,10 +117,14 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """Proven gone, with what was checked; `effective_by` where the target only follows later."""
+    """Gone, with what was checked; `effective_by` where the target only follows later.
+
+    `tried`: every credential that was handed out was tried at the target and refused. Nothing less is called proven.
+    """
 
     proof: tuple[str, ...]
     effective_by: datetime | None = None
+    tried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +168,11 @@ class Provider(Protocol):
         ...
 
     async def health(self) -> str:
-        """Empty when well, else a sentence."""
+        """Empty when well, else a sentence. Also what wakes its connections before somebody waits for them."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections; ends no access."""
         ...
 
 

@@ -18,7 +18,7 @@ from bot.blocks import Message
 from bot.forms import Pressed, read_button, read_form
 from bot.gate import Act
 from bot.modal import deny_form, form_note
-from bot.words import escaped, gone
+from bot.words import escaped
 
 Repaint = Callable[[str], Awaitable[None]]  # a request's ref
 
@@ -127,5 +127,5 @@ def how_it_ended(what: Request | Grant) -> Message:
     if isinstance(what, Request):
         return sentence(f"{what.ref} is taken back; nobody needs to decide it any more.")
     if what.state is GrantState.REVOKED:
-        return sentence(f"{what.ref} has ended: {gone(what.effective_by)}.")
-    return sentence(f"{what.ref} is being taken back. Its thread says when it is proven gone.")
+        return sentence(f"{what.ref} has ended. Its thread says what was checked.")
+    return sentence(f"{what.ref} is being taken back. Its thread says when it is gone.")

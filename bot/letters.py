@@ -43,8 +43,8 @@ def _told(event: Event) -> tuple[str, *tuple[Block, ...]] | None:
         case GrantEnding(cause=cause, by=by) if cause not in (Cause.DEADLINE, Cause.REQUESTER):
             who = f" ({escaped(by.name, 80)})" if by else ""
             told = (f"is ending {cause_of(cause)}{who}.",)
-        case GrantEnded(cause=cause, effective_by=effective_by):
-            told = (f"has ended {cause_of(cause)}: {gone(effective_by)}.",)
+        case GrantEnded(cause=cause):
+            told = (f"has ended {cause_of(cause)}: {gone(event.effective_by, tried=event.tried)}.",)
     return told
 
 

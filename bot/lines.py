@@ -97,7 +97,8 @@ def _trouble(event: RevocationFailed) -> Told:
 def _ended(event: GrantEnded) -> Told:
     used = in_words(event.ending_since - event.opened_at)
     count = f"{event.credentials} {'credential' if event.credentials == 1 else 'credentials'}"
-    sentence = f"Ended {cause_of(event.cause)}. Open for {used}, {count} issued, {gone(event.effective_by)}."
+    proof = gone(event.effective_by, tried=event.tried)
+    sentence = f"Ended {cause_of(event.cause)}. Open for {used}, {count} issued, {proof}."
     return sentence, (small(*_at_most(event.proof, 10)),) if event.proof else ()
 
 

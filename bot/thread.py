@@ -194,7 +194,8 @@ class Thread:
         await self.notebook.put_notes({CURSOR: {"seq": self._seq, "done": list(self._done)}, **places})
 
     async def _wait(self) -> None:
-        await self.feed.wait(self._seq, _LOOK)
+        if await self.feed.wait(self._seq, _LOOK):
+            await asyncio.sleep(0.15)
 
     # Not giving up
 

@@ -56,9 +56,11 @@ def at(moment: datetime, form: str = "{time}") -> str:
     return f"<!date^{int(utc.timestamp())}^{form}|{utc:%H:%M} UTC>"
 
 
-def gone(effective_by: datetime | None) -> str:
-    """What an ended grant's proof amounts to: some targets follow a revocation only after a while."""
-    return f"revoked, and in full effect by {at(effective_by)}" if effective_by else "proven gone"
+def gone(effective_by: datetime | None, *, tried: bool) -> str:
+    """What an ended grant's proof amounts to: proven only where every credential was tried and refused."""
+    if effective_by is not None:
+        return f"revoked, and in full effect by {at(effective_by)}"
+    return "proven gone" if tried else "revoked"
 
 
 def listed(names: Sequence[str], word: str = "or") -> str:

@@ -11,6 +11,8 @@ import resource
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -18,7 +20,7 @@ from aiohttp import ClientError
 
 from access.errors import AccessError, Unavailable
 from access.events import Event, PolicyLoaded, ServerStarted, ServerStopped
-from access.ports import Change
+from access.ports import Change, Provider
 from bot.http import PATH as SLACK_PATH
 from bot.http import bolt_asgi
 from bot.settings import NotReady
@@ -33,6 +35,8 @@ log = logging.getLogger(__name__)
 
 SWEEP_EVERY = 0.5  # seconds; each sweep looks a second ahead, so a missed one costs nothing
 TIDY_EVERY = 600.0
+HEALTH_EVERY = 60.0
+THREADS = 32
 DRAIN = 10.0
 RECONNECT = 5.0
 _SILENCE = (ClientError, TimeoutError, OSError, Unavailable)
@@ -52,11 +56,15 @@ def main() -> int:
 
 
 async def _serve(house: House) -> None:
+    # A provider that hangs holds its threads for as long as its time-outs; nobody else may wait for them.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="provider"))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(house.store.close)
+        for provider in house.providers.values():
+            stack.callback(provider.close)
         # Ending what is overdue comes first: neither Slack nor the api may delay it.
         clockwork = _wind_up(house)
         stack.callback(clockwork.stop)
@@ -98,8 +106,15 @@ def _wind_up(house: House) -> Clockwork:
     clockwork.every(SWEEP_EVERY, "sweep", house.sweeper.sweep)
     for name, provider in house.providers.items():
         clockwork.every(TIDY_EVERY, f"tidy {name}", provider.tidy)
+        clockwork.every(HEALTH_EVERY, f"health {name}", partial(_ask_health, name, provider))
     clockwork.start()
     return clockwork
+
+
+async def _ask_health(name: str, provider: Provider) -> None:
+    trouble = await provider.health()
+    if trouble:
+        log.warning("provider is not well", extra={"action": "health", "provider": name, "why": trouble})
 
 
 def _beginnings(house: House) -> tuple[Event, ...]:

@@ -7,7 +7,7 @@ what is missing or wrong is said all at once, in words.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from access.secret import Secret
@@ -80,6 +80,7 @@ class Settings:
 
     values: Mapping[str, str]
     secrets: Mapping[str, Secret]
+    files: Mapping[str, Path] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> str:
         return self.values[name]
@@ -88,7 +89,12 @@ class Settings:
         return self.secrets.get(name)
 
     def reveal(self, name: str) -> str:
-        """The secret in clear, or an empty text. Only wiring calls this."""
+        """The secret in clear, or an empty text; one from a file is read anew, so that it can be rotated.
+
+        Only wiring calls this. Raises OSError when the file is gone.
+        """
+        if name in self.files:
+            return self.files[name].read_text("utf-8").strip()
         wrapped = self.secrets.get(name)
         return wrapped.reveal()["value"] if wrapped else ""
 
@@ -118,7 +124,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
                 secrets[setting.name] = Secret({"value": text})
         else:
             values[setting.name] = text
-    settings = Settings(values, secrets)
+    files = {s.name: Path(environ[f"{s.name}_FILE"]) for s in TABLE if s.secret and environ.get(f"{s.name}_FILE")}
+    settings = Settings(values, secrets, files)
     faults += _contradictions(settings)
     if faults:
         raise SettingsError("\n".join(faults))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from access.broker import Broker
 from access.custody import Custody
 from access.endings import Endings
+from access.errors import AccessError
 from access.grants import Grants
 from access.policy import Policy
 from access.ports import Clock, PolicySource, Provider
@@ -69,8 +70,8 @@ def build(settings: Settings, clock: Clock) -> House:
     )  # fmt: skip
     bot = BotRunner(bot_parts)
     parts = ApiParts(
-        broker=broker, sign_ins=sign_ins, policies=policies, people=people, feed=store, store=store, clock=clock,
-        readiness=Readiness(store, providers, bot), grants_by_state=store.grants_by_state,
+        broker=broker, sign_ins=sign_ins, policies=policies, people=replace(people, recent=True), feed=store,
+        store=store, clock=clock, readiness=Readiness(store, providers, bot), grants_by_state=store.grants_by_state,
         public_urls=(settings.public_url, f"http://{settings['PRODACCESS_LISTEN']}"), version=VERSION,
     )  # fmt: skip
     return House(
@@ -93,8 +94,8 @@ class Readiness:
     async def _database(self) -> str:
         try:
             await self.store.head()
-        except Exception as error:
-            return str(error)
+        except AccessError:
+            return "The database does not answer."
         return ""
 
 

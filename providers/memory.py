@@ -125,7 +125,7 @@ class MemoryProvider:
             self.server.containers.pop(locator, None)
         for key in [key for key in self._handles if key[0] == grant.number]:
             del self._handles[key]
-        return Gone((f"The make-believe target has removed {len(dead)} of this grant's users.",))
+        return Gone((f"The make-believe target has removed {len(dead)} of this grant's users.",), tried=True)
 
     async def find(self, grant: Grant) -> bool:
         if self.faults.strike("silent_before"):

@@ -148,7 +148,7 @@ def _judge(proof: Sequence[str], logins: Mapping[str, Login | None], seconds: fl
         for answer, sentence in _SENTENCES.items()
         if (users := [user for user, login in logins.items() if login is answer])
     )
-    return Gone((*proof, *known, *tried))
+    return Gone((*proof, *known, *tried), tried=all(login is Login.REFUSED for login in logins.values()))
 
 
 _SENTENCES = {

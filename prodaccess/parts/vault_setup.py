@@ -157,7 +157,7 @@ def tokens() -> list[Step]:
 def audit_keys() -> list[Step]:
     """Have the audit device write in clear what joins its lines to a grant, and secrets still as HMAC."""
     why = "Join keys in clear in Vault's audit log."
-    grant = ["display_name", "ttl", "policies", "accessor", "meta", "grant_id", "attempt", "person"]
+    grant = ["display_name", "ttl", "policies", "accessor", "meta", "grant", "attempt", "requester", "ticket"]
     return [
         Step(why, f"sys/mounts/{MOUNT}/tune", {"audit_non_hmac_response_keys": ["username"]}),
         Step(why, "sys/mounts/auth/token/tune", {"audit_non_hmac_request_keys": grant}),

@@ -23,7 +23,7 @@ async def test_it_shows_what_is_mine_and_ends_it_from_there(office: Office) -> N
     home = await linus.wait_home(lambda view: "PA-1 · *orders-db · read*: revoked" in texts(view["blocks"]))
     assert "Lately" in texts(home["blocks"])
     assert (await office.grant(1)).state is GrantState.REVOKED
-    await office.letter("linus", "PA-1 has ended: proven gone.")
+    await office.letter("linus", "PA-1 has ended.")
 
 
 async def test_what_waits_for_me_can_be_approved_from_there(office: Office) -> None:

@@ -61,9 +61,10 @@ def test_times_are_for_the_reader_with_utc_behind() -> None:
 
 
 def test_only_what_is_proven_is_called_proven() -> None:
-    assert gone(None) == "proven gone"
+    assert gone(None, tried=True) == "proven gone"
+    assert gone(None, tried=False) == "revoked"
     later = datetime(2026, 11, 23, 14, 8, tzinfo=UTC)
-    assert gone(later) == "revoked, and in full effect by <!date^1795442880^{time}|14:08 UTC>"
+    assert gone(later, tried=True) == "revoked, and in full effect by <!date^1795442880^{time}|14:08 UTC>"
 
 
 def test_lists_and_deciders_read_like_a_sentence() -> None:
