@@ -84,6 +84,12 @@ class SignIns:
             raise Refused("You are not signed in on this terminal. Run: prodaccess login")
         return device
 
+    async def must_be_signed_in(self, device: Device) -> None:
+        """Raises Refused when the device has been signed out since it was let in."""
+        now = await self.store.device(device.id)
+        if now is None or now.ended_at is not None or now.expires_at <= self.clock.now():
+            raise Refused("This terminal has been signed out. Run: prodaccess login")
+
     async def sign_out(self, device_id: str, by: Person) -> Device:
         """End one device's token; only its own person may. Harmless when it has ended."""
         device = await self.store.device(device_id)

@@ -3,52 +3,67 @@
 from __future__ import annotations
 
 import time
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse, Response
 
-from access.errors import NotFound, Refused, TooLate
-from access.model import Device, Grant, GrantState, RequestState, parse_ref
+from access.errors import Refused, TooLate
+from access.model import Device, Request, RequestState, parse_ref
 from api import views
-from api.gate import Admitted, Parts
-from api.meters import Meters
+from api.gate import Admitted, Metered, Parts
 from api.parts import ApiParts
-from api.schemas import CredentialOut
+from api.schemas import CredentialOut, RequestOut, Waiting
 from api.waiting import until
 
 router = APIRouter(prefix="/v1/grants", tags=["credentials"])
-_OPENING_SECONDS = 10.0
-_OPENING = (GrantState.ISSUING, GrantState.QUARANTINE)
 
 
-@router.post("/{reference}/credentials", summary="Issue a credential", status_code=201)
+@router.post(
+    "/{reference}/credentials",
+    summary="Issue a credential, or wait until it may be issued",
+    status_code=201,
+    response_model=CredentialOut,
+    responses={202: {"model": RequestOut, "description": "Still undecided: changed, or not within `wait` seconds."}},
+)
 async def collect(
-    reference: str, device: Admitted, parts: Parts, request: Request, response: Response
-) -> CredentialOut:
-    """A fresh one at each call; waits up to 10 seconds while the grant is being opened. Only for its requester."""
-    since, number = time.perf_counter(), parse_ref(reference)
-    await _must_be_decided(parts, number, device)
-    grant = await _once_open(parts, number, device)
+    reference: str, device: Admitted, parts: Parts, meters: Metered, waiting: Annotated[Waiting, Query()]
+) -> Response:
+    """A fresh one at each call; waits while the grant is being opened. Only for its requester."""
+    number = parse_ref(reference)
+    undecided = await _undecided(parts, number, device, waiting)
+    if undecided is not None:
+        return JSONResponse(undecided.model_dump(mode="json"), 202)
+    since = time.perf_counter()
+    if waiting.wait:  # this terminal may have been signed out while it waited
+        await parts.sign_ins.must_be_signed_in(device)
     issued = await parts.broker.grants.collect(number, device)
-    meters: Meters = request.app.state.meters
+    grant = await parts.broker.grants.custody.load(number)
     meters.issue_seconds.labels(grant.provider).observe(time.perf_counter() - since)
-    response.headers["Cache-Control"] = "no-store"
-    return views.credential(grant, issued, parts.clock.now())
+    credential = views.credential(grant, issued, parts.clock.now())
+    return JSONResponse(credential.model_dump(mode="json"), 201, headers={"Cache-Control": "no-store"})
 
 
-async def _must_be_decided(parts: ApiParts, number: int, device: Device) -> None:
-    asked = await parts.store.request(number)
+async def _undecided(parts: ApiParts, number: int, device: Device, waiting: Waiting) -> RequestOut | None:
+    """The request while it is pending, after waiting for a change; None once it is approved."""
+
+    async def look() -> Request | None:
+        return await parts.store.request(number)
+
+    def settled(asked: Request | None) -> bool:
+        return (
+            asked is None or asked.state is not RequestState.PENDING or _shown(parts, asked).mark != waiting.after_state
+        )
+
+    asked = await until(parts.feed, waiting.wait, look, settled)
     if asked is None or asked.requester.id != device.person.id or asked.state is RequestState.APPROVED:
-        return  # unknown and somebody else's look alike: both go on to the same refusal
-    if asked.state is RequestState.PENDING:
+        return None  # unknown and somebody else's look alike: both go on to the same refusal
+    if asked.state is not RequestState.PENDING:
+        raise TooLate(f"{asked.ref} was {asked.state}. Ask again: prodaccess request {asked.target}")
+    if not waiting.wait:
         raise Refused(f"{asked.ref} is still waiting: {len(asked.votes)} of {asked.approvals_needed} approved.")
-    raise TooLate(f"{asked.ref} was {asked.state}. Ask again: prodaccess request {asked.target}")
+    return _shown(parts, asked)
 
 
-async def _once_open(parts: ApiParts, number: int, device: Device) -> Grant:
-    async def look() -> Grant:
-        grant = await parts.store.grant(number)
-        if grant is None or grant.requester.id != device.person.id:
-            raise NotFound("There is no such grant of yours.")
-        return grant
-
-    return await until(parts.feed, _OPENING_SECONDS, look, lambda grant: grant.state not in _OPENING)
+def _shown(parts: ApiParts, asked: Request) -> RequestOut:
+    return views.request(asked, None, parts.policies.current(), parts.clock.now())

@@ -21,6 +21,7 @@ from fastapi.security.http import HTTPBase
 
 from access.errors import Refused
 from access.model import Device
+from api.meters import Meters
 from api.parts import ApiParts, parts_of
 from api.problems import NotSignedIn
 from api.proof import Call, Replays, read_proof
@@ -79,3 +80,11 @@ async def _parts(request: Request) -> ApiParts:
 
 
 Parts = Annotated[ApiParts, Depends(_parts)]
+
+
+async def _meters(request: Request) -> Meters:
+    meters: Meters = request.app.state.meters
+    return meters
+
+
+Metered = Annotated[Meters, Depends(_meters)]

@@ -12,7 +12,7 @@ from api import views
 from api.asking import read_ask
 from api.gate import Admitted, Parts, SignedIn
 from api.parts import ApiParts
-from api.schemas import AskIn, FactOut, RequestOut
+from api.schemas import AskIn, FactOut, RequestOut, Waiting
 from api.waiting import until
 
 router = APIRouter(prefix="/v1/requests", tags=["requests"])
@@ -47,8 +47,7 @@ async def show(
     reference: str,
     device: Admitted,
     parts: Parts,
-    wait: Annotated[float, Query(ge=0, le=30, description="seconds to wait for a change")] = 0,
-    after_state: Annotated[str, Query(max_length=60, description="the `mark` of the answer before")] = "",
+    waiting: Annotated[Waiting, Query()],
 ) -> RequestOut:
     """Answers at once when its mark is not `after_state`; otherwise when it changes, or after `wait` seconds."""
 
@@ -56,7 +55,7 @@ async def show(
         asked, grant = await parts.broker.see(parse_ref(reference), device.person)
         return views.request(asked, grant, parts.policies.current(), parts.clock.now())
 
-    return await until(parts.feed, wait, look, lambda seen: seen.mark != after_state)
+    return await until(parts.feed, waiting.wait, look, lambda seen: seen.mark != waiting.after_state)
 
 
 @router.get("/{reference}/history", summary="What the audit log says about a request")

@@ -101,6 +101,13 @@ class VoteOut(BaseModel):
     at: datetime
 
 
+class Waiting(BaseModel):
+    """How long to wait for a change, and from what."""
+
+    wait: float = Field(0, ge=0, le=30, description="seconds to wait for a change")
+    after_state: str = Field("", max_length=60, description="the `mark` of the answer before")
+
+
 class RequestOut(BaseModel):
     """A request and, once approved, its grant. `state` is the grant's as soon as there is one."""
 

@@ -10,7 +10,7 @@ import sys
 import time
 
 from cli.api import Api
-from cli.waiting import until_approved
+from cli.waiting import until_collected
 
 
 def main() -> None:
@@ -19,8 +19,7 @@ def main() -> None:
         ref = line.strip()
         request = api.request(ref)
         print("waiting", flush=True)
-        until_approved(api, request)
-        credential = api.collect(ref)
+        credential = until_collected(api, request)
         at = time.time()
         assert credential["secret"]["password"]
         print(at, flush=True)

@@ -65,10 +65,9 @@ def create_bot(parts: BotParts) -> Bot:
     """Makes no call. Raises NotReady."""
     settings = parts.settings
     _refuse_what_is_missing(settings)
-    client = make_client(settings)
+    directory, client = parts.directory, parts.directory.client
     identity = Identity(client)
     app = _bolt(settings, client, identity)
-    directory = Directory(client, parts.policies, settings.team_ids, parts.clock)
     thread = Thread(
         parts.feed, parts.notebook, parts.policies, directory, Outbox(client), settings.audit_channel, settings.cli_hint
     )

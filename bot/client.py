@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from aiohttp import ClientSession, ClientTimeout
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -27,6 +28,19 @@ def make_client(settings: BotSettings) -> AsyncWebClient:
     )
     client.proxy = proxy  # the constructor reads HTTPS_PROXY itself, and for every host
     return client
+
+
+def keep_connections(client: AsyncWebClient) -> None:
+    """Use one session for all calls: without it each call to Slack pays for a new TLS handshake. Needs the loop."""
+    if client.session is None:
+        client.session = ClientSession(timeout=ClientTimeout(total=TIMEOUT))
+
+
+async def close_connections(client: AsyncWebClient) -> None:
+    """Harmless when none were kept."""
+    session, client.session = client.session, None
+    if session is not None:
+        await session.close()
 
 
 def proxy_for(url: str) -> str | None:

@@ -11,7 +11,7 @@ from slack_sdk.socket_mode.aiohttp import SocketModeClient
 
 from access.errors import AccessError
 from bot.app import Bot, create_bot
-from bot.client import proxy_for
+from bot.client import close_connections, keep_connections, proxy_for
 from bot.people import SILENT, code
 from bot.settings import BotParts, NotReady, revealed
 
@@ -36,6 +36,7 @@ class BotRunner:
 
     async def start(self) -> None:
         """Raises NotReady."""
+        keep_connections(self.bot.client)
         try:
             await self._check_identity()
             self.bot.thread.channel = await self._audit_channel()
@@ -59,6 +60,7 @@ class BotRunner:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         self._running.clear()
+        await close_connections(self.bot.client)
 
     def trouble(self) -> str:
         """Empty when well, else a sentence."""

@@ -10,6 +10,7 @@ from access.secret import Secret
 from access.signin import SignIns
 from access.tasks import Tasks
 from audit.log import Feed
+from bot.people import Directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class BotParts:
     clock: Clock
     tasks: Tasks
     settings: BotSettings
+    directory: Directory  # the one that the broker's `People` asks too
 
 
 class NotReady(Exception):

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 CURSOR = "thread:cursor"
 _LATE = timedelta(minutes=1)
 _LONGEST_PAUSE = 60.0
+SETTLE = 0.15  # seconds: entries come in bursts, and what is being issued right now goes first
 _LOOK = 30.0  # seconds between looks when nothing is announced
 _FAILURES = (*SILENT, AccessError)
 
@@ -48,6 +49,7 @@ class Thread:
     channel: str
     cli: str
     first_pause: float = 1.0
+    settle: float = SETTLE
     trouble: str = ""  # why it does not get on at the moment; empty when it does
     _seq: int = -1
     _done: tuple[str, ...] = ()  # what of the entry after `_seq` is done
@@ -195,7 +197,7 @@ class Thread:
 
     async def _wait(self) -> None:
         if await self.feed.wait(self._seq, _LOOK):
-            await asyncio.sleep(0.15)
+            await asyncio.sleep(self.settle)
 
     # Not giving up
 

@@ -49,6 +49,12 @@ class Api:
     def end(self, ref: str) -> dict[str, Any]:
         return dict(self._client.call("POST", f"/v1/requests/{ref}/end", timeout=_OPENING_TIMEOUT))
 
+    def collect_once_approved(self, ref: str, mark: str, seconds: int = 25) -> dict[str, Any]:
+        """A fresh credential (it has `secret`), or the request once its mark is another one or after `seconds`."""
+        query = urlencode({"wait": seconds, "after_state": mark})
+        path = f"/v1/grants/{ref}/credentials?{query}"
+        return dict(self._client.call("POST", path, timeout=seconds + _OPENING_TIMEOUT))
+
     def collect(self, ref: str) -> dict[str, Any]:
         """A fresh credential: the secret is in what this returns."""
         return dict(self._client.call("POST", f"/v1/grants/{ref}/credentials", timeout=_OPENING_TIMEOUT))

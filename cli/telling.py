@@ -54,7 +54,7 @@ def _grant_status(request: Request) -> str:
         case "revoking":
             return "ending: not yet proven gone; that goes on by itself"
         case "revoked":
-            later = f"; dead by {at(grant['effective_by'])} at the latest" if grant["effective_by"] else ", proven gone"
+            later = f"; dead by {at(grant['effective_by'])} at the latest" if grant["effective_by"] else ""
             return f"ended {at(grant['ended_at'])}{_ender(grant)}{later}"
         case "failed":
             return f"could not be opened; prodaccess show {request['ref']} says why"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from .exits import Unreachable
@@ -11,6 +13,7 @@ from .telling import Request, who_decides
 
 if TYPE_CHECKING:
     from .api import Api
+    from .credential import Credential
 
 _OPEN = ("pending", "issuing", "quarantine")
 _PATIENCE = 300.0  # seconds without a server before giving up
@@ -19,29 +22,61 @@ _PAUSE = 2.0
 
 def until_decided(api: Api, request: Request) -> Request:
     """The request once it is active or over. A server that is away for a moment is waited for."""
-    return _while_in(_OPEN, api, request)
+
+    def look(request: Request) -> Request:
+        return api.changed(request["ref"], request["mark"])
+
+    with _patience(request) as waiting:
+        while request["state"] in _OPEN:
+            request = waiting.next(look, request)
+    return request
 
 
-def until_approved(api: Api, request: Request) -> Request:
-    """The same, but not waiting for the opening: collecting waits for it, and saves a call."""
-    return _while_in(("pending",), api, request)
+def until_collected(api: Api, request: Request) -> Credential:
+    """The credential, as soon as the request is approved: the call that waits is the call that collects."""
+
+    def look(request: Request) -> Request:
+        return api.collect_once_approved(request["ref"], request["mark"])
+
+    with _patience(request) as waiting:
+        answer = request
+        while "secret" not in answer:
+            answer = waiting.next(look, answer)
+    return answer
 
 
-def _while_in(states: tuple[str, ...], api: Api, request: Request) -> Request:
-    progress, said = Progress(), 0
+class _Waiting:
+    """The line that says what is waited for, and what was said already."""
+
+    def __init__(self) -> None:
+        self.progress = Progress()
+        self._said = 0
+
+    def next(self, look: Callable[[Request], Request], request: Request) -> Request:
+        self.progress.show(_line(request))
+        answer = _insist(look, request, self.progress)
+        self.progress.clear()
+        if "votes" in answer:
+            self._say_votes(answer)
+        return answer
+
+    def _say_votes(self, request: Request) -> None:
+        for vote in request["votes"][self._said :]:
+            say(f"approved by {safe(vote['by'])} {at(vote['at'])}")
+        self._said = len(request["votes"])
+
+
+@contextmanager
+def _patience(request: Request) -> Iterator[_Waiting]:
+    waiting = _Waiting()
     try:
-        while request["state"] in states:
-            progress.show(_line(request))
-            request = _next(api, request, progress)
-            progress.clear()
-            said = _say_votes(request, said)
+        yield waiting
     except KeyboardInterrupt:
-        progress.clear()
+        waiting.progress.clear()
         say(f"{request['ref']} goes on waiting. Take it back: prodaccess end {request['ref']}")
         raise
     finally:
-        progress.clear()
-    return request
+        waiting.progress.clear()
 
 
 def _line(request: Request) -> str:
@@ -51,19 +86,13 @@ def _line(request: Request) -> str:
     return f"{request['ref']}: {given} of {needed} approved; {who_decides(request)} …"
 
 
-def _next(api: Api, request: Request, progress: Progress) -> Request:
+def _insist(look: Callable[[Request], Request], request: Request, progress: Progress) -> Request:
     give_up = time.monotonic() + _PATIENCE
     while True:
         try:
-            return api.changed(request["ref"], request["mark"])
+            return look(request)
         except Unreachable:
             if time.monotonic() > give_up:
                 raise
             progress.show(f"{request['ref']}: the server does not answer; trying again …")
             time.sleep(_PAUSE)
-
-
-def _say_votes(request: Request, said: int) -> int:
-    for vote in request["votes"][said:]:
-        say(f"approved by {safe(vote['by'])} {at(vote['at'])}")
-    return len(request["votes"])

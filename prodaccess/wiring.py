@@ -66,7 +66,7 @@ def build(settings: Settings, clock: Clock) -> House:
 
     bot_parts = BotParts(
         broker=broker, sign_ins=sign_ins, policies=policies, feed=store, notebook=store, store=store, clock=clock,
-        tasks=tasks, settings=slack,
+        tasks=tasks, settings=slack, directory=people.directory,
     )  # fmt: skip
     bot = BotRunner(bot_parts)
     parts = ApiParts(

@@ -35,7 +35,8 @@ def run(args: argparse.Namespace) -> int:
     from ..duration import in_words
     from ..launch import find_command
     from ..telling import what, who_decides
-    from ..waiting import until_approved, until_decided
+    from ..waiting import until_collected, until_decided
+    from .run import become_with
 
     words = _with_options(read_words(args.words), args)
     if args.command:
@@ -45,8 +46,10 @@ def run(args: argparse.Namespace) -> int:
     if not args.json:
         tell = say if args.command else _print_now  # the command's output must be its own
         tell(f"{request['ref']} asked: {what(request)} for {in_words(request['duration'])}; {who_decides(request)}")
-    if args.wait or args.command:
-        request = (until_approved if args.command else until_decided)(api, request)
+    if args.command:
+        return become_with(until_collected(api, request), args.command)
+    if args.wait:
+        request = until_decided(api, request)
     return _conclude(request, args)
 
 
@@ -70,11 +73,8 @@ def _ask(words: AskWords) -> dict[str, str]:
 
 def _conclude(request: dict[str, Any], args: argparse.Namespace) -> int:
     from ..telling import status
-    from .run import start
 
     ref, state = request["ref"], request["state"]
-    if state in ("issuing", "active") and args.command:
-        return start(ref, args.command)
     if args.json:
         print_json(request)
     elif state == "active":

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ..exits import Usage
 from ..output import at, safe, say
 from ..refs import parse_ref
+
+if TYPE_CHECKING:
+    from ..credential import Credential
 
 ABOUT = """\
 Gets a fresh credential and becomes the command, so that no other process keeps the secret.
@@ -40,20 +44,27 @@ def run(args: argparse.Namespace) -> int:
 
 def start(ref: str, command: Sequence[str], *, kill_at_expiry: bool = False) -> int:
     """Does not return when it becomes the command."""
+    from ..api import Api
+    from ..launch import find_command
+
+    if not command:
+        raise Usage(f"Say what to start: prodaccess run {ref} -- psql")
+    find_command(command)  # before a credential is made for it
+    return become_with(Api().collect(ref), command, kill_at_expiry=kill_at_expiry)
+
+
+def become_with(credential: Credential, command: Sequence[str], *, kill_at_expiry: bool = False) -> int:
+    """The same with a credential that is there; it is emptied."""
     import time
 
-    from ..api import Api
     from ..credential import ends_at, seconds_left
     from ..duration import in_words
     from ..launch import become, find_command, prepare, watch
 
-    if not command:
-        raise Usage(f"Say what to start: prodaccess run {ref} -- psql")
-    path = find_command(command)
-    credential = Api().collect(ref)
-    left = seconds_left(credential)
+    path, left = find_command(command), seconds_left(credential)
     holder = "a credential in its environment" if credential["kind"] != "postgres" else "a credential of its own"
-    say(f"{ref}: until {at(ends_at(credential))} ({in_words(left)}); {safe(command[0])} starts with {holder}")
+    until = f"until {at(ends_at(credential))} ({in_words(left)})"
+    say(f"{credential['ref']}: {until}; {safe(command[0])} starts with {holder}")
     prepared = prepare(credential)
     credential.clear()
     if kill_at_expiry:

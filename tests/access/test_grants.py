@@ -63,6 +63,7 @@ async def test_after_the_deadline_nothing_is_issued_even_before_the_sweep(world:
 async def test_a_requester_who_left_or_lost_the_right_collects_nothing(world: World) -> None:
     await world.opened()
     device = await world.device()
+    world.clock.pass_by(seconds=1)
     world.people.gone.add(LINUS.id)
     with pytest.raises(Refused, match="deactivated"):
         await world.grants.collect(1, device)

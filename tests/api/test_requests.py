@@ -177,17 +177,48 @@ async def test_a_request_that_waits_or_was_denied_gives_nothing(api: Api) -> Non
     assert (await linus.call("POST", "/v1/grants/PA-1/credentials")).status == 409
 
 
-async def test_collecting_waits_for_an_opening(api: Api) -> None:
-    """As after a crash between approval and opening: the grant is `issuing` and somebody else finishes it."""
+async def test_collecting_waits_for_the_approval(api: Api) -> None:
+    asked = await api.world.asked()
+    linus = await api.sign_in()
+    waiting = asyncio.create_task(linus.call("POST", "/v1/grants/PA-1/credentials?wait=10&after_state=pending.0"))
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    await api.world.broker.approve(asked.id, ADA, asked.digest)
+    collected = await asyncio.wait_for(waiting, 3)
+    assert (collected.status, collected.headers["cache-control"]) == (201, "no-store")
+    assert api.world.provider.login(**collected.json["secret"])
+
+
+async def test_collecting_while_it_waits_tells_of_each_vote(api: Api) -> None:
+    asked = await api.world.asked(role="write")
+    linus = await api.sign_in()
+    path = "/v1/grants/PA-1/credentials?wait=10&after_state=pending.0"
+    waiting = asyncio.create_task(linus.call("POST", path))
+    await asyncio.sleep(0.1)
+    await api.world.broker.approve(asked.id, ADA, asked.digest)
+    told = await asyncio.wait_for(waiting, 3)
+    assert (told.status, told.json["mark"], "secret" in told.json) == (202, "pending.1", False)
+
+
+async def test_a_terminal_signed_out_while_it_waits_gets_nothing(api: Api) -> None:
+    asked = await api.world.asked()
+    linus = await api.sign_in()
+    path = "/v1/grants/PA-1/credentials?wait=10&after_state=pending.0"
+    waiting = asyncio.create_task(linus.call("POST", path))
+    await asyncio.sleep(0.1)
+    for device in await api.world.store.devices_of(LINUS.id):
+        await api.world.sign_ins.sign_out(device.id, LINUS)
+    await api.world.broker.approve(asked.id, ADA, asked.digest)
+    assert (await asyncio.wait_for(waiting, 3)).status == 403
+    assert not api.world.provider.live()
+
+
+async def test_an_opening_that_was_lost_is_said_so(api: Api) -> None:
     api.world.provider.faults.silent_before = 1
     grant = await api.world.opened()
     assert grant.state is GrantState.QUARANTINE
     linus = await api.sign_in()
-    waiting = asyncio.create_task(linus.call("POST", "/v1/grants/PA-1/credentials"))
-    await asyncio.sleep(0.1)
-    assert not waiting.done()
-    await api.world.broker.end(1, LINUS)
-    assert (await asyncio.wait_for(waiting, 3)).kind == "too-late"
+    assert (await linus.call("POST", "/v1/grants/PA-1/credentials")).status == 503
 
 
 async def test_a_silent_provider_is_unavailable_with_retry_after(api: Api) -> None:

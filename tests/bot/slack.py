@@ -93,7 +93,7 @@ class Office(World):
         self.ask_slack_who_people_are(chosen)
         return BotParts(
             self.broker, self.sign_ins, self.policies, self.store, self.store, self.store, self.clock, self.tasks,
-            chosen,
+            chosen, self.people.directory,  # type: ignore[attr-defined]
         )  # fmt: skip
 
     def ask_slack_who_people_are(self, chosen: BotSettings) -> None:

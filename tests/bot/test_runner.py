@@ -14,7 +14,7 @@ import uvicorn
 from aiohttp import ClientSession
 
 from access.secret import Secret
-from bot.app import Bot, bolt_asgi, create_bot
+from bot.app import Bot, bolt_asgi, create_bot, create_people
 from bot.client import make_client, proxy_for
 from bot.runner import BotRunner
 from bot.settings import BotParts, NotReady
@@ -26,9 +26,10 @@ NOWHERE = "http://127.0.0.1:9/api/"
 
 
 def parts_of(world: World, api_url: str, **changes: Any) -> BotParts:
+    chosen = settings(api_url, **changes)
     return BotParts(
         world.broker, world.sign_ins, world.policies, world.store, world.store, world.store, world.clock, world.tasks,
-        settings(api_url, **changes),
+        chosen, create_people(chosen, world.policies, world.clock).directory,
     )  # fmt: skip
 
 

@@ -36,7 +36,7 @@ async def test_asking_waiting_running_ending(shell: Shell) -> None:
     assert given["PRODACCESS_REF"] == "PA-1"
     ended = await shell.run("end", "pa-1")
     assert ended.out.startswith("PA-1 · orders-db · read: ended ")
-    assert ended.out.endswith(" by linus, proven gone\n")
+    assert ended.out.endswith(" by linus\n")
     assert not shell.api.world.provider.login(given["PRODACCESS_USERNAME"], given["PRODACCESS_PASSWORD"])
     again = await shell.run("run", "PA-1", "--", "true")
     assert (again.code, again.err) == (4, "prodaccess: PA-1 has ended. Ask again: prodaccess request orders-db\n")
@@ -54,8 +54,7 @@ async def test_request_wait_and_become_the_command(shell: Shell) -> None:
     lines = ran.err.splitlines()
     assert lines[0] == "PA-1 asked: orders-db · write for 20 minutes; it needs 2 of ada, grace, margaret"
     assert lines[1].startswith("approved by ada ")
-    assert lines[2].startswith("approved by grace ")
-    assert lines[3].startswith("PA-1: until ")
+    assert lines[2].startswith("PA-1: until ")  # the second approval and the credential come as one answer
 
 
 async def test_a_denial_is_told_with_its_reason(shell: Shell) -> None:
