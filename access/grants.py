@@ -43,7 +43,7 @@ from access.events import (
 from access.lifecycle import GRANT, GrantStep, step
 from access.model import Ask, Device, Grant, GrantState, Handle, Lease, Person
 from access.policy import Policy
-from access.ports import Change, Issued, Provider
+from access.ports import Change, Collected, Issued, Provider
 from access.retry import quarantine_pause
 
 JUST_APPROVED = timedelta(seconds=1)
@@ -98,7 +98,7 @@ class Grants:
 
     # Collecting
 
-    async def collect(self, number: int, device: Device) -> Issued:
+    async def collect(self, number: int, device: Device) -> Collected:
         """Steps 3 to 6: a fresh credential for the requester's own signed-in device.
 
         Raises NotFound (also for somebody else's grant), TooLate, Refused, Unavailable.
@@ -117,7 +117,7 @@ class Grants:
             grant = replace(grant, leases=(*grant.leases, pending))
             issued, grant = await self._issue(provider, grant, pending)  # 4
             await self._hand_over(grant, issued, pending, device)  # 5
-            return issued  # 6
+            return Collected(grant, issued)  # 6
 
     async def _collectable(self, number: int, device: Device) -> tuple[Grant, Provider]:
         grant = await self._own(number, device)

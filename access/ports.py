@@ -116,6 +116,14 @@ class Issued:
 
 
 @dataclass(frozen=True, slots=True)
+class Collected:
+    """A credential on its way to the requester, and the grant that it belongs to."""
+
+    grant: Grant
+    issued: Issued
+
+
+@dataclass(frozen=True, slots=True)
 class Gone:
     """Gone, with what was checked; `effective_by` where the target only follows later.
 

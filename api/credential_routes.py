@@ -37,10 +37,9 @@ async def collect(
     since = time.perf_counter()
     if waiting.wait:  # this terminal may have been signed out while it waited
         await parts.sign_ins.must_be_signed_in(device)
-    issued = await parts.broker.grants.collect(number, device)
-    grant = await parts.broker.grants.custody.load(number)
-    meters.issue_seconds.labels(grant.provider).observe(time.perf_counter() - since)
-    credential = views.credential(grant, issued, parts.clock.now())
+    collected = await parts.broker.grants.collect(number, device)
+    meters.issue_seconds.labels(collected.grant.provider).observe(time.perf_counter() - since)
+    credential = views.credential(collected.grant, collected.issued, parts.clock.now())
     return JSONResponse(credential.model_dump(mode="json"), 201, headers={"Cache-Control": "no-store"})
 
 

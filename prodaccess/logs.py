@@ -12,18 +12,8 @@ import re
 import sys
 from datetime import UTC, datetime
 
-_TALKATIVE = (
-    "boto3",
-    "botocore",
-    "urllib3",
-    "hvac",
-    "requests",
-    "slack_sdk",
-    "slack_bolt",
-    "aiohttp",
-    "sqlalchemy",
-    "s3transfer",
-)
+_TALKATIVE = ("boto3", "botocore", "urllib3", "hvac", "requests", "slack_sdk", "slack_bolt", "aiohttp", "s3transfer")
+_CHATTERING = ("alembic", "apscheduler", "asyncio", "httpx", "sqlalchemy", "uvicorn.access")  # a line a statement
 _SECRET = re.compile(
     r"\b(?:hv[sbr]\.[A-Za-z0-9_-]{20,}|s\.[A-Za-z0-9]{24}|xox[a-z]-[A-Za-z0-9-]+|xapp-[A-Za-z0-9-]+"
     r"|(?:AKIA|ASIA)[A-Z0-9]{16}(?=\s*[:,/]))|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)|(?<=DPoP )[A-Za-z0-9_-]{20,}"
@@ -38,7 +28,7 @@ def set_up_logs(level: str, *, as_json: bool = True) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
-    for name in ("httpx", "apscheduler", "uvicorn.access"):
+    for name in _CHATTERING:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -64,6 +65,7 @@ class SqlStore:
         self._database = database
         self._clock = clock
         self._written = asyncio.Event()
+        self._last_written = -1  # by this process
 
     def close(self) -> None:
         self._database.close()
@@ -78,6 +80,7 @@ class SqlStore:
 
     def _announce(self, receipt: Receipt) -> Receipt:
         if receipt.seqs:
+            self._last_written = max(self._last_written, receipt.seqs[-1])
             self._written.set()
             self._written = asyncio.Event()
         return receipt
@@ -157,15 +160,13 @@ class SqlStore:
         until = loop.time() + timeout
         while True:
             written = self._written  # taken before the look, so that a write in between is not missed
-            if await self.head() > after:
+            if self._last_written > after or await self.head() > after:
                 return True
             left = until - loop.time()
             if left <= 0:
                 return False
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(written.wait(), min(left, _LOOK))
-            except TimeoutError:
-                continue
 
 
 def _request(tx: Connection, by: str, value: int | str) -> Request | None:

@@ -17,7 +17,7 @@ from tests.world import World, all_at_once
 
 async def test_a_credential_works_until_the_deadline_and_not_after(world: World) -> None:
     await world.opened()
-    issued = await world.grants.collect(1, await world.device())
+    issued = (await world.grants.collect(1, await world.device())).issued
     secret = issued.secret.reveal()
     assert world.provider.login(**secret)
     world.clock.pass_by(minutes=60)
@@ -75,9 +75,9 @@ async def test_a_requester_who_left_or_lost_the_right_collects_nothing(world: Wo
 
 async def test_a_restart_in_between_prepares_anew_and_the_old_attempt_dies_too(world: World) -> None:
     await world.opened()
-    first = (await world.grants.collect(1, await world.device())).secret.reveal()
+    first = (await world.grants.collect(1, await world.device())).issued.secret.reveal()
     world.restart()
-    second = (await world.grants.collect(1, await world.device())).secret.reveal()
+    second = (await world.grants.collect(1, await world.device())).issued.secret.reveal()
     grant = await world.grant(1)
     assert [handle.attempt for handle in grant.handles] == [1, 2]
     assert [lease.n for lease in grant.leases] == [1, 2]
@@ -155,7 +155,7 @@ async def test_a_crash_before_the_opening_is_settled(world: World) -> None:
 
 async def test_a_revocation_that_fails_is_tried_for_ever_and_escalated(world: World) -> None:
     await world.opened()
-    issued = await world.grants.collect(1, await world.device())
+    issued = (await world.grants.collect(1, await world.device())).issued
     world.provider.faults.stuck = 6
     await world.endings.finish(1, Cause.DEADLINE)
     for _ in range(6):
@@ -187,8 +187,8 @@ async def test_overlapping_grants_do_not_cut_each_other(world: World) -> None:
     await world.opened(duration=timedelta(hours=1))
     await world.opened(duration=timedelta(hours=2))
     device = await world.device()
-    short = (await world.grants.collect(1, device)).secret.reveal()
-    long = (await world.grants.collect(2, device)).secret.reveal()
+    short = (await world.grants.collect(1, device)).issued.secret.reveal()
+    long = (await world.grants.collect(2, device)).issued.secret.reveal()
     world.clock.pass_by(hours=1)
     await world.sweep()
     assert not world.provider.login(**short)
@@ -204,7 +204,7 @@ async def test_a_provider_that_is_not_configured_fails_the_grant_with_words(worl
 
 async def test_no_secret_reaches_the_database(world: World) -> None:
     await world.opened()
-    issued = await world.grants.collect(1, await world.device())
+    issued = (await world.grants.collect(1, await world.device())).issued
     await asyncio.to_thread(world.store.close)
     from pathlib import Path
 

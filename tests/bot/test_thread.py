@@ -225,7 +225,7 @@ async def test_a_trouble_with_ending_is_told_and_escalated(office: Office) -> No
 async def test_no_secret_ever_reaches_slack(office: Office) -> None:
     device = await office.device()
     await office.opened()
-    issued = await office.grants.collect(1, device)
+    issued = (await office.grants.collect(1, device)).issued
     await office.endings.end(1, device.person)
     await office.settled()
     secrets = [*issued.secret.reveal().values(), issued.locator]
