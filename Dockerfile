@@ -12,7 +12,6 @@ COPY bot bot
 COPY cli cli
 COPY prodaccess prodaccess
 COPY providers providers
-COPY slack_simulator slack_simulator
 COPY store store
 RUN /opt/prodaccess/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 

@@ -1,0 +1,53 @@
+"""What the documentation names exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from prodaccess.__main__ import SERVER_VERBS
+from prodaccess.settings import TABLE
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_local_link_leads_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
+        if "://" not in link:
+            assert (page.parent / link).exists(), f"{page.name} links to {link}"
+
+
+def test_every_make_target_of_the_readme_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = re.findall(r"(?:^|`)make ([a-z]+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert {"demo", "test"} <= set(targets)
+    assert all(f"\n{target}:" in makefile for target in targets)
+
+
+def test_every_variable_of_the_pages_is_a_setting() -> None:
+    known = {setting.name for setting in TABLE} | {f"{s.name}_FILE" for s in TABLE if s.secret}
+    of_the_command = {"PRODACCESS_SERVER", "PRODACCESS_STATE_DIR", "PRODACCESS_REF", "PRODACCESS_EXPIRES_AT"}
+    for page in PAGES:
+        named = set(re.findall(r"\b(?:PRODACCESS|SLACK|VAULT)_[A-Z_]*[A-Z]\b", page.read_text()))
+        given_to_commands = {name for name in named if name in ("PRODACCESS_USERNAME", "PRODACCESS_PASSWORD")}
+        assert named <= known | of_the_command | given_to_commands, page.name
+
+
+def test_every_server_verb_of_the_readme_exists() -> None:
+    verbs = re.findall(r"\.venv/bin/prodaccess ([a-z]+)", (ROOT / "README.md").read_text())
+    assert verbs
+    assert set(verbs) <= set(SERVER_VERBS)
+
+
+def test_the_tests_that_the_threat_model_names_exist() -> None:
+    code = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    page = (ROOT / "docs" / "threat-model.md").read_text()
+    names = re.findall(r"`(test_[a-z_0-9]+)`", page)
+    assert names
+    assert [name for name in names if f"def {name}" not in code] == []
+    files = [name for name in re.findall(r"`(tests/[\w/.]+)`", page) if not (ROOT / name).exists()]
+    assert files == []
