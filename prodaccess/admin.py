@@ -39,10 +39,10 @@ def _policy(arguments: list[str]) -> int:
     check = verbs.add_parser("check", help="every mistake in a policy file, with its line")
     check.add_argument("file", type=Path, help="the policy file")
     options = parser.parse_args(arguments)
-    from prodaccess.policy_file import PolicyError, load_policy
+    from prodaccess.policy_file import PolicyError, check_policy, others_may_write
 
     try:
-        policy = load_policy(options.file)
+        policy = check_policy(options.file)
     except PolicyError as error:
         print(error, file=sys.stderr)
         return 1
@@ -50,6 +50,8 @@ def _policy(arguments: list[str]) -> int:
     print(
         f"{options.file}: {people} people, {rules} roles on {len({r.target for r in policy.rules})} targets. No faults."
     )
+    if others_may_write(options.file):
+        print(f"`serve` will refuse it as it is: others may write it. Run: chmod go-w {options.file}", file=sys.stderr)
     return 0
 
 

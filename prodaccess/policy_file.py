@@ -29,15 +29,25 @@ class FixedPolicy:
 
 
 def load_policy(path: Path) -> Policy:
-    """Raises PolicyError."""
+    """The policy that decides. Raises PolicyError."""
+    policy = check_policy(path)
+    if others_may_write(path):
+        raise PolicyError(f"{path}: others may write this file, so it decides nothing. Run: chmod go-w {path}")
+    return policy
+
+
+def check_policy(path: Path) -> Policy:
+    """The policy in a file that decides nothing yet. Raises PolicyError."""
     try:
-        mode = path.stat().st_mode
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PolicyError(f"{path}: cannot be read ({error}). PRODACCESS_POLICY names the file.") from error
-    if mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise PolicyError(f"{path}: others may write this file, so it decides nothing. Run: chmod go-w {path}")
     return parse_policy(text, str(path))
+
+
+def others_may_write(path: Path) -> bool:
+    """Whether its group or everybody may change it."""
+    return bool(path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
 def parse_policy(text: str, name: str = "policy") -> Policy:
