@@ -6,20 +6,27 @@ An expiry that was one minute away stays one minute away when somebody sets the 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 _ELAPSED = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # BOOTTIME also counts suspend; Linux only
 
 
+def wall_time() -> datetime:
+    """What the machine says."""
+    return datetime.now(UTC)
+
+
 class SystemClock:
     """`access.ports.Clock` for a running server."""
 
-    def __init__(self) -> None:
-        self._last = datetime.now(UTC)
+    def __init__(self, wall: Callable[[], datetime] = wall_time) -> None:
+        self._wall = wall
+        self._last = wall()
         self._mark = time.clock_gettime(_ELAPSED)
 
     def now(self) -> datetime:
         mark = time.clock_gettime(_ELAPSED)
         at_least = self._last + timedelta(seconds=max(0.0, mark - self._mark))
-        self._last, self._mark = max(datetime.now(UTC), at_least), mark
+        self._last, self._mark = max(self._wall(), at_least), mark
         return self._last

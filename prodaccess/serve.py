@@ -20,7 +20,7 @@ from aiohttp import ClientError
 
 from access.errors import AccessError, Unavailable
 from access.events import Event, PolicyLoaded, ServerStarted, ServerStopped
-from access.ports import Change, Provider
+from access.ports import Change, Clock, Provider
 from bot.http import PATH as SLACK_PATH
 from bot.http import bolt_asgi
 from bot.settings import NotReady
@@ -42,13 +42,13 @@ RECONNECT = 5.0
 _SILENCE = (ClientError, TimeoutError, OSError, Unavailable)
 
 
-def main() -> int:
+def main(clock: Clock | None = None) -> int:
     """Run until SIGTERM or SIGINT. Exit code 2 when it cannot start, with the reasons on stderr."""
     try:
         settings = read_settings(os.environ)
         set_up_logs(settings["PRODACCESS_LOG_LEVEL"], as_json=not sys.stderr.isatty())
         _keep_memory_private()
-        asyncio.run(_serve(build(settings, SystemClock())))
+        asyncio.run(_serve(build(settings, clock or SystemClock())))
     except (SettingsError, PolicyError, NotReady, AccessError) as error:
         print(f"prodaccess cannot start:\n{masked(str(error))}", file=sys.stderr)
         return 2

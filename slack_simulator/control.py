@@ -153,7 +153,7 @@ class _Desk:
         return _json(self._strip.shown())
 
     async def act_on_strip(self, request: web.Request) -> web.Response:
-        return _json({"status": await self._strip.act((await request.json())["label"])})
+        return _json(await self._strip.act((await request.json())["label"]))
 
     async def healthz(self, _request: web.Request) -> web.Response:
         return _json({"ok": True, "sockets": self._sim.sockets.count, "url": self._world.base_url})

@@ -31,6 +31,14 @@ class Socket:
     silent: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class _Sent:
+    """An envelope on its way: the socket it was given to, and who waits for its acknowledgement."""
+
+    socket: Socket
+    waiting: asyncio.Future[Any]
+
+
 class Sockets:
     """Every open Socket Mode connection; a Transport of the courier."""
 
@@ -38,12 +46,11 @@ class Sockets:
         self._world = world
         self._tickets: set[str] = set()
         self._open: list[Socket] = []
-        # An envelope that was sent twice is settled by its first acknowledgement.
-        self._acks: dict[str, list[asyncio.Future[Any]]] = {}
+        # One envelope may be on its way twice; its first acknowledgement settles both.
+        self._sent: dict[str, list[_Sent]] = {}
         self._count = 0
         self._leaving: set[Socket] = set()
         self.strict_ack = False  # true: only the socket that got an envelope may acknowledge it
-        self._sent_on: dict[str, Socket] = {}
         world.faults.on_socket = self.disturb
 
     @property
@@ -84,18 +91,17 @@ class Sockets:
         socket = self._pick(delivery)
         if socket is None:
             return Outcome("not_connected")
-        waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._acks.setdefault(delivery.envelope_id, []).append(waiting)
-        self._sent_on[delivery.envelope_id] = socket
+        sent = _Sent(socket, asyncio.get_running_loop().create_future())
+        self._sent.setdefault(delivery.envelope_id, []).append(sent)
         try:
             async with asyncio.timeout(self._world.courier.ack_seconds):
                 if not socket.silent:
                     await socket.ws.send_str(json.dumps(_envelope(delivery)))
-                body = await waiting
+                body = await sent.waiting
         except (TimeoutError, ConnectionError):
             return Outcome("timeout")
         finally:
-            self._forget(delivery.envelope_id, waiting)
+            self._forget(delivery.envelope_id, sent)
         return Outcome("acked", body if delivery.accepts else None)
 
     def disturb(self, fault: Fault) -> None:
@@ -135,18 +141,19 @@ class Sockets:
         except (ValueError, KeyError, TypeError):
             self._note("unreadable frame", socket, text=text)
             return
-        waiting = [one for one in self._acks.get(envelope, ()) if not one.done()]
-        elsewhere = self._sent_on.get(envelope) is not socket
-        if not waiting or (self.strict_ack and elsewhere):
+        waiting = [sent.waiting for sent in self._sent.get(envelope, ()) if self._may_settle(sent, socket)]
+        if not waiting:
             self._note("late acknowledgement", socket, envelope_id=envelope)
-            return
         for one in waiting:
             one.set_result(said.get("payload"))
 
-    def _forget(self, envelope: str, waiting: asyncio.Future[Any]) -> None:
-        self._acks[envelope].remove(waiting)
-        if not self._acks[envelope]:
-            del self._acks[envelope], self._sent_on[envelope]
+    def _may_settle(self, sent: _Sent, socket: Socket) -> bool:
+        return not sent.waiting.done() and (sent.socket is socket or not self.strict_ack)
+
+    def _forget(self, envelope: str, sent: _Sent) -> None:
+        self._sent[envelope].remove(sent)
+        if not self._sent[envelope]:
+            del self._sent[envelope]
 
     def _pick(self, delivery: Delivery) -> Socket | None:
         """A random socket that is not about to be closed."""

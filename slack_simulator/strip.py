@@ -14,6 +14,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from slack_simulator.bell import Bell
 from slack_simulator.model import Json
 
+MOST_SAID = 200  # characters
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -32,19 +33,23 @@ class Strip:
 
     def show(self, text: str) -> None:
         """Raises ValueError for what is not an item, an action or a list of them."""
+        before = list(self._shown.values())
         for value in _values(text):
             for one in value if isinstance(value, list) else [value]:
                 self._put(one)
-        self._bell.ring()
+        if list(self._shown.values()) != before:  # a demo posts what it sees again and again
+            self._bell.ring()
 
-    async def act(self, label: str) -> int:
-        """Press an action; returns the HTTP status of the demo, 503 when it does not answer."""
+    async def act(self, label: str) -> Json:
+        """Press an action; returns the HTTP status of the demo and what it said, 503 when it does not answer."""
+        if "action_url" not in self._shown.get(label, {}):
+            return {"status": 404, "said": "This button is gone."}
         url = self._shown[label]["action_url"]
         try:
             async with ClientSession() as session, session.post(url, timeout=ClientTimeout(total=30)) as answer:
-                return answer.status
+                return {"status": answer.status, "said": (await answer.text())[:MOST_SAID]}
         except (ClientError, TimeoutError):
-            return 503
+            return {"status": 503, "said": "The demo does not answer."}
 
     def _put(self, one: Any) -> None:
         if isinstance(one, dict) and one.get("clear"):

@@ -15,14 +15,21 @@ ROOT = Path(__file__).parents[2]
 
 
 class Server(Part):
-    """`prodaccess serve`; `policy` is the policy file's text, `environment` the settings."""
+    """`prodaccess serve`; `policy` is the policy file's text, `environment` the settings.
+
+    With a `clock_file`, its time can jump (`prodaccess.demo.clock`).
+    """
 
     name = "prodaccess"
 
-    def __init__(self, policy: str, environment: Mapping[str, str], port: int = 0) -> None:
+    def __init__(
+        self, policy: str, environment: Mapping[str, str], port: int = 0, clock_file: Path | None = None
+    ) -> None:
         super().__init__(port)
         self._policy = policy
         self._environment = environment
+        jumping = ["prodaccess.demo.serving", str(clock_file)]
+        self._module = jumping if clock_file else ["prodaccess", "serve"]
 
     @property
     def url(self) -> str:
@@ -49,7 +56,7 @@ class Server(Part):
             "PRODACCESS_LISTEN": f"{self.host}:{self.port}",
             **self._environment,
         }
-        return Program([sys.executable, "-m", "prodaccess", "serve"], environment=environment)
+        return Program([sys.executable, "-m", *self._module], environment=environment)
 
     def _ready(self) -> bool:
         try:

@@ -61,15 +61,21 @@ class Issuers:
 
 
 class Stack:
-    """Everything running. An async context manager; leaving it leaves nothing behind."""
+    """Everything running. An async context manager; leaving it leaves nothing behind.
+
+    With `jumping`, prodaccess runs on a clock that can be moved to the next deadline (`prodaccess.demo.jump`).
+    """
 
     directory: Path
     issuers: Issuers
     slack: Simulator
     server: Server
 
-    def __init__(self, *, log_level: str = "info", server_environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, *, log_level: str = "info", server_environment: dict[str, str] | None = None, jumping: bool = False
+    ) -> None:
         self._log_level = log_level
+        self._jumping = jumping
         self._extra = server_environment or {}
         self._stack = AsyncExitStack()
 
@@ -85,6 +91,16 @@ class Stack:
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+
+    @property
+    def database(self) -> Path:
+        """prodaccess' own file."""
+        return self.directory / "prodaccess.db"
+
+    @property
+    def clock_file(self) -> Path:
+        """How far the demo's clock is ahead, in seconds, once it has jumped."""
+        return self.directory / "clock-ahead"
 
     async def start_server(self) -> None:
         """Start prodaccess, on the database that an earlier one of this demo may have left."""
@@ -121,9 +137,10 @@ class Stack:
             "PRODACCESS_AUDIT_CHANNEL": AUDIT_CHANNEL,
             "PRODACCESS_SLACK_TEAMS": TEAM,
             "PRODACCESS_LOG_LEVEL": self._log_level,
-            "PRODACCESS_DATABASE_URL": f"sqlite:///{self.directory}/prodaccess.db",
+            "PRODACCESS_DATABASE_URL": f"sqlite:///{self.database}",
         }
-        return Server(self.issuers.policy(), environment | self.issuers.environment() | self._extra, API_PORT)
+        environment |= self.issuers.environment() | self._extra
+        return Server(self.issuers.policy(), environment, API_PORT, self.clock_file if self._jumping else None)
 
     async def _started(self, part: _Part) -> _Part:
         self._stack.push_async_callback(asyncio.to_thread, part.stop)

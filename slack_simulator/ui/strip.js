@@ -1,6 +1,6 @@
 // The strip at the bottom: what the demo reports, its buttons, and the journal's switch.
 
-import { h, replace } from "./dom.js";
+import { h, icon, replace } from "./dom.js";
 import { post, refresh, tab } from "./state.js";
 
 let drawn = "";
@@ -30,7 +30,9 @@ async function press(node, one) {
   node.classList.add("busy");
   const seen = await post("/sim/strip/act", { label: one.label });
   node.classList.remove("busy");
-  node.classList.toggle("wrong", Boolean(seen.error) || seen.status >= 400);
-  node.title = seen.error || (seen.status >= 400 ? `The demo answered ${seen.status}.` : "");
+  const failed = Boolean(seen.error) || seen.status >= 400;
+  node.classList.toggle("wrong", failed);
+  node.parentElement?.querySelector(".failed")?.remove();
+  if (failed) node.before(h("span", { class: "failed", role: "alert" }, icon("warn"), seen.error || seen.said || `The demo answered ${seen.status}.`));
   await refresh();
 }

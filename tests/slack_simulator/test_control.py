@@ -101,12 +101,12 @@ async def test_other_websites_are_refused(sim: Simulator, http: aiohttp.ClientSe
     assert len(sim.person("ada").messages("#prod-access")) == 1
 
 
-async def test_the_strip(http: aiohttp.ClientSession) -> None:
+async def test_the_strip(sim: Simulator, http: aiohttp.ClientSession) -> None:
     pressed: list[str] = []
 
     async def jump(request: web.Request) -> web.Response:
         pressed.append(request.path)
-        return web.Response(status=204)
+        return web.Response(status=409, text="Nothing to jump to.")
 
     app = web.Application()
     app.router.add_post("/jump", jump)
@@ -120,8 +120,12 @@ async def test_the_strip(http: aiohttp.ClientSession) -> None:
             assert (await answer.json())["items"] == [{"label": "Vault", "value": "2 leases", "tone": "good"}]
         shown = await post(http, "/sim/strip", [{"label": "Jump", "action_url": url}])
         assert shown["actions"] == [{"label": "Jump"}]
-        assert await post(http, "/sim/strip/act", {"label": "Jump"}) == {"status": 204}
+        assert await post(http, "/sim/strip/act", {"label": "Jump"}) == {"status": 409, "said": "Nothing to jump to."}
         assert pressed == ["/jump"]
+        assert (await post(http, "/sim/strip/act", {"label": "Leap"}))["status"] == 404
+        rung = sim.world.bell.rung
+        await post(http, "/sim/strip", [{"clear": True}, shown["items"][0], {"label": "Jump", "action_url": url}])
+        assert sim.world.bell.rung == rung  # nothing changed, so nobody looks again
         away = await post(http, "/sim/strip", {"label": "x", "action_url": "https://example.com/"})
         assert "this machine" in away["error"]
         assert await post(http, "/sim/strip", {"clear": True}) == {"items": [], "actions": []}

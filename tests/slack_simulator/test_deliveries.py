@@ -35,7 +35,9 @@ async def test_a_click_delivered_twice(sim: Simulator, bot: Gatekeeper, do: str,
     first, second = (body["actions"][0]["action_ts"] for body in bot.bodies("click"))
     assert first == second
     await until(sim, lambda: len(sim.journal.of("delivery", "block_actions")) == 2)
-    assert len({e.data["envelope_id"] for e in sim.journal.of("delivery", "block_actions")}) == envelopes
+    deliveries = sim.journal.of("delivery", "block_actions")
+    assert len({e.data["envelope_id"] for e in deliveries}) == envelopes
+    assert [e.data["outcome"] for e in deliveries] == ["acked", "acked"]
     assert sim.journal.of("fault")[0].what == f"delivery {do}"
 
 

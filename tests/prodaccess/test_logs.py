@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from prodaccess.logs import JsonLines, Readable, masked, set_up_logs
+
+SECRETS = [
+    "hvs.CAESIJ4c0Kq1v7bQ2m9xYzAbCdEf",
+    "s.aB3dE5fG7hI9jK1lM3nO5pQ7",
+    "xoxb-1234-5678-abcdef",
+    "xapp-1-A012-345-abcdef",
+    "Authorization: DPoP abcdefghijklmnopqrstuvwxyz012345",
+    "postgresql://bot:hunter2@db.example/prodaccess",
+]
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    before = (root.level, list(root.handlers))
+    yield
+    root.setLevel(before[0])
+    root.handlers[:] = before[1]
+    logging.captureWarnings(capture=False)
+
+
+@pytest.mark.parametrize("text", SECRETS)
+def test_what_looks_like_a_token_is_masked_in_every_field(text: str) -> None:
+    record = logging.makeLogRecord({"msg": "said %s", "args": (text,), "why": text})
+    secret = text.rpartition(" ")[2].rpartition("//")[2].partition("@")[0]
+    for line in (JsonLines().format(record), Readable().format(record)):
+        assert secret not in line
+        assert "[masked]" in line
+
+
+def test_what_is_no_secret_stays() -> None:
+    text = "PA-7 pa_linus-pa-7_x1y2z3w4 http://127.0.0.1:8443/v1/requests AKIAIOSFODNN7EXAMPLE is a key id"
+    assert masked(text) == text
+
+
+def test_libraries_that_print_secrets_at_debug_are_pinned() -> None:
+    set_up_logs("debug")
+    assert logging.getLogger().level == logging.DEBUG
+    for name in ("botocore", "botocore.parsers", "slack_sdk.web.async_client", "hvac", "urllib3.connectionpool"):
+        assert not logging.getLogger(name).isEnabledFor(logging.DEBUG), name
+    for name in ("sqlalchemy.engine.Engine", "apscheduler.executors.default", "uvicorn.access"):
+        assert not logging.getLogger(name).isEnabledFor(logging.INFO), name  # a line for every statement
+
+
+def test_lines_are_json_with_ids() -> None:
+    record = logging.makeLogRecord(
+        {"msg": "revocation not confirmed", "ref": "PA-7", "tries": 2, "levelname": "WARNING"}
+    )
+    fields = json.loads(JsonLines().format(record))
+    assert (fields["message"], fields["ref"], fields["tries"], fields["level"]) == (
+        "revocation not confirmed",
+        "PA-7",
+        2,
+        "warning",
+    )
+
+
+def test_a_line_break_in_what_people_wrote_does_not_make_a_second_line() -> None:
+    record = logging.makeLogRecord({"msg": "asked", "reason": 'x\n{"level":"error"}'})
+    assert "\n" not in JsonLines().format(record)
