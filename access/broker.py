@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-import secrets
+import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
+from access.asking import Asking
 from access.duration import in_words
 from access.endings import Endings
 from access.errors import AccessError, NotFound, Refused, Stale, TooLate
 from access.events import (
     ActRefused,
     ApprovalGiven,
-    AskRefused,
     Event,
     RequestApproved,
-    RequestAsked,
     RequestCancelled,
     RequestDenied,
     RequestExpired,
 )
 from access.grants import Grants
 from access.lifecycle import REQUEST, RequestStep, step
-from access.model import Ask, Grant, GrantState, Person, Request, RequestState, Vote
-from access.policy import Policy, Rule, Verdict
+from access.making import as_ask, new_grant
+from access.model import Ask, Grant, Person, Request, RequestState, Vote
+from access.pace import Pace
+from access.policy import LONGEST_REASON, Policy, Rule
 from access.ports import Change, Clock, People, PolicySource, Store
-from access.retry import ISSUING
 from access.tasks import meanwhile
 
 _RACES = 20  # a lost race is judged again on what the winner left behind; more than this is a fault
+_LEAST_DIGEST = 8  # digits: fewer could be guessed
 _Result = TypeVar("_Result")
 
 
@@ -44,41 +45,13 @@ class Broker:
     clock: Clock
     grants: Grants
     endings: Endings
+    pace: Pace = field(default_factory=Pace, repr=False)
 
     # Asking
 
     async def ask(self, ask: Ask) -> Request:
         """Create the request, once per `ask.key`. Raises Refused (with `field`), after writing the refusal down."""
-        known = await self.store.request_by_key(ask.key)
-        if known is not None:
-            return known
-        person = await self.people.check(ask.by)
-        ask = replace(ask, by=person)
-        policy = self.policies.current()
-        verdict = policy.judge_ask(ask)
-        rule = policy.rule(ask.target, ask.role)
-        if not verdict.allowed or rule is None:
-            await self._write_down(_ask_refused(ask, policy, verdict, self.clock.now()))
-            raise Refused(verdict.why, rule=verdict.rule, field=verdict.field)
-        return await self._create(ask, policy, rule)
-
-    async def _create(self, ask: Ask, policy: Policy, rule: Rule) -> Request:
-        now = self.clock.now()
-        made: list[Request] = []
-
-        def build(number: int) -> Change:
-            request = _new_request(ask, policy, rule, (number, now))
-            made.append(request)
-            return Change(requests=(request,), events=(_asked(request, policy, rule, now),))
-
-        try:
-            await self.store.create(build)
-        except Stale:  # the same ask arrived twice at once, and the other one was written
-            known = await self.store.request_by_key(ask.key)
-            if known is None:
-                raise
-            return known
-        return made[-1]
+        return await Asking(self.store, self.people, self.policies, self.clock, self.pace).ask(ask)
 
     # Deciding
 
@@ -94,33 +67,54 @@ class Broker:
 
     async def _vote(self, request_id: str, by: Person, digest: str) -> tuple[Request, Grant | None]:
         request = await self._pending(request_id, by, "approve")
-        if not digest or not request.digest.startswith(digest):
+        if len(digest) < _LEAST_DIGEST or not request.digest.startswith(digest):
             raise await self._no(
                 request,
                 by,
                 "approve",
                 TooLate("This card no longer shows what was asked. Open the request again."),
             )
-        async with meanwhile(self.people.check(request.requester)) as requester:  # two questions, one wait
-            policy, by, rule = await self._entitled(request, by, "approve")
-            await self._still_wanted(request, policy, by, requester)
-        if any(vote.by.id == by.id for vote in request.votes):
+        policy, by, rule, earlier = await self._who_counts(request, by)
+        if any(policy.same_person(vote.by, by) for vote in request.votes):
             raise TooLate("You have already approved this; it waits for somebody else.")
-        now = self.clock.now()
-        vote = Vote(request.id, by, now, rule.name)
-        voted = replace(request, votes=(*request.votes, vote))
+        vote = Vote(request.id, by, self.clock.now(), rule.name)
+        voted, counted = replace(request, votes=(*request.votes, vote)), (*earlier, vote)
         given = ApprovalGiven(
-            at=now, ref=request.ref, by=by, policy_hash=policy.hash, rule=rule.name,
-            digest=request.digest, count=len(voted.votes), needed=max(request.approvals_needed, rule.approvals),
+            at=vote.at, ref=request.ref, by=by, policy_hash=policy.hash, rule=rule.name,
+            digest=request.digest, count=len(counted), needed=max(request.approvals_needed, rule.approvals),
         )  # fmt: skip
         if given.count < given.needed:
             moved = replace(voted, state=step(REQUEST, request.state, RequestStep.VOTE))
             await self.store.commit(Change(requests=(moved,), votes=(vote,), events=(given,)))
             return moved, None
-        return await self._open(voted, rule, (vote, given))
+        return await self._open(voted, rule, counted, given)
 
-    async def _open(self, voted: Request, rule: Rule, last: tuple[Vote, ApprovalGiven]) -> tuple[Request, Grant]:
-        vote, given = last
+    async def _who_counts(self, request: Request, by: Person) -> tuple[Policy, Person, Rule, tuple[Vote, ...]]:
+        """The policy, the approver and the rule as they are now, and the earlier votes that still count."""
+        async with (  # three questions, one wait
+            meanwhile(self.people.check(request.requester)) as requester,
+            meanwhile(self._still_here(request.votes)) as earlier,
+        ):
+            policy, by, rule = await self._entitled(request, by, "approve")
+            await self._still_wanted(request, policy, by, requester)
+            counted = tuple(vote for vote in await earlier if policy.judge_decision(request, vote.by).allowed)
+            return policy, by, rule, counted
+
+    async def _still_here(self, votes: tuple[Vote, ...]) -> tuple[Vote, ...]:
+        """Those whose voter may act at all today, each with its voter as they are now. Raises Unavailable."""
+
+        async def today(vote: Vote) -> Vote | None:
+            try:
+                return replace(vote, by=await self.people.check(vote.by))
+            except Refused:
+                return None
+
+        return tuple(vote for vote in await asyncio.gather(*map(today, votes)) if vote is not None)
+
+    async def _open(
+        self, voted: Request, rule: Rule, counted: tuple[Vote, ...], given: ApprovalGiven
+    ) -> tuple[Request, Grant]:
+        vote = counted[-1]
         moved = replace(
             voted,
             state=step(REQUEST, voted.state, RequestStep.APPROVE),
@@ -128,9 +122,9 @@ class Broker:
             decided_at=vote.at,
             due_at=None,
         )
-        grant = _new_grant(voted, rule, vote.at)
+        grant = new_grant(voted, rule, vote.at)
         approved = RequestApproved(
-            at=vote.at, ref=voted.ref, by=vote.by, approvers=tuple(v.by.id for v in voted.votes),
+            at=vote.at, ref=voted.ref, by=vote.by, approvers=tuple(v.by.id for v in counted),
             provider=rule.provider, expires_at=grant.expires_at,
         )  # fmt: skip
         await self.store.commit(Change(requests=(moved,), grants=(grant,), votes=(vote,), events=(given, approved)))
@@ -140,6 +134,8 @@ class Broker:
         """One entitled no is final. Raises NotFound, TooLate, Refused (a no needs its reason)."""
         if not reason.strip():
             raise Refused("Say why, so that the requester knows what to do next.", field="reason")
+        if len(reason) > LONGEST_REASON:
+            raise Refused(f"Keep the reason under {LONGEST_REASON} characters.", field="reason")
 
         async def deny() -> Request:
             request = await self._pending(request_id, by, "deny")
@@ -209,6 +205,7 @@ class Broker:
             raise NotFound("This request does not exist here.")
         try:
             _must_be_pending(request)
+            _must_not_have_lapsed(request, self.clock.now())
         except TooLate as error:
             raise await self._no(request, by, act, error) from None
         return request
@@ -248,11 +245,6 @@ class Broker:
         await self.store.commit(Change(events=(event,)))
 
 
-def as_ask(request: Request, by: Person) -> Ask:
-    """The request as it was asked, to be judged again today."""
-    return Ask(by, request.target, request.role, request.duration, request.reason, request.ticket, request.key)
-
-
 def _must_be_pending(request: Request) -> None:
     if request.state is RequestState.PENDING:
         return
@@ -260,39 +252,10 @@ def _must_be_pending(request: Request) -> None:
     raise TooLate(f"{request.ref} is already {request.state}{by}.")
 
 
-def _new_request(ask: Ask, policy: Policy, rule: Rule, numbered: tuple[int, datetime]) -> Request:
-    number, now = numbered
-    return Request(
-        id=secrets.token_hex(12), number=number, key=ask.key, requester=ask.by, target=ask.target, role=ask.role,
-        duration=ask.duration, reason=ask.reason, ticket=ask.ticket, state=RequestState.PENDING, created_at=now,
-        due_at=now + policy.pending_for, policy_hash=policy.hash, rule=rule.name, approvals_needed=rule.approvals,
-    )  # fmt: skip
-
-
-def _new_grant(request: Request, rule: Rule, now: datetime) -> Grant:
-    return Grant(
-        number=request.number, request_id=request.id, requester=request.requester, target=request.target,
-        role=request.role, reason=request.reason, ticket=request.ticket, provider=rule.provider, uses=rule.uses,
-        state=GrantState.ISSUING, created_at=now, expires_at=now + min(request.duration, rule.maximum),
-        due_at=now + ISSUING,
-    )  # fmt: skip
-
-
-def _asked(request: Request, policy: Policy, rule: Rule, now: datetime) -> RequestAsked:
-    names = frozenset(policy.deciders(rule, request.requester))
-    return RequestAsked(
-        at=now, ref=request.ref, by=request.requester, request_id=request.id, target=request.target,
-        role=request.role, duration=request.duration, reason=request.reason, ticket=request.ticket,
-        policy_hash=policy.hash, rule=rule.name, approvals_needed=rule.approvals, deciders=policy.accounts_of(names),
-        digest=request.digest, lapses_at=request.due_at or now,
-    )  # fmt: skip
-
-
-def _ask_refused(ask: Ask, policy: Policy, verdict: Verdict, now: datetime) -> AskRefused:
-    return AskRefused(
-        at=now, by=ask.by, target=ask.target[:100], role=ask.role[:100], duration=ask.duration,
-        reason=ask.reason[:500], ticket=ask.ticket[:100], policy_hash=policy.hash, rule=verdict.rule, why=verdict.why,
-    )  # fmt: skip
+def _must_not_have_lapsed(request: Request, now: datetime) -> None:
+    """The sweep may not have come by yet, after a standstill for instance."""
+    if request.due_at is not None and request.due_at <= now:
+        raise TooLate(f"{request.ref} has lapsed: nobody decided in time.")
 
 
 def explain_offer(rule: Rule, deciders: tuple[str, ...]) -> str:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import logging
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from traceback import extract_tb
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from access.errors import NotFound, Stale
+from access.errors import NotFound, ProviderError, ProviderSilent, Stale
 from access.model import Grant
 from access.ports import Change, Clock, People, PolicySource, Provider, Store
+
+log = logging.getLogger(__name__)
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
@@ -41,3 +48,19 @@ class Custody:
         except Stale:
             return False
         return True
+
+
+async def answer_of(call: Awaitable[_Answer]) -> _Answer:
+    """What a provider answers. Whatever it raises against its promises is a silence: nobody knows what happened.
+
+    The foreign text is neither shown nor logged, for it may quote an answer that holds a secret.
+    """
+    try:
+        return await call
+    except ProviderError:
+        raise
+    except Exception as error:
+        last = extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__} in {Path(last.filename).name}:{last.lineno}"
+        log.error("a provider failed unexpectedly", extra={"action": "provider", "what": what})  # noqa: TRY400 (see above)
+        raise ProviderSilent(f"the provider failed unexpectedly ({what})") from None

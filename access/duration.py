@@ -20,11 +20,12 @@ _UNITS = {
     "d": 86400,
     "day": 86400,
 }
+_MOST = 10 * 366 * 86400  # seconds: more is as much as this, and no rule allows it
 _PART = re.compile(r"([0-9]{1,6})\s*([a-z]+)")
 
 
 def parse_duration(text: str) -> timedelta:
-    """`30m`, `1h`, `1h30m`, `2 hours`, `90 min`. Raises BadInput."""
+    """`30m`, `1h`, `1h30m`, `2 hours`, `90 min`; ten years at most. Raises BadInput."""
     cleaned = text.strip().lower()
     total, rest = 0, cleaned
     for number, unit in _PART.findall(cleaned):
@@ -35,7 +36,7 @@ def parse_duration(text: str) -> timedelta:
         rest = rest.replace(f"{number}{unit}", "", 1) if f"{number}{unit}" in rest else _PART.sub("", rest, count=1)
     if total <= 0 or rest.strip(" ,"):
         raise BadInput(f"“{text[:40]}” is not a duration. Write 30m, 1h or 1h30m.", field="duration")
-    return timedelta(seconds=total)
+    return timedelta(seconds=min(total, _MOST))
 
 
 def looks_like_duration(text: str) -> bool:

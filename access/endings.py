@@ -6,8 +6,8 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from access.custody import Custody
-from access.errors import NotFound, ProviderSilent, Stale, TooLate
+from access.custody import Custody, answer_of
+from access.errors import NotFound, ProviderError, Stale, TooLate
 from access.events import GrantEnded, GrantEnding, GrantFailed, RevocationFailed
 from access.grants import lose_track
 from access.lifecycle import GRANT, GRANT_TERMINAL, GrantStep, NotAllowed, step
@@ -78,32 +78,44 @@ class Endings:
     async def revoke_again(self, number: int) -> None:
         """A further try at step 8, claimed first so that nobody else tries beside us."""
         grant = await self.custody.load(number)
-        now = self.custody.clock.now()
-        if grant.state is not GrantState.REVOKING or grant.due_at is None or grant.due_at > now:
+        if grant.due_at is not None and grant.due_at <= self.custody.clock.now():
+            await self._claim(grant)
+
+    async def take_over(self, number: int) -> None:
+        """The same at once, whoever had claimed it: for the start, when its holder may be gone."""
+        await self._claim(await self.custody.load(number))
+
+    async def _claim(self, grant: Grant) -> None:
+        if grant.state is not GrantState.REVOKING:
             return
         claimed = replace(
             grant,
             state=step(GRANT, grant.state, GrantStep.RETRY),
             attempts=grant.attempts + 1,
-            due_at=now + CLAIM,
+            due_at=self.custody.clock.now() + CLAIM,
         )
         if await self.custody.try_commit(Change(grants=(claimed,))):
-            await self._prove_gone(number)
+            await self._prove_gone(grant.number)
 
     async def _prove_gone(self, number: int) -> None:
         async with self.custody.alone(number):
             grant = await self.custody.load(number)
             if grant.state is not GrantState.REVOKING:
                 return
-            provider = self.custody.providers.get(grant.provider)
-            result = (
-                await provider.revoke(grant) if provider else NotYet(f"no provider is configured as “{grant.provider}”")
-            )
-            match result:  # 8
-                case Gone():
-                    await self._record_gone(grant, result)
-                case NotYet():
-                    await self._record_failure(grant, result.why)
+            match await self._revoke(grant):  # 8
+                case Gone() as gone:
+                    await self._record_gone(grant, gone)
+                case NotYet(why=why):
+                    await self._record_failure(grant, why)
+
+    async def _revoke(self, grant: Grant) -> Gone | NotYet:
+        provider = self.custody.providers.get(grant.provider)
+        if provider is None:
+            return NotYet(f"no provider is configured as “{grant.provider}”")
+        try:
+            return await answer_of(provider.revoke(grant))
+        except ProviderError as error:
+            return NotYet(str(error))
 
     async def _record_gone(self, grant: Grant, gone: Gone) -> None:
         now = self.custody.clock.now()
@@ -167,8 +179,8 @@ class Endings:
         grant = await self.custody.load(number)
         provider = self.custody.providers.get(grant.provider)
         try:
-            found = await provider.find(grant) if provider else True
-        except ProviderSilent:
+            found = await answer_of(provider.find(grant)) if provider else True
+        except ProviderError:
             found = True  # we cannot say, so it is taken back like something found
         if found:
             return await self.finish(number, Cause.UNFINISHED)

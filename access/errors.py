@@ -6,7 +6,8 @@
     ├── TooLate              the request or grant has moved on; says who moved it and when
     ├── BadInput             something typed is not understood; `field` names it
     ├── Unavailable          a part that we need does not answer; nothing was changed
-    └── Stale                somebody else committed first: load again and judge again (never shown)
+    ├── Stale                somebody else committed first: load again and judge again (never shown)
+    └── OverQuota            one person has asked for more than may wait at once, or too often (never shown)
 
 Providers raise their own two, because only they can tell a no from a silence:
 
@@ -54,6 +55,14 @@ class Unavailable(AccessError):
 
 class Stale(AccessError):
     """The row changed since it was read: load again and judge again."""
+
+
+class OverQuota(AccessError):
+    """One person has asked for too much: nothing was written. `too_often` tells the hour's limit from the other."""
+
+    def __init__(self, *, too_often: bool) -> None:
+        super().__init__("You ask too often." if too_often else "Too many of your requests are waiting.")
+        self.too_often = too_often
 
 
 class ProviderError(Exception):

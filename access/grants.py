@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from access.custody import Custody
+from access.custody import Custody, answer_of
 from access.errors import (
     HandleLost,
     NotFound,
@@ -42,7 +42,7 @@ from access.events import (
 )
 from access.lifecycle import GRANT, GrantStep, step
 from access.model import Ask, Device, Grant, GrantState, Handle, Lease, Person
-from access.policy import Policy
+from access.policy import Policy, Verdict
 from access.ports import Change, Collected, Issued, Provider
 from access.retry import quarantine_pause
 
@@ -69,7 +69,7 @@ class Grants:
         if provider is None:
             return await self._fail(grant, f"no provider is configured as “{grant.provider}”")
         try:
-            handle = await provider.prepare(grant, attempt=1)  # 1
+            handle = await answer_of(provider.prepare(grant, attempt=1))  # 1
         except ProviderRefused as error:
             return await self._fail(grant, str(error))
         except ProviderSilent as error:
@@ -103,10 +103,12 @@ class Grants:
 
         Raises NotFound (also for somebody else's grant), TooLate, Refused, Unavailable.
         """
+        # Asked before the lock is taken: an ending must not wait for Slack's answer.
+        person = await self._as_of_now(await self._own(number, device), device.person)
         async with self.custody.alone(number):
             grant, provider = await self._collectable(number, device)
             now, policy = self.custody.clock.now(), self.custody.policies.current()
-            self._still_entitled(grant, policy, await self._as_of_now(grant, device.person))
+            self._still_entitled(grant, policy, person)
             n = len(grant.leases) + 1
             pending = Lease(number, n, len(grant.handles), "", "", now, grant.expires_at)
             intent = CredentialIntended(
@@ -145,19 +147,17 @@ class Grants:
         return person if just_approved else await self.custody.people.check(person)
 
     def _still_entitled(self, grant: Grant, policy: Policy, person: Person) -> None:
-        rule = policy.rule(grant.target, grant.role)
-        length = min(grant.expires_at - grant.created_at, rule.maximum) if rule else grant.expires_at - grant.created_at
-        verdict = policy.judge_ask(Ask(person, grant.target, grant.role, length, grant.reason, grant.ticket, ""))
+        verdict = judge_again(grant, policy, person)
         if not verdict.allowed:
             raise Refused(f"{grant.ref} no longer gives this: {verdict.why}", rule=verdict.rule)
 
     async def _issue(self, provider: Provider, grant: Grant, pending: Lease) -> tuple[Issued, Grant]:
         try:
             try:
-                return await provider.issue(grant, grant.handles[-1], pending.n), grant
+                return await answer_of(provider.issue(grant, grant.handles[-1], pending.n)), grant
             except HandleLost:
                 grant, handle = await self._prepare_again(provider, grant)
-                return await provider.issue(grant, handle, pending.n), grant
+                return await answer_of(provider.issue(grant, handle, pending.n)), grant
         except ProviderRefused as error:
             await self._abort(replace(pending, gone_at=self.custody.clock.now()), str(error))
             raise Unavailable(f"No credential was made: {error}.") from error
@@ -167,7 +167,7 @@ class Grants:
 
     async def _prepare_again(self, provider: Provider, grant: Grant) -> tuple[Grant, Handle]:
         attempt = len(grant.handles) + 1
-        handle = await provider.prepare(grant, attempt)
+        handle = await answer_of(provider.prepare(grant, attempt))
         event = HandlePrepared(at=self.custody.clock.now(), ref=grant.ref, attempt=attempt)
         grant = replace(grant, handles=(*grant.handles, handle))
         return await self._guarded(grant, Change(handles=(handle,), events=(event,))), handle
@@ -201,6 +201,13 @@ class Grants:
         except Stale:
             raise TooLate(f"{grant.ref} has just changed. Look at it again.") from None
         return replace(grant, version=grant.version + 1)
+
+
+def judge_again(grant: Grant, policy: Policy, person: Person) -> Verdict:
+    """Whether this grant would still be given. A maximum that became shorter does not end what was given before."""
+    rule, length = policy.rule(grant.target, grant.role), grant.expires_at - grant.created_at
+    length = min(length, rule.maximum) if rule else length
+    return policy.judge_ask(Ask(person, grant.target, grant.role, length, grant.reason, grant.ticket, ""))
 
 
 async def lose_track(custody: Custody, grant: Grant, why: str) -> None:

@@ -14,6 +14,9 @@ from datetime import timedelta
 from access.duration import in_words
 from access.model import Ask, Person, Request
 
+LONGEST_REASON = 500  # characters
+LONGEST_TICKET = 100  # also bounds what a policy's pattern is run on
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -65,6 +68,8 @@ class Policy:
     admins: frozenset[str]
     rules: tuple[Rule, ...]
     pending_for: timedelta = timedelta(hours=1)
+    most_pending: int = 5  # requests of one person that wait at the same time
+    most_per_hour: int = 20  # asks of one person, refused ones too
     _by_account: Mapping[str, str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -79,6 +84,11 @@ class Policy:
         if name is None:
             return Person(f"{team}/{account}", handle, account)
         return Person(f"{team}/{self.accounts[name][0]}", name, account)
+
+    def same_person(self, one: Person, other: Person) -> bool:
+        """Whether both are one human today, whatever workspace they came through and whatever was known before."""
+        owner = self._by_account.get(one.slack_id)
+        return one.id == other.id or (owner is not None and owner == self._by_account.get(other.slack_id))
 
     def accounts_of(self, names: frozenset[str]) -> tuple[str, ...]:
         """The first Slack id of each person that the names and groups stand for, by name."""
@@ -131,7 +141,7 @@ class Policy:
         rule = self.rule(request.target, request.role)
         if rule is None:
             return Verdict(allowed=False, rule="", why=f"The policy no longer knows {request.target} · {request.role}.")
-        if by.id == request.requester.id:
+        if self.same_person(by, request.requester):
             return Verdict(allowed=False, rule=rule.name, why="Nobody approves their own request.")
         if not self._is_in(by, rule.approvers):
             who = ", ".join(self.deciders(rule, request.requester)) or "nobody at the moment"
@@ -140,7 +150,7 @@ class Policy:
 
     def deciders(self, rule: Rule, requester: Person) -> tuple[str, ...]:
         """The names of those who may decide, without the requester."""
-        return tuple(n for n in self.names_of(rule.approvers) if n != requester.name)
+        return tuple(n for n in self.names_of(rule.approvers) if n != self._by_account.get(requester.slack_id))
 
     def _is_in(self, person: Person, names: frozenset[str]) -> bool:
         return self._by_account.get(person.slack_id) == person.name and person.name in self._members(names)
@@ -151,17 +161,28 @@ class Policy:
 
 
 def _judge_terms(rule: Rule, ask: Ask) -> Verdict:
-    def no(why: str, field: str) -> Verdict:
-        return Verdict(allowed=False, rule=rule.name, why=why, field=field)
-
-    if ask.duration > rule.maximum:
-        return no(f"At most {in_words(rule.maximum)} for {rule.target} · {rule.role}.", "duration")
-    if ask.duration < timedelta(seconds=1):
-        return no("Ask for at least a second.", "duration")
-    if rule.reason_required and not ask.reason.strip():
-        return no("Say why you need it: one sentence that a colleague understands.", "reason")
-    if rule.ticket_required and not ask.ticket:
-        return no("This target needs a ticket.", "ticket")
-    if ask.ticket and not re.fullmatch(rule.ticket_pattern, ask.ticket):
-        return no(f"“{ask.ticket[:40]}” does not look like a ticket. One looks like OPS-123.", "ticket")
+    what, ticket = f"{rule.target} · {rule.role}", ask.ticket
+    terms = (
+        (ask.duration > rule.maximum, "duration", f"At most {in_words(rule.maximum)} for {what}."),
+        (ask.duration < timedelta(seconds=1), "duration", "Ask for at least a second."),
+        (
+            rule.reason_required and not ask.reason.strip(),
+            "reason",
+            "Say why you need it: one sentence that a colleague understands.",
+        ),
+        (
+            len(ask.reason) > LONGEST_REASON,
+            "reason",
+            f"Keep the reason under {LONGEST_REASON} characters; the ticket holds the rest.",
+        ),
+        (rule.ticket_required and not ticket, "ticket", "This target needs a ticket."),
+        (
+            ticket and not (len(ticket) <= LONGEST_TICKET and re.fullmatch(rule.ticket_pattern, ticket)),
+            "ticket",
+            f"“{ticket[:40]}” does not look like a ticket. One looks like OPS-123.",
+        ),
+    )
+    for broken, which, why in terms:
+        if broken:
+            return Verdict(allowed=False, rule=rule.name, why=why, field=which)
     return Verdict(allowed=True, rule=rule.name, why=f"{rule.name} lets {ask.by.name} ask.")

@@ -6,17 +6,18 @@ Unknown keys are faults, with the nearest known one; so is a name that stands fo
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from access import policy_names
 from access.duration import parse_duration
 from access.errors import BadInput
 from access.policy import Policy, Rule
 
-_TOP = ("version", "people", "groups", "admins", "pending_for", "targets")
+_TOP = ("version", "people", "groups", "admins", "pending_for", "limits", "targets")
+_LIMITS = ("pending", "per_hour")
 _TARGET = ("title", "environment", "aliases", "roles")
 _ROLE = ("provider", "uses", "who", "approvers", "approvals", "max", "default", "reason", "ticket")
 _TICKET = ("required", "pattern")
@@ -68,32 +69,44 @@ class _Reader:
         groups = {
             n: self.members(m, ("groups", n)) for n, m in self.mapping(top.get("groups", {}), ("groups",)).items()
         }
-        for clash in groups.keys() & accounts.keys():
-            self.fault(("groups", clash), f"“{clash}” is already a person; give the group another name.")
+        self.told_apart(("people", accounts), ("groups", groups))
         self.known |= set(groups)
         self.people_in = {**{name: frozenset({name}) for name in accounts}, **groups}
         rules = [r for n, t in self.mapping(top.get("targets"), ("targets",)).items() for r in self.target(n, t)]
         self.names_do_not_clash(rules)
         pending = self.duration(top.get("pending_for", "1h"), ("pending_for",))
         admins = self.members(top.get("admins", []), ("admins",))
-        return None if self.faults else Policy(digest, accounts, groups, admins, tuple(rules), pending)
+        most_pending, most_per_hour = self.limits(top.get("limits", {}))
+        if self.faults:
+            return None
+        return Policy(digest, accounts, groups, admins, tuple(rules), pending, most_pending, most_per_hour)
+
+    def limits(self, data: Any) -> tuple[int, int]:
+        given = self.mapping(data, ("limits",), _LIMITS)
+        usual = (Policy.most_pending, Policy.most_per_hour)
+        pending, per_hour = (
+            self.count(given.get(name, usually), ("limits", name)) for name, usually in zip(_LIMITS, usual, strict=True)
+        )
+        return pending, per_hour
 
     def target(self, name: str, data: Any) -> list[Rule]:
         path = ("targets", name)
-        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,60}", name):
-            self.fault(path, "A target's name is lower-case letters, digits, dots and dashes: people type it.")
+        self.must_be_fit(path, policy_names.in_a_command(name))
         target = self.mapping(data, path, _TARGET)
         shared = {
             "title": str(target.get("title", name)),
             "environment": str(target.get("environment", "")),
             "aliases": self.names(target.get("aliases", []), (*path, "aliases")),
         }
+        for index, alias in enumerate(shared["aliases"]):
+            self.must_be_fit((*path, "aliases", index), policy_names.in_a_command(alias))
         roles = self.mapping(target.get("roles"), (*path, "roles"))
         return [r for role, d in roles.items() if (r := self.role(name, role, d, shared)) is not None]
 
     def role(self, target: str, role: str, data: Any, shared: Mapping[str, Any]) -> Rule | None:
         path = ("targets", target, "roles", role)
         before = len(self.faults)
+        self.must_be_fit(path, policy_names.as_a_word(role))
         row = self.mapping(data, path, _ROLE)
         ticket = self.mapping(row.get("ticket", {}), (*path, "ticket"), _TICKET)
         maximum = self.duration(row.get("max"), (*path, "max"))
@@ -191,11 +204,12 @@ class _Reader:
         return str(data) != "optional"
 
     def pattern(self, data: Any, path: tuple[str | int, ...]) -> str:
-        try:
-            re.compile(str(data))
-        except re.error as error:
-            self.fault(path, f"Not a regular expression: {error}.")
+        self.must_be_fit(path, policy_names.of_a_ticket(str(data)))
         return str(data)
+
+    def must_be_fit(self, path: tuple[str | int, ...], wrong: str) -> None:
+        if wrong:
+            self.fault(path, wrong)
 
     # Across the file
 
@@ -205,12 +219,23 @@ class _Reader:
             if not ids:
                 self.fault(("people", name), "At least one Slack member id.")
             for account in ids:
+                self.must_be_fit(("people", name), policy_names.of_an_account(account))
                 if owners.setdefault(account, name) != name:
                     self.fault(("people", name), f"{account} is already {owners[account]}: one account, one person.")
+
+    def told_apart(self, *kinds: tuple[str, Mapping[str, object]]) -> None:
+        """Persons and groups stand for each other in one list, so a reader must not take one for another."""
+        seen: dict[str, str] = {}
+        for kind, name in ((kind, name) for kind, names in kinds for name in names):
+            self.must_be_fit((kind, name), policy_names.of_people(name))
+            if other := seen.get(name.casefold()):
+                self.fault((kind, name), f"“{name}” is already {other}; choose another name.")
+            seen[name.casefold()] = "a person" if kind == "people" else "a group"
 
     def names_do_not_clash(self, rules: Sequence[Rule]) -> None:
         owner: dict[str, str] = {}
         for rule in rules:
             for word in (rule.target, *rule.aliases):
-                if owner.setdefault(word, rule.target) != rule.target:
-                    self.fault(("targets", rule.target, "aliases"), f"“{word}” already means {owner[word]}.")
+                if owner.setdefault(word.casefold(), rule.target) != rule.target:
+                    other = owner[word.casefold()]
+                    self.fault(("targets", rule.target, "aliases"), f"“{word}” already means {other}.")

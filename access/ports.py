@@ -39,6 +39,16 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """How much one person may have asked for: requests that are pending, and requests made after `since`."""
+
+    person_id: str
+    pending: int
+    recent: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Due:
     """Rows whose `due_at` has come, oldest first."""
 
@@ -49,8 +59,12 @@ class Due:
 class Store(Protocol):
     """Durable state. Every method is one transaction; `Unavailable` when the database does not answer."""
 
-    async def create(self, build: Callable[[int], Change]) -> Receipt:
-        """Write what `build(number)` says, with the next request number (no gaps). Raises Stale on a known key."""
+    async def create(self, build: Callable[[int], Change], quota: Quota | None = None) -> Receipt:
+        """Write what `build(number)` says, with the next request number (no gaps).
+
+        The quota is counted in the same transaction, so that many asks at once do not slip through.
+        Raises Stale on a known key, OverQuota.
+        """
         ...
 
     async def commit(self, change: Change) -> Receipt:
@@ -67,6 +81,10 @@ class Store(Protocol):
 
     async def requests_of(self, person_id: str | None, *, limit: int = 50) -> tuple[Request, ...]:
         """Newest first; everybody's when `person_id` is None."""
+        ...
+
+    async def open_requests(self, person_id: str | None = None) -> tuple[Request, ...]:
+        """All that wait for people or whose grant has not ended, newest first; everybody's when `person_id` is None."""
         ...
 
     async def grants_by_number(self, numbers: Sequence[int]) -> Mapping[int, Grant]: ...

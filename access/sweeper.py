@@ -6,19 +6,21 @@ The rows are the schedule. A missed tick, a restart or a jumping clock only mean
 from __future__ import annotations
 
 import asyncio
-import logging
+from collections import defaultdict
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from access.broker import Broker
+from access.model import GrantState
 from access.ports import Clock, Store
+from access.retry import CLAIM
 from access.tasks import Tasks
-
-log = logging.getLogger(__name__)
 
 AHEAD = timedelta(seconds=1)  # rows due within this are taken up now and acted on at their exact moment
 BATCH = 500
-AT_ONCE = 8  # more calls at a time make the target slower, not the work faster
+AT_ONCE = 8  # per provider: more calls at a time make the target slower, not the work faster
 
 
 @dataclass
@@ -29,34 +31,62 @@ class Sweeper:
     broker: Broker
     clock: Clock
     tasks: Tasks
+    batch: int = BATCH
     _busy: set[tuple[str, int]] = field(default_factory=set)
-    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _slots: defaultdict[str, asyncio.Semaphore] = field(
+        default_factory=lambda: defaultdict(lambda: asyncio.Semaphore(AT_ONCE))  # so that a slow one delays only itself
+    )
     swept: int = 0
 
     async def sweep(self) -> None:
         """Take up everything due within the next second. Raises Unavailable when the store does not answer."""
-        due = await self.store.due(self.clock.now() + AHEAD, BATCH)
+        # What is already taken up must not hide what is due behind it.
+        due = await self.store.due(self.clock.now() + AHEAD, self.batch + len(self._busy))
         for number in due.grants:
-            self._take("grant", number)
+            self._take("grant", number, self._settle(number))
         for number in due.requests:
-            self._take("request", number)
+            self._take("request", number, self._lapse(number))
 
-    def _take(self, kind: str, number: int) -> None:
-        if (kind, number) not in self._busy:
-            self._busy.add((kind, number))
-            self.tasks.start(self._act(kind, number), name=f"settle {kind} {number}")
+    async def take_over(self) -> None:
+        """Once, at the start: nobody waits for revocations that a stopped server had claimed.
 
-    async def _act(self, kind: str, number: int) -> None:
-        try:
-            await self._wait_for_it(kind, number)
-            async with self._slots:
-                await (self.broker.endings.settle(number) if kind == "grant" else self.broker.lapse(number))
+        To repeat one that another, living server is at is harmless.
+        """
+        due = await self.store.due(self.clock.now() + CLAIM, self.batch)
+        for number in due.grants:
+            self._take("grant", number, self._take_over(number))
+
+    def _take(self, kind: str, number: int, work: Coroutine[Any, Any, None]) -> None:
+        if (kind, number) in self._busy:
+            work.close()
+            return
+        self._busy.add((kind, number))
+        task = self.tasks.start(work, name=f"settle {kind} {number}")
+        task.add_done_callback(lambda _: self._busy.discard((kind, number)))
+
+    async def _settle(self, number: int) -> None:
+        grant = await self.store.grant(number)
+        if grant is None:
+            return
+        await self._wait_for(grant.due_at)
+        async with self._slots[grant.provider]:
+            await self.broker.endings.settle(number)
+        self.swept += 1
+
+    async def _take_over(self, number: int) -> None:
+        grant = await self.store.grant(number)
+        if grant is not None and grant.state is GrantState.REVOKING:
+            async with self._slots[grant.provider]:
+                await self.broker.endings.take_over(number)
+
+    async def _lapse(self, number: int) -> None:
+        request = await self.store.request(number)
+        if request is not None:
+            await self._wait_for(request.due_at)
+            await self.broker.lapse(number)
             self.swept += 1
-        finally:
-            self._busy.discard((kind, number))
 
-    async def _wait_for_it(self, kind: str, number: int) -> None:
-        row = await (self.store.grant(number) if kind == "grant" else self.store.request(number))
-        if row is not None and row.due_at is not None:
-            early = (row.due_at - self.clock.now()).total_seconds()
+    async def _wait_for(self, moment: datetime | None) -> None:
+        if moment is not None:
+            early = (moment - self.clock.now()).total_seconds()
             await asyncio.sleep(max(0.0, min(early, AHEAD.total_seconds())))

@@ -22,6 +22,7 @@ from access.errors import Unavailable
 from api.problems import ClockApart, NotSignedIn
 
 LEEWAY = 60  # seconds that the two clocks may be apart
+_DOOMSDAY = 10**11  # seconds since the epoch; what is beyond cannot even be compared with a time of ours
 _CLAIMS = ("htm", "htu", "iat", "jti", "ath", "bh")
 _PORTS = {"https": 443, "http": 80}
 
@@ -55,7 +56,7 @@ def read_proof(text: str, call: Call, urls: Iterable[str], now: float) -> Proof:
         raise NotSignedIn("The proof is for another address than this server's. Sign in again with its public URL.")
     if claims["ath"] != digest(call.token.encode()) or claims["bh"] != digest(call.body):
         raise NotSignedIn("The proof is for another token or another body.")
-    if not abs(now - claims["iat"]) <= LEEWAY:  # said this way round, NaN is refused too
+    if abs(now - claims["iat"]) > LEEWAY:
         raise ClockApart(int(now))
     return Proof(key, claims["jti"], int(claims["iat"]))
 
@@ -99,7 +100,8 @@ def _claims(text: str, key: str) -> dict[str, Any]:
     except (jwt.PyJWTError, ValueError):
         raise NotSignedIn("The proof's signature does not hold.") from None
     strings = all(isinstance(claims[name], str) and len(claims[name]) <= 2000 for name in _CLAIMS if name != "iat")
-    if not strings or type(claims["iat"]) not in (int, float) or len(claims["jti"]) not in range(16, 65):
+    timed = type(claims["iat"]) in (int, float) and 0 <= claims["iat"] <= _DOOMSDAY
+    if not strings or not timed or len(claims["jti"]) not in range(16, 65):
         raise NotSignedIn("The proof's claims have the wrong shape.")
     return claims
 

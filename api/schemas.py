@@ -5,11 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class _In(BaseModel):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True)
+
+    @field_validator("*")
+    @classmethod
+    def _is_text(cls, value: object) -> object:
+        """PostgreSQL takes no NUL. What else cannot be seen is written out wherever it is shown."""
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("a NUL character is not taken")
+        return value
 
 
 class LoginIn(_In):

@@ -57,8 +57,10 @@ def _aside(story: Story) -> list[Block]:
 def waiting(story: Story) -> str:
     """`0 of 1, ada or grace can approve`, until it lapses."""
     names = [escaped(name, 40) for name in story.deciders if name not in story.approvers]
-    more = story.needed - len(story.approvals)
+    more = story.needed - story.counted
     so_far = f" Approved by {_approvers(story)}." if story.approvals else ""
+    if story.counted < len(story.approvals):
+        so_far += f" Of these, {story.counted} {'counts' if story.counted == 1 else 'count'} now."
     whom = f"{more} of {listed(names, 'or' if more == 1 else 'and')}" if names else "nobody who could approve it"
     return f"⏳ *Waiting* for {whom}.{so_far} Lapses at {at(story.asked.lapses_at)}."
 

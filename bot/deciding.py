@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -83,16 +84,16 @@ class Deciding:
     async def not_me(self, act: Act) -> None:
         """Sign the terminal out, then end everything that is open in this person's name."""
         device = await self.sign_ins.sign_out(act.value, act.by)
-        ended = [
-            ref for request in await self.store.requests_of(act.by.id) if (ref := await self._end_if_open(request))
-        ]
+        requests = await self.store.open_requests(act.by.id)
+        done = await asyncio.gather(*map(self._end_if_open, requests), return_exceptions=True)
+        ended = [ref for ref in done if ref and isinstance(ref, str)]
+        failed = [request.ref for request, ref in zip(requests, done, strict=True) if isinstance(ref, BaseException)]
         what = f"Ended: {', '.join(ended)}." if ended else "Nothing was open in your name."
+        what = f"{what} Not ended, press again: {', '.join(failed)}." if failed else what
         text = f"{escaped(device.host, 80) or 'That terminal'} is signed out. {what} Tell your security team."
         await self.answers.tell(act.where, sentence(text))
 
     async def _end_if_open(self, request: Request) -> str:
-        if request.state not in (RequestState.PENDING, RequestState.APPROVED):
-            return ""
         grant = await self.store.grant(request.number)
         if grant is not None and (grant.state in GRANT_TERMINAL or grant.state is GrantState.REVOKING):
             return ""

@@ -12,11 +12,13 @@ from typing import Any
 from access.duration import looks_like_duration, parse_duration
 from access.errors import BadInput
 from access.model import Request, parse_ref
+from access.policy import LONGEST_TICKET
 from bot.words import LONGEST, storable
 
 PREFIX = 16  # hex digits of a request's digest that a button carries
 VERBS = ("help", "list", "login", "end", "show")
 _ABOUT_ONE = ("end", "show")
+_LONGEST_WORD = 300  # characters of a link: the policy's patterns are not run on more
 _LINK = re.compile(r"<(?P<kind>[@#!]?)(?P<what>[^<>|]*)(?:\|(?P<label>[^<>]*))?>")
 _VALUE = re.compile(r"(?P<id>[0-9a-f]{1,64})\.(?P<digest>[0-9a-f]{8,64})")
 _STALE = "This button is not one of ours any more. Type `/prodaccess list` to see what is open."
@@ -100,7 +102,7 @@ def _slot(draft: Draft, words: list[str], tickets: tuple[str, ...]) -> tuple[Dra
     for count in (2, 1):  # `2 hours` before `2`
         text = " ".join(words[:count])
         if draft.duration is None and len(words) >= count and looks_like_duration(text):
-            return replace(draft, duration=_duration(text)), count
+            return replace(draft, duration=parse_duration(text)), count
     if not draft.ticket and (ticket := ticket_in(words[0], tickets, any_case=bool(draft.target))):
         return replace(draft, ticket=ticket), 1
     if not draft.target:
@@ -115,22 +117,17 @@ def _tickets_in(words: list[str], tickets: tuple[str, ...]) -> Iterator[str]:
 
 def ticket_in(word: str, tickets: Iterable[str], *, any_case: bool = False) -> str:
     """The ticket that a word is, or that a link ends in; empty when it is neither."""
+    if len(word) > _LONGEST_WORD:
+        return ""
     for pattern in tickets:
         for written in (word, word.upper()) if any_case else (word,):
-            if re.fullmatch(pattern, written):
+            if len(written) <= LONGEST_TICKET and re.fullmatch(pattern, written):
                 return written
         if word.startswith(("https://", "http://")):
             inside = [m.group() for m in re.finditer(rf"(?<![A-Za-z0-9])(?:{pattern})(?![A-Za-z0-9])", word)]
             if inside and inside[-1]:
                 return inside[-1]
     return ""
-
-
-def _duration(text: str) -> timedelta:
-    try:
-        return parse_duration(text)
-    except OverflowError:
-        raise BadInput(f"“{text[:40]}” is longer than any access lasts.", field="duration") from None
 
 
 # The form
@@ -144,7 +141,7 @@ def read_form(view: Mapping[str, Any], tickets: Iterable[str] = ()) -> Draft:
     return Draft(
         target=typed.get("target", ""),
         role=typed.get("role", ""),
-        duration=_duration(duration) if duration else None,
+        duration=parse_duration(duration) if duration else None,
         ticket=ticket_in(ticket, tickets, any_case=True) or ticket,
         reason=typed.get("reason", "").strip(),
     )

@@ -158,11 +158,16 @@ class Gate:
             return await self.directory.look(account)  # 5
         except Unavailable:
             if does is Does.TAKES:
-                return self.directory.named(account, next(iter(teams)))
+                return self.directory.named(account, self._home_of(body, teams))
             raise
 
     def _are_ours(self, body: Mapping[str, Any], teams: frozenset[str]) -> bool:
         return teams <= self.directory.team_ids or bool(_organisations(body) & self.directory.team_ids)
+
+    def _home_of(self, body: Mapping[str, Any], teams: frozenset[str]) -> str:
+        """Under which of ours Slack would name the person: an organisation goes before its workspaces."""
+        named = (*sorted(_organisations(body)), *sorted(teams))
+        return next(home for home in named if home in self.directory.team_ids)
 
     async def _check_channel(self, body: Mapping[str, Any], does: Does) -> None:
         channel = str((body.get("channel") or {}).get("id") or body.get("channel_id") or "")

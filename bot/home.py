@@ -20,7 +20,6 @@ from bot.standing import is_open, named, row
 from bot.words import at, escaped
 
 _MOST = 10  # of each kind
-_LOOKED_AT = 200  # newest requests of everybody
 _DATE = "{date_short_pretty} {time}"
 
 
@@ -49,9 +48,10 @@ class Home:
             await self.show(person)
 
     async def show(self, person: Person) -> None:
+        open_now = await self.store.open_requests(person.id)
         mine = await self.store.requests_of(person.id)
-        grants = await self.store.grants_by_number([request.number for request in mine])
-        blocks = self._mine(mine, grants) + await self._waiting(person) + self._lately(mine, grants)
+        grants = await self.store.grants_by_number([request.number for request in (*open_now, *mine)])
+        blocks = self._mine(open_now, grants) + await self._waiting(person) + self._lately(mine, grants)
         await self._publish(person.slack_id, blocks)
 
     def _mine(self, requests: tuple[Request, ...], grants: Mapping[int, Grant]) -> list[Block]:
@@ -62,7 +62,7 @@ class Home:
 
     async def _waiting(self, person: Person) -> list[Block]:
         policy = self.policies.current()
-        everybody = await self.store.requests_of(None, limit=_LOOKED_AT)
+        everybody = await self.store.open_requests()
         mine_to_decide = [
             request
             for request in everybody

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from access.broker import Broker
 from access.errors import AccessError, Refused
-from access.lifecycle import GRANT_TERMINAL
-from access.model import Cause, Person, RequestState
+from access.model import Cause, Person, Request, RequestState
 from access.ports import PolicySource, Store
 from access.signin import SignIns
 from bot.people import Directory
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,14 +52,17 @@ class Leaving:
         for device in await self.store.devices_of(person_id):
             if device.person.slack_id == account and device.ended_at is None:
                 await self.sign_ins.sign_out(device.id, device.person)
-        requests = [r for r in await self.store.requests_of(person_id) if r.requester.slack_id == account]
-        grants = await self.store.grants_by_number([r.number for r in requests])
-        for request in requests:
-            grant = grants.get(request.number)
-            if grant is not None and grant.state not in GRANT_TERMINAL:
-                await self.broker.endings.finish(request.number, Cause.LOST_RIGHT)
-            elif request.state is RequestState.PENDING:
-                await self._take_back(request.number, request.requester)
+        requests = [r for r in await self.store.open_requests(person_id) if r.requester.slack_id == account]
+        results = await asyncio.gather(*map(self._take, requests), return_exceptions=True)
+        for error in results:
+            if isinstance(error, BaseException):  # one that fails must not keep the others
+                log.error("not taken away; the next check does it", extra={"action": "leaving"}, exc_info=error)
+
+    async def _take(self, request: Request) -> None:
+        if request.state is RequestState.PENDING:
+            await self._take_back(request.number, request.requester)
+        else:
+            await self.broker.endings.finish(request.number, Cause.LOST_RIGHT)
 
     async def _take_back(self, number: int, requester: Person) -> None:
         try:

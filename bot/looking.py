@@ -69,7 +69,7 @@ class Looking:
             raise Unavailable("Slack could not show the code in private. Type the command again.")
 
     async def _mine(self, act: Act) -> Message:
-        requests = await self.store.requests_of(act.by.id)
+        requests = await self.store.open_requests(act.by.id)
         grants = await self.store.grants_by_number([r.number for r in requests])
         open_now = [(r, grants.get(r.number)) for r in requests if is_open(r, grants.get(r.number))][:_SHOWN]
         if not open_now:

@@ -67,6 +67,11 @@ def outcome(error: BaseException) -> Outcome:
     return next((kind for kind, codes in _CODES.items() if said in codes), Outcome.NOT_NOW)
 
 
+def is_unreachable(error: BaseException) -> bool:
+    """Whether a direct message cannot be written at all: an account that Slack does not know is a channel unknown."""
+    return outcome(error) is Outcome.NEVER or code(error) == "channel_not_found"
+
+
 def retry_after(error: BaseException) -> float:
     """Seconds that Slack wants us to wait; 0 when it did not say."""
     headers = getattr(getattr(error, "response", None), "headers", None) or {}

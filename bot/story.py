@@ -104,5 +104,10 @@ class Story:
         return max([self.asked.approvals_needed, *(given.needed for given in self.approvals)])
 
     @property
+    def counted(self) -> int:
+        """The approvals that counted when the last one was given: a vote is worth nothing once its right is gone."""
+        return self.approvals[-1].count if self.approvals else 0
+
+    @property
     def approvers(self) -> tuple[str, ...]:
         return tuple(given.by.name for given in self.approvals if given.by)

@@ -22,7 +22,7 @@ from access.ports import Notebook, PolicySource
 from audit.log import Entry, Feed
 from bot.card import card
 from bot.letters import yours
-from bot.outbox import Mark, Outbox, Outcome, Place, outcome, retry_after
+from bot.outbox import Mark, Outbox, Outcome, Place, is_unreachable, outcome, retry_after
 from bot.people import SILENT, Directory, code
 from bot.plan import CARD, Paint, Post, card_key, letter_key, plan
 from bot.story import Story
@@ -130,7 +130,7 @@ class Thread:
             place = place or await self.outbox.post(channel, post.words(link), mark, thread)
         except SlackApiError as error:
             known = outcome(error)
-            if post.account and known is Outcome.NEVER:
+            if post.account and is_unreachable(error):
                 log.warning("somebody cannot be written to", extra={"action": mark.kind, "code": code(error)})
                 place = None
             else:
@@ -185,8 +185,16 @@ class Thread:
         """The way to the card; asked of Slack once for all who are written to about it."""
         if self._linked[0] != ref:
             place = Place.of(await self.notebook.note(card_key(ref)))
-            self._linked = (ref, await self.outbox.link(place) if place else "")
+            self._linked = (ref, await self._link_to(place) if place else "")
         return self._linked[1]
+
+    async def _link_to(self, place: Place) -> str:
+        try:
+            return await self.outbox.link(place)
+        except SlackApiError as error:
+            if outcome(error) is not Outcome.GONE:
+                raise
+            return ""  # somebody deleted the card: its readers get the letter all the same
 
     async def _read_cursor(self) -> None:
         noted = await self.notebook.note(CURSOR) or {"seq": -1, "done": []}

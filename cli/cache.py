@@ -7,10 +7,11 @@ credential.
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, TypeGuard
 
 from .room import Room, find_room
 
+_PARTS = {"ref", "target", "role", "kind", "public_id", "expires_at", "expires_in", "not_after", "secret", "hints"}
 _EARLY = 60.0  # seconds before its end at which a credential that can still be renewed is
 
 
@@ -18,7 +19,7 @@ def kept(ref: str) -> dict[str, Any] | None:
     """The credential, while it is good. Looks at nothing else, so that it costs next to nothing."""
     room = find_room()
     found = room.read(_name(ref)) if room and room.in_memory else None
-    if room is None or found is None:
+    if room is None or not _is_whole(found):
         return None
     if found["good_until"] > time.time():
         return dict(found["credential"])
@@ -46,9 +47,19 @@ def drop(room: Room, ref: str) -> None:
 
 def _sweep(room: Room) -> None:
     for name in room.names():
-        found = room.read(name) if name.startswith("credential-") else None
-        if found is not None and found["good_until"] <= time.time():
+        if not name.startswith("credential-"):
+            continue
+        found = room.read(name)
+        if not _is_whole(found) or found["good_until"] <= time.time():
             room.remove(name)
+
+
+def _is_whole(found: Any) -> TypeGuard[dict[str, Any]]:
+    """A file of another version, or one that was cut off, is no credential."""
+    if not isinstance(found, dict) or not isinstance(found.get("good_until"), float):
+        return False
+    credential = found.get("credential")
+    return isinstance(credential, dict) and credential.keys() >= _PARTS
 
 
 def _name(ref: str) -> str:

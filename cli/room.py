@@ -41,7 +41,7 @@ class Room(NamedTuple):
             _must_be_ours(os.fstat(handle), self.path / name)
             try:
                 return json.load(file)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return None
 
     def write(self, name: str, value: Any) -> None:

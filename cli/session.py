@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from .exits import NotSignedIn, Usage
 from .room import Room, find_room
@@ -31,13 +31,20 @@ def load() -> tuple[Session, Room]:
     """Raises NotSignedIn."""
     room = find_room()
     stored = room.read(_FILE) if room else None
-    if room is None or not isinstance(stored, dict) or set(stored) != set(Session._fields):
+    if room is None or not _is_whole(stored):
         raise NotSignedIn(_HOW)
     session = Session(**stored)
     wanted = os.environ.get("PRODACCESS_SERVER", "").rstrip("/")
     if wanted and wanted != session.server:  # a token is never shown to another server
         raise NotSignedIn(f"Signed in at {session.server}, not at {wanted}. Run: prodaccess login --server {wanted}")
     return session, room
+
+
+def _is_whole(stored: Any) -> TypeGuard[dict[str, str]]:
+    """A file of another version, or one that was cut off, is no sign-in."""
+    if not isinstance(stored, dict) or set(stored) != set(Session._fields):
+        return False
+    return all(isinstance(value, str) and value.isprintable() for value in stored.values()) and len(stored["key"]) == 43
 
 
 def save(session: Session, room: Room) -> None:

@@ -39,7 +39,7 @@ def _policy(arguments: list[str]) -> int:
     check = verbs.add_parser("check", help="every mistake in a policy file, with its line")
     check.add_argument("file", type=Path, help="the policy file")
     options = parser.parse_args(arguments)
-    from prodaccess.policy_file import PolicyError, check_policy, others_may_write
+    from prodaccess.policy_file import PolicyError, check_policy, who_else_may_write
 
     try:
         policy = check_policy(options.file)
@@ -50,8 +50,8 @@ def _policy(arguments: list[str]) -> int:
     print(
         f"{options.file}: {people} people, {rules} roles on {len({r.target for r in policy.rules})} targets. No faults."
     )
-    if others_may_write(options.file):
-        print(f"`serve` will refuse it as it is: others may write it. Run: chmod go-w {options.file}", file=sys.stderr)
+    if found := who_else_may_write(options.file):
+        print(f"`serve` will refuse it as it is: {found[0]}. Run: {found[1]}", file=sys.stderr)
     return 0
 
 

@@ -59,5 +59,10 @@ class Readable(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         ids = " ".join(f"{k}={v}" for k, v in vars(record).items() if k not in _ORDINARY)
-        text = f"{record.levelname.lower():7} {record.name}: {record.getMessage()} {ids}".rstrip()
+        text = _one_line(f"{record.levelname.lower():7} {record.name}: {record.getMessage()} {ids}".rstrip())
         return masked(text + ("\n" + self.formatException(record.exc_info) if record.exc_info else ""))
+
+
+def _one_line(text: str) -> str:
+    """What a terminal would obey is written out: a name or a reason must not draw lines of its own."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

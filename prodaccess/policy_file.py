@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import pwd
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +34,8 @@ class FixedPolicy:
 def load_policy(path: Path) -> Policy:
     """The policy that decides. Raises PolicyError."""
     policy = check_policy(path)
-    if others_may_write(path):
-        raise PolicyError(f"{path}: others may write this file, so it decides nothing. Run: chmod go-w {path}")
+    if found := who_else_may_write(path):
+        raise PolicyError(f"{path}: {found[0]}, so it decides nothing. Run: {found[1]}")
     return policy
 
 
@@ -45,9 +48,18 @@ def check_policy(path: Path) -> Policy:
     return parse_policy(text, str(path))
 
 
-def others_may_write(path: Path) -> bool:
-    """Whether its group or everybody may change it."""
-    return bool(path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+def who_else_may_write(path: Path) -> tuple[str, str] | None:
+    """Who but ourselves and root could change it, and the command that mends that."""
+    found = path.stat()
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return "others may write this file", f"chmod go-w {path}"
+    if found.st_uid in (0, os.geteuid()):
+        return None
+    try:
+        owner = pwd.getpwuid(found.st_uid).pw_name
+    except KeyError:  # nobody here, as for a file mounted into a container
+        return None
+    return f"this file belongs to {owner}", f"chown root {path}"
 
 
 def parse_policy(text: str, name: str = "policy") -> Policy:
@@ -58,6 +70,11 @@ def parse_policy(text: str, name: str = "policy") -> Policy:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise PolicyError(f"{name}:{line}: {error.problem or 'not YAML'}") from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise PolicyError(f"{name}:{line}: {error.reason}") from error
+    except RecursionError:
+        raise PolicyError(f"{name}:1: nested too deeply to be a policy") from None
     try:
         return read_policy(data, hashlib.sha256(text.encode()).hexdigest())
     except PolicyFaults as error:
@@ -86,24 +103,35 @@ def _line(node: Any, path: tuple[str | int, ...]) -> int:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without its traps: no duplicate keys, no anchors, no `no` that means false."""
+    """YAML without its traps: names are text, values are text, whole numbers, true and false, and nothing else.
+
+    No duplicate keys, anchors, merges or tags; no `no` that means false, no `1:30` that means 90.
+    """
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise yaml.MarkedYAMLError(problem="anchors and aliases are not used here", problem_mark=event.start_mark)
+        if getattr(event, "tag", None):
+            raise yaml.MarkedYAMLError(problem="tags are not used here", problem_mark=event.start_mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 (PyYAML's signature)
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(problem="a name is plain text", problem_mark=key.start_mark)
             if key.value in seen:
                 raise yaml.MarkedYAMLError(problem=f"“{key.value}” stands here twice", problem_mark=key.start_mark)
             seen.add(key.value)
+            key.tag = "tag:yaml.org,2002:str"
         return super().construct_mapping(node, deep)
 
 
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, regexp) for tag, regexp in found if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
-    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+_Loader.yaml_implicit_resolvers = {}
+for _kind, _form, _first in (
+    ("bool", r"(?:[Tt]rue|[Ff]alse)\Z", "tTfF"),
+    ("int", r"(?:0|[1-9][0-9]{0,8})\Z", "0123456789"),
+    ("null", r"(?:~|null|)\Z", ["~", "n", ""]),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(_form), list(_first))

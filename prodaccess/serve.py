@@ -9,6 +9,7 @@ import logging
 import os
 import resource
 import signal
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,7 @@ from prodaccess.wiring import VERSION, House, build
 log = logging.getLogger(__name__)
 
 SWEEP_EVERY = 0.5  # seconds; each sweep looks a second ahead, so a missed one costs nothing
+RIGHTS_EVERY = 300.0
 TIDY_EVERY = 600.0
 HEALTH_EVERY = 60.0
 THREADS = 32
@@ -56,6 +58,11 @@ def main(clock: Clock | None = None) -> int:
 
 
 async def _serve(house: House) -> None:
+    with _listening(house) as door:
+        await _run(house, door)
+
+
+async def _run(house: House, door: socket.socket) -> None:
     # A provider that hangs holds its threads for as long as its time-outs; nobody else may wait for them.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="provider"))
     stop = asyncio.Event()
@@ -65,16 +72,17 @@ async def _serve(house: House) -> None:
         stack.callback(house.store.close)
         for provider in house.providers.values():
             stack.callback(provider.close)
-        # Ending what is overdue comes first: neither Slack nor the api may delay it.
-        clockwork = _wind_up(house)
-        stack.callback(clockwork.stop)
         stack.push_async_callback(house.tasks.drain, DRAIN)
+        # Ending what is overdue comes first: neither Slack nor the api may delay it.
+        house.tasks.start(house.sweeper.take_over(), "take over")
+        clockwork = _wind_up(house)
+        stack.callback(clockwork.stop)  # before the draining, or it would start anew what was just awaited
         await _write_down(house, *_beginnings(house))
         stack.push_async_callback(house.bot.stop)
-        running = [house.tasks.start(_web(house, stop), "api"), house.tasks.start(_connect(house, stop), "slack")]
+        running = [house.tasks.start(_web(house, door, stop), "api"), house.tasks.start(_connect(house, stop), "slack")]
         await stop.wait()
         results = await asyncio.gather(*running, return_exceptions=True)
-        await _write_down(house, ServerStopped(at=house.clock.now()))
+        await _say_goodbye(house)
         _raise_first(results)
 
 
@@ -104,6 +112,7 @@ def _raise_first(results: Sequence[object]) -> None:
 def _wind_up(house: House) -> Clockwork:
     clockwork = Clockwork()
     clockwork.every(SWEEP_EVERY, "sweep", house.sweeper.sweep)
+    clockwork.every(RIGHTS_EVERY, "rights", house.rights.check_all)
     for name, provider in house.providers.items():
         clockwork.every(TIDY_EVERY, f"tidy {name}", provider.tidy)
         clockwork.every(HEALTH_EVERY, f"health {name}", partial(_ask_health, name, provider))
@@ -129,6 +138,13 @@ async def _write_down(house: House, *events: Event) -> None:
     await house.store.commit(Change(events=events))
 
 
+async def _say_goodbye(house: House) -> None:
+    try:
+        await _write_down(house, ServerStopped(at=house.clock.now()))
+    except AccessError as error:
+        log.warning("stopped without an audit entry", extra={"action": "serve", "why": str(error)})
+
+
 class _WithSlack:
     """The api, and beside it the one path that Slack posts to."""
 
@@ -149,11 +165,20 @@ class _Web(uvicorn.Server):
         yield
 
 
-async def _web(house: House, stop: asyncio.Event) -> None:
+def _listening(house: House) -> socket.socket:
+    """Taken before anything begins: with the port gone, there is nothing to start. Raises SettingsError."""
     host, port = house.settings.listen
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        listen = house.settings["PRODACCESS_LISTEN"]
+        raise SettingsError(f"PRODACCESS_LISTEN: {listen} cannot be listened on ({error.strerror}).") from error
+
+
+async def _web(house: House, door: socket.socket, stop: asyncio.Event) -> None:
     app = _WithSlack(house) if house.settings["PRODACCESS_SLACK_MODE"] == "http" else house.api
     config = uvicorn.Config(
-        app, host=host, port=port, log_config=None, access_log=False, lifespan="off", server_header=False,
+        app, log_config=None, access_log=False, lifespan="off", server_header=False,
         timeout_graceful_shutdown=5,
     )  # fmt: skip
     server = _Web(config)
@@ -164,7 +189,7 @@ async def _web(house: House, stop: asyncio.Event) -> None:
 
     watcher = house.tasks.start(watch(), "stop api")
     try:
-        await server.serve()
+        await server.serve(sockets=[door])
     finally:
         watcher.cancel()
         stop.set()

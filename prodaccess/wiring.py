@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from access.errors import AccessError
 from access.grants import Grants
 from access.policy import Policy
 from access.ports import Clock, PolicySource, Provider
+from access.rights import Rights
 from access.signin import SignIns
 from access.sweeper import Sweeper
 from access.tasks import Tasks
@@ -43,6 +47,7 @@ class House:
     broker: Broker
     sign_ins: SignIns
     sweeper: Sweeper
+    rights: Rights
     tasks: Tasks
     bot: BotRunner
     api: FastAPI
@@ -60,7 +65,8 @@ def build(settings: Settings, clock: Clock) -> House:
     people = create_people(slack, policies, clock)
 
     custody = Custody(store, people, policies, clock, providers)
-    broker = Broker(store, people, policies, clock, Grants(custody), Endings(custody))
+    endings = Endings(custody)
+    broker = Broker(store, people, policies, clock, Grants(custody), endings)
     sign_ins = SignIns(store, people, clock)
     sweeper = Sweeper(store, broker, clock, tasks)
 
@@ -75,19 +81,35 @@ def build(settings: Settings, clock: Clock) -> House:
         public_urls=(settings.public_url, f"http://{settings['PRODACCESS_LISTEN']}"), version=VERSION,
     )  # fmt: skip
     return House(
-        settings, clock, store, policies, providers, broker, sign_ins, sweeper, tasks, bot, create_api(parts)
+        settings, clock, store, policies, providers, broker, sign_ins, sweeper, Rights(custody, endings), tasks, bot,
+        create_api(parts),
     )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass
 class Readiness:
-    """A sentence for each part of the house, empty when that part is well."""
+    """A sentence for each part of the house, empty when that part is well.
+
+    Anybody may ask, so an answer holds for a moment, and however many ask at once, the parts are asked once:
+    their calls take threads that the endings need.
+    """
 
     store: SqlStore
     providers: Mapping[str, Provider]
     bot: BotRunner
+    holds: float = 2.0  # seconds; bad news a tenth of it
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _known: Mapping[str, str] = field(default_factory=dict)
+    _until: float = -math.inf
 
     async def __call__(self) -> Mapping[str, str]:
+        async with self._asking:
+            if time.monotonic() >= self._until:
+                self._known = await self._ask()
+                self._until = time.monotonic() + self.holds / (10 if any(self._known.values()) else 1)
+            return self._known
+
+    async def _ask(self) -> Mapping[str, str]:
         found = {"database": await self._database(), "slack": self.bot.trouble()}
         return found | {name: await provider.health() for name, provider in self.providers.items()}
 

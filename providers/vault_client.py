@@ -103,9 +103,15 @@ class VaultClient:
         with self._lock:
             if self._login is not None and self._login is not instead_of:
                 return self._login  # another thread was first
-            body = {"role_id": self.settings.role_id, "secret_id": self.settings.secret_id()}
+            body = {"role_id": self.settings.role_id, "secret_id": self._secret_id()}
             self._login = _read_login(self.call_as(None, "post", "auth/approle/login", body))
             return self._login
+
+    def _secret_id(self) -> str:
+        try:
+            return self.settings.secret_id()
+        except (OSError, UnicodeDecodeError):
+            raise ProviderRefused("the file with prodaccess' AppRole secret id cannot be read") from None
 
     def _renew(self, login: _Login) -> _Login:
         try:

@@ -14,12 +14,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
 from access.errors import AccessError, Stale, Unavailable
 
 log = logging.getLogger(__name__)
+_LIKE = (
+    "The database's URL is not understood. It looks like sqlite:///var/prodaccess.db or postgresql://user@host/name."
+)
+#: libpq's own watch over a connection: by default a vanished server is waited for two hours. Seconds; the last, ms
+_WATCHED = {
+    "connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}  # fmt: skip
 _Result = TypeVar("_Result")
 
 
@@ -27,17 +35,24 @@ class DatabaseLocked(AccessError):
     """A second process on one SQLite file."""
 
 
+class BadDatabase(AccessError):
+    """A URL that names no database that we can use. The sentence does not repeat it: it may hold a password."""
+
+
 class Database:
     """Runs functions of a connection, each in one transaction on a worker thread."""
 
     def __init__(self, url: str) -> None:
-        parsed = make_url(url)
+        parsed = _read_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        if parsed.get_backend_name() == "postgresql":
-            parsed = parsed.set(drivername="postgresql+psycopg")
         self._lock = _lock_beside(Path(parsed.database)) if self.is_sqlite and parsed.database else None
+        arguments = (
+            {} if self.is_sqlite else {name: value for name, value in _WATCHED.items() if name not in parsed.query}
+        )
         # hide_parameters: an error's text must not quote what was bound (token hashes, reasons)
-        self.engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=not self.is_sqlite)
+        self.engine = create_engine(
+            parsed, hide_parameters=True, pool_pre_ping=not self.is_sqlite, connect_args=arguments
+        )
         if self.is_sqlite:
             _prepare_sqlite(self.engine)
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="store-read")
@@ -73,9 +88,29 @@ class Database:
             self._lock.close()
 
 
+def _read_url(url: str) -> URL:
+    try:
+        parsed = make_url(url.replace("postgres://", "postgresql://", 1))
+        backend = parsed.get_backend_name()
+    except (ArgumentError, ValueError):
+        raise BadDatabase(_LIKE) from None
+    if backend == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    if backend != "sqlite" or parsed.database in (None, "", ":memory:"):
+        raise BadDatabase(_LIKE)
+    return parsed
+
+
 def _lock_beside(path: Path) -> IO[str]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = path.with_name(path.name + ".lock").open("w")
+    """Makes the database too, so that it is ours alone from the first: it holds what can end access, and reasons."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = path.with_name(path.name + ".lock")
+        for file in (path, lock):
+            file.touch(mode=0o600)
+        handle = lock.open("w")
+    except OSError as error:
+        raise BadDatabase(f"{path} cannot be opened for writing ({error.strerror}).") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

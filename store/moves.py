@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import Connection, bindparam, func, select, update
 from sqlmodel import col
 
-from access.errors import Stale
-from access.model import Grant, LoginCode, Receipt, Request
-from access.ports import Change, Clock
+from access.errors import OverQuota, Stale
+from access.model import Grant, LoginCode, Receipt, Request, RequestState
+from access.ports import Change, Clock, Quota
+from audit.canonical import micros
 from audit.log import append
 from audit.statement import Statement, inserting, moving, upserting
 from store import rows
@@ -49,10 +50,28 @@ _USE_CODE = Statement(
 )
 
 
-def create(tx: Connection, build: Callable[[int], Change], clock: Clock) -> Receipt:
-    """Take the next request number in this transaction: rolled back with it, so the numbers have no gaps."""
+def create(tx: Connection, build: Callable[[int], Change], quota: Quota | None, clock: Clock) -> Receipt:
+    """Take the next request number in this transaction: rolled back with it, so the numbers have no gaps.
+
+    Taking it also keeps every other `create` waiting, so that what the quota counts cannot change meanwhile.
+    """
     number = _NUMBER.run(tx, {"name_1": "request", "value_1": 1}).scalar_one()
+    if quota is not None:
+        _hold_to(tx, quota)
     return write(tx, build(number), clock)
+
+
+def _hold_to(tx: Connection, quota: Quota) -> None:
+    theirs = col(AccessRequest.requester_id) == quota.person_id
+    recent, pending = (
+        tx.execute(select(func.count()).select_from(AccessRequest).where(theirs, which)).scalar_one()
+        for which in (
+            col(AccessRequest.created_at) > micros(quota.since),
+            col(AccessRequest.state) == RequestState.PENDING.value,
+        )
+    )
+    if recent >= quota.recent or pending >= quota.pending:
+        raise OverQuota(too_often=recent >= quota.recent)
 
 
 def write(tx: Connection, change: Change, clock: Clock) -> Receipt:

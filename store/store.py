@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 from sqlmodel import SQLModel, col
 
 from access.model import Device, Grant, GrantState, LoginCode, Receipt, Request
-from access.ports import Change, Clock, Due
+from access.ports import Change, Clock, Due, Quota
 from audit import log
 from audit.canonical import micros, moment
 from audit.statement import selecting
@@ -72,8 +72,8 @@ class SqlStore:
 
     # Writing
 
-    async def create(self, build: Callable[[int], Change]) -> Receipt:
-        return self._announce(await self._database.write(lambda tx: moves.create(tx, build, self._clock)))
+    async def create(self, build: Callable[[int], Change], quota: Quota | None = None) -> Receipt:
+        return self._announce(await self._database.write(lambda tx: moves.create(tx, build, quota, self._clock)))
 
     async def commit(self, change: Change) -> Receipt:
         return self._announce(await self._database.write(lambda tx: moves.write(tx, change, self._clock)))
@@ -98,6 +98,9 @@ class SqlStore:
 
     async def requests_of(self, person_id: str | None, *, limit: int = 50) -> tuple[Request, ...]:
         return await self._database.read(lambda tx: _requests_of(tx, person_id, limit))
+
+    async def open_requests(self, person_id: str | None = None) -> tuple[Request, ...]:
+        return await self._database.read(lambda tx: _open_requests(tx, person_id))
 
     async def grant(self, number: int) -> Grant | None:
         return await self._database.read(lambda tx: _grant(tx, number))
@@ -184,6 +187,15 @@ def _requests_of(tx: Connection, person_id: str | None, limit: int) -> tuple[Req
     if person_id is not None:
         query = query.where(table.c.requester_id == person_id)
     return tuple(_with_votes(tx, row) for row in tx.execute(query).all())
+
+
+def _open_requests(tx: Connection, person_id: str | None) -> tuple[Request, ...]:
+    request, grant = (SQLModel.metadata.tables[name] for name in ("access_request", "access_grant"))
+    due_grants = select(grant.c.number).where(grant.c.due_at.is_not(None))
+    query = select(request).where(or_(request.c.due_at.is_not(None), request.c.number.in_(due_grants)))
+    if person_id is not None:
+        query = query.where(request.c.requester_id == person_id)
+    return tuple(_with_votes(tx, row) for row in tx.execute(query.order_by(request.c.number.desc())).all())
 
 
 def _grants(tx: Connection, numbers: Sequence[int]) -> dict[int, Grant]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from access.errors import Refused
+from access.errors import Refused, Unavailable
 from access.model import Ask, Person
 from access.policy import Policy
 from prodaccess.policy_file import parse_policy
@@ -61,12 +61,15 @@ class ManualClock:
 
 
 class Directory:
-    """`access.ports.People` whose people can leave."""
+    """`access.ports.People` whose people can leave, or be unknown for a while."""
 
     def __init__(self) -> None:
         self.gone: set[str] = set()
+        self.silent: set[str] = set()
 
     async def check(self, person: Person) -> Person:
+        if person.id in self.silent:
+            raise Unavailable(f"Slack does not say who {person.name} is.")
         if person.id in self.gone:
             raise Refused(f"{person.name} is deactivated in Slack.")
         return person

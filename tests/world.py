@@ -13,6 +13,7 @@ from access.events import Event
 from access.grants import Grants
 from access.model import Device, Grant, Person, Request
 from access.policy import Policy
+from access.rights import Rights
 from access.signin import SignIns, Terminal
 from access.sweeper import Sweeper
 from access.tasks import Tasks
@@ -49,6 +50,7 @@ class World:
         custody = Custody(self.store, self.people, self.policies, self.clock, {"memory": self.provider})
         self.grants, self.endings = Grants(custody), Endings(custody)
         self.broker = Broker(self.store, self.people, self.policies, self.clock, self.grants, self.endings)
+        self.rights = Rights(custody, self.endings)
         self.sign_ins = SignIns(self.store, self.people, self.clock)
         self.tasks = Tasks()
         self.sweeper = Sweeper(self.store, self.broker, self.clock, self.tasks)

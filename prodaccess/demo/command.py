@@ -23,6 +23,34 @@ Exit codes: 0 ended in order (with --play: every step held), 1 a step did not ho
 """
 
 
+WELCOME = """
+Ready after {seconds:.1f} s. Everything is on this machine, open to nobody else, and gone at Ctrl-C.
+
+  Slack, as linus, an engineer              {page}/ui/?as=linus&channel={channel}
+  Slack, as ada, who owns the orders data   {page}/ui/?as=ada&channel={channel}
+
+Three things to try
+
+  1  Ask and approve. As linus, type this in Slack; as ada, in the second tab, press Approve.
+
+       /prodaccess orders-db 10m OPS-412 refunds stuck since the deploy
+
+  2  Use it. As linus, type /prodaccess login in Slack: it shows a code. Then, in another terminal:
+
+       export PATH="{path}:$PATH"
+       prodaccess login CODE
+       prodaccess run PA-1 -- psql
+
+     At its prompt:  SELECT status, count(*) FROM refunds GROUP BY status;
+
+  3  See it end. Leave psql open and press “Jump to the end of PA-1” at the foot of the page. Seconds later the
+     session is cut, the password is dead, and the thread says how that was checked.
+
+The jump moves the clock of Slack, AWS and prodaccess. Vault and the database keep real time: for them it ends early.
+Ctrl-C stops everything.
+"""
+
+
 def main(arguments: list[str]) -> int:
     """Run the demo; returns the exit code."""
     parser = argparse.ArgumentParser(
@@ -86,39 +114,19 @@ async def _play(*, as_json: bool) -> int:
 
 
 async def _show() -> int:
-    from prodaccess.demo.stack import Stack
+    from prodaccess.demo.programs import programs
+    from prodaccess.demo.stack import AUDIT_CHANNEL, Stack
     from prodaccess.demo.strip import keep_strip
 
     began = time.monotonic()
     print("Starting OpenBao, PostgreSQL, an AWS stand-in, a Slack workspace and prodaccess …", flush=True)
-    async with Stack() as stack:
-        print(_welcome(stack, time.monotonic() - began), flush=True)
-        try:
-            await keep_strip(stack)
-        finally:
-            print("\nStopping. Nothing is kept.", flush=True)
+    try:
+        async with Stack(shown=True) as stack:
+            with programs(stack) as directory:
+                took = time.monotonic() - began
+                places = {"page": stack.slack.url, "channel": AUDIT_CHANNEL, "path": directory}
+                print(WELCOME.format(seconds=took, **places), flush=True)
+                await keep_strip(stack)
+    finally:
+        print("\nStopped. Nothing is kept.", flush=True)
     return 0
-
-
-def _welcome(stack: Any, seconds: float) -> str:
-    page, programs = stack.slack.url, stack.issuers.postgres.psql.parent
-    command = os.path.relpath(os.path.join(os.path.dirname(sys.executable), "prodaccess"))  # noqa: PTH118, PTH120
-    return f"""
-Ready after {seconds:.1f} s. Everything listens on this machine only.
-
-  The Slack workspace    {page}/ui/?as=linus
-
-Three things to try
-
-  1  Ask. As linus, in #prod-access:  /prodaccess orders-db 10m OPS-412 refunds stuck since the deploy
-  2  Approve. As ada, in a second tab:  {page}/ui/?as=ada
-  3  Use it. As linus, type /prodaccess login in Slack, then in another terminal:
-
-       export PRODACCESS_SERVER={stack.server.url} PATH="{programs}:$PATH"
-       {command} login THE-CODE
-       {command} run PA-1 -- psql
-
-  At the end of its ten minutes the credential is dead, and the thread says so with proof.
-
-Ctrl-C stops everything.
-"""

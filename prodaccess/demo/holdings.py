@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -81,7 +81,8 @@ class Holdings:
         except requests.RequestException as error:
             raise NoAnswer from error
         denied = denied_labels(known["iam"]["Role"], now)
-        return [s["session_name"] for s in known["sts"]["AssumedRole"] if is_live(s, denied, now)]
+        sessions = known.get("sts", {}).get("AssumedRole", [])  # STS is not there before its first call
+        return [one["session_name"] for one in sessions if is_live(one, denied, now)]
 
     def _leases(self, prefix: str) -> int:
         try:
@@ -90,13 +91,13 @@ class Holdings:
             return 0
 
 
-def denied_labels(roles: Iterable[Any], now: datetime) -> frozenset[str]:
+def denied_labels(roles: Iterable[Mapping[str, Any]], now: datetime) -> frozenset[str]:
     """The grants whose sessions the role denies, as prodaccess wrote it there."""
     written = next((role["policies"].get(POLICY_NAME) for role in roles if role["name"] == ROLE), None)
     return frozenset(read_denies(json.loads(written)).needed(now).grants) if written else frozenset()
 
 
-def is_live(session: Any, denied: frozenset[str], now: datetime) -> bool:
+def is_live(session: Mapping[str, Any], denied: frozenset[str], now: datetime) -> bool:
     """Neither denied by its role nor past the deadline in its own session policy."""
     found = _LABEL.match(session["session_name"])
     return not (found and found.group() in denied) and now <= deadline_of(session["policy"])

@@ -65,10 +65,13 @@ class Jump:
 
 
 def next_end(database: Path) -> Ending | None:
-    """The active grant that ends first, from prodaccess' own file, read-only."""
+    """The active grant that ends first, from prodaccess' own file, read-only; None also while it cannot be read."""
     question = "SELECT number, expires_at FROM access_grant WHERE state = ? ORDER BY expires_at LIMIT 1"
-    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=2)) as connection:
-        row = connection.execute(question, [GrantState.ACTIVE.value]).fetchone()
+    try:
+        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=2)) as connection:
+            row = connection.execute(question, [GrantState.ACTIVE.value]).fetchone()
+    except sqlite3.OperationalError:
+        return None
     return Ending(ref(row[0]), datetime.fromtimestamp(row[1] / 1_000_000, UTC)) if row else None
 
 

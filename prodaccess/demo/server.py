@@ -59,6 +59,8 @@ class Server(Part):
         return Program([sys.executable, "-m", *self._module], environment=environment)
 
     def _ready(self) -> bool:
+        if not self.log.exists() or '"message": "ready"' not in self.log.read_text():
+            return False  # whoever answers on this port is not our process yet
         try:
             with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:  # noqa: S310 (loopback)
                 return bool(answer.status == 200)

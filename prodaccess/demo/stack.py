@@ -17,7 +17,7 @@ import yaml
 from prodaccess.demo.server import Server
 from prodaccess.parts.aws import AwsAccess, AwsStandIn, set_up_aws
 from prodaccess.parts.openbao import OpenBao
-from prodaccess.parts.part import Part, free_port
+from prodaccess.parts.part import Part, PartError, free_port, is_free
 from prodaccess.parts.postgres import Postgres
 from prodaccess.parts.production_db import ProductionDb, create_production_db
 from prodaccess.parts.vault_setup import VaultAccess, set_up_vault
@@ -63,7 +63,8 @@ class Issuers:
 class Stack:
     """Everything running. An async context manager; leaving it leaves nothing behind.
 
-    With `jumping`, prodaccess runs on a clock that can be moved to the next deadline (`prodaccess.demo.jump`).
+    `shown` to a person: on the usual ports where they are free, and with a clock that can be moved to the next
+    deadline (`prodaccess.demo.jump`). Otherwise on any ports, so that several can run beside each other.
     """
 
     directory: Path
@@ -72,10 +73,10 @@ class Stack:
     server: Server
 
     def __init__(
-        self, *, log_level: str = "info", server_environment: dict[str, str] | None = None, jumping: bool = False
+        self, *, log_level: str = "info", server_environment: dict[str, str] | None = None, shown: bool = False
     ) -> None:
         self._log_level = log_level
-        self._jumping = jumping
+        self._shown = shown
         self._extra = server_environment or {}
         self._stack = AsyncExitStack()
 
@@ -117,11 +118,11 @@ class Stack:
     async def _start_slack(self) -> Simulator:
         seed = yaml.safe_load(files("slack_simulator").joinpath("demo_seed.yml").read_text())
         world = Workspace.from_seed(with_fresh_tokens(seed), yaml.safe_load((ROOT / "manifest.yml").read_text()))
-        return await self._stack.enter_async_context(Simulator(world, port=free_port(PAGE_PORT)))
+        return await self._stack.enter_async_context(Simulator(world, port=free_port(self._wanted(PAGE_PORT))))
 
     async def _start_issuers(self) -> Issuers:
         openbao, postgres, aws_server = await asyncio.gather(
-            self._started(OpenBao()), self._started(Postgres(DB_PORT)), self._started(AwsStandIn())
+            self._started(OpenBao()), self._started(Postgres(self._wanted(DB_PORT))), self._started(AwsStandIn())
         )
         aws, (db, vault) = await asyncio.gather(
             asyncio.to_thread(set_up_aws, aws_server.endpoint), asyncio.to_thread(_set_up_database, openbao, postgres)
@@ -140,11 +141,21 @@ class Stack:
             "PRODACCESS_DATABASE_URL": f"sqlite:///{self.database}",
         }
         environment |= self.issuers.environment() | self._extra
-        return Server(self.issuers.policy(), environment, API_PORT, self.clock_file if self._jumping else None)
+        return Server(
+            self.issuers.policy(), environment, self._wanted(API_PORT), self.clock_file if self._shown else None
+        )
+
+    def _wanted(self, port: int) -> int:
+        return port if self._shown else 0
 
     async def _started(self, part: _Part) -> _Part:
         self._stack.push_async_callback(asyncio.to_thread, part.stop)
-        return await asyncio.to_thread(part.start)
+        try:
+            return await asyncio.to_thread(part.start)
+        except PartError:
+            if is_free(part.port):
+                raise
+        return await asyncio.to_thread(part.start)  # somebody took the port meanwhile; this takes another
 
 
 def with_fresh_tokens(seed: dict[str, Any]) -> dict[str, Any]:

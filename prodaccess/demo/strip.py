@@ -86,4 +86,4 @@ def answered(label: str, look: Callable[[], Item]) -> Item:
 
 def counted(number: int, noun: str) -> str:
     """`no session`, `1 session`, `2 sessions`."""
-    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+    return f"{number or 'no'} {noun}{'s' if number > 1 else ''}"

@@ -67,3 +67,12 @@ def test_lines_are_json_with_ids() -> None:
 def test_a_line_break_in_what_people_wrote_does_not_make_a_second_line() -> None:
     record = logging.makeLogRecord({"msg": "asked", "reason": 'x\n{"level":"error"}'})
     assert "\n" not in JsonLines().format(record)
+
+
+def test_a_log_on_a_terminal_obeys_nobodys_text() -> None:
+    record = logging.makeLogRecord(
+        {"msg": "refused %s", "args": ("\x1b[2J\nerror  all is lost",), "why": "a\x9bb\u202ec"}
+    )
+    (line,) = Readable().format(record).splitlines()
+    assert line.isprintable()
+    assert "\\x1b[2J\\nerror" in line

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from access.errors import Stale
+from access.errors import OverQuota, Stale
 from access.events import RequestAsked, RequestCancelled
 from access.model import (
     Device,
@@ -25,7 +25,7 @@ from access.model import (
     Vote,
     ref,
 )
-from access.ports import Change
+from access.ports import Change, Quota
 from store import SqlStore, open_store
 from store.database import DatabaseLocked
 from tests.people import ADA, GRACE, LINUS, ManualClock
@@ -280,3 +280,29 @@ def test_the_tables_in_code_are_the_tables_of_the_migrations(tmp_path: Path) -> 
     found = opened._database.transact(differences)
     opened.close()
     assert found == []
+
+
+async def test_a_quota_holds_however_many_ask_at_once(store: SqlStore) -> None:
+    quota = Quota(LINUS.id, pending=3, recent=10, since=NOW - timedelta(hours=1))
+    results = await asyncio.gather(*(store.create(creating(), quota) for _ in range(8)), return_exceptions=True)
+    assert sum(isinstance(result, OverQuota) and not result.too_often for result in results) == 5
+    assert sorted(r.number for r in await store.requests_of(None)) == [1, 2, 3]
+    with pytest.raises(OverQuota) as raised:
+        await store.create(creating(), replace(quota, recent=3))
+    assert raised.value.too_often
+    await store.create(creating(), replace(quota, person_id=ADA.id, pending=1))
+    await store.create(creating(), replace(quota, pending=9, recent=5, since=NOW))  # long ago does not count
+
+
+async def test_open_is_what_waits_or_has_not_ended(store: SqlStore) -> None:
+    for _ in range(3):
+        await store.create(creating())
+    first, second = await store.request(1), await store.request(2)
+    assert first is not None
+    assert second is not None
+    decided = [replace(r, state=RequestState.APPROVED, due_at=None) for r in (first, second)]
+    ended = replace(a_grant(1), state=GrantState.REVOKED, due_at=None)
+    await store.commit(Change(requests=tuple(decided), grants=(ended, a_grant(2))))
+    assert [r.number for r in await store.open_requests()] == [3, 2]
+    assert [r.number for r in await store.open_requests(LINUS.id)] == [3, 2]
+    assert await store.open_requests(ADA.id) == ()

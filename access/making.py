@@ -1,0 +1,53 @@
+"""Requests, grants and audit entries, made out of what was asked and what policy says about it. Pure."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+
+from access.events import AskRefused, RequestAsked
+from access.model import Ask, Grant, GrantState, Person, Request, RequestState
+from access.policy import Policy, Rule, Verdict
+from access.retry import ISSUING
+
+
+def as_ask(request: Request, by: Person) -> Ask:
+    """The request as it was asked, to be judged again today."""
+    return Ask(by, request.target, request.role, request.duration, request.reason, request.ticket, request.key)
+
+
+def new_request(ask: Ask, policy: Policy, rule: Rule, numbered: tuple[int, datetime]) -> Request:
+    number, now = numbered
+    return Request(
+        id=secrets.token_hex(12), number=number, key=ask.key, requester=ask.by, target=ask.target, role=ask.role,
+        duration=ask.duration, reason=ask.reason, ticket=ask.ticket, state=RequestState.PENDING, created_at=now,
+        due_at=now + policy.pending_for, policy_hash=policy.hash, rule=rule.name, approvals_needed=rule.approvals,
+    )  # fmt: skip
+
+
+def new_grant(request: Request, rule: Rule, now: datetime) -> Grant:
+    """Its deadline is fixed here."""
+    return Grant(
+        number=request.number, request_id=request.id, requester=request.requester, target=request.target,
+        role=request.role, reason=request.reason, ticket=request.ticket, provider=rule.provider, uses=rule.uses,
+        state=GrantState.ISSUING, created_at=now, expires_at=now + min(request.duration, rule.maximum),
+        due_at=now + ISSUING,
+    )  # fmt: skip
+
+
+def asked(request: Request, policy: Policy, rule: Rule, now: datetime) -> RequestAsked:
+    names = frozenset(policy.deciders(rule, request.requester))
+    return RequestAsked(
+        at=now, ref=request.ref, by=request.requester, request_id=request.id, target=request.target,
+        role=request.role, duration=request.duration, reason=request.reason, ticket=request.ticket,
+        policy_hash=policy.hash, rule=rule.name, approvals_needed=rule.approvals, deciders=policy.accounts_of(names),
+        digest=request.digest, lapses_at=request.due_at or now,
+    )  # fmt: skip
+
+
+def ask_refused(ask: Ask, policy: Policy, verdict: Verdict, now: datetime) -> AskRefused:
+    """What was typed is cut: it is somebody's text, and it was refused."""
+    return AskRefused(
+        at=now, by=ask.by, target=ask.target[:100], role=ask.role[:100], duration=ask.duration,
+        reason=ask.reason[:500], ticket=ask.ticket[:100], policy_hash=policy.hash, rule=verdict.rule, why=verdict.why,
+    )  # fmt: skip
