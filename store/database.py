@@ -1,7 +1,8 @@
 """The database itself: how it is opened, and the one way a transaction runs.
 
 SQLite: WAL, `synchronous=FULL` (NORMAL may lose the last commits at power loss), one process (a lock file held
-for life, freed by the kernel even on `kill -9`), one writer thread. PostgreSQL: a small pool.
+for life, freed by the kernel even on `kill -9`), one writer thread. PostgreSQL: a small pool, and one connection
+that holds an advisory lock for life, for the same reason: a second `serve` would write every thread twice.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,11 +30,13 @@ _WATCHED = {
     "connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }  # fmt: skip
+_SERVING = 0x70726F65  # the advisory lock's number
+_TRIES = 30
 _Result = TypeVar("_Result")
 
 
 class DatabaseLocked(AccessError):
-    """A second process on one SQLite file."""
+    """A second process on one database."""
 
 
 class BadDatabase(AccessError):
@@ -55,8 +59,25 @@ class Database:
         )
         if self.is_sqlite:
             _prepare_sqlite(self.engine)
+        self._alone: Connection | None = None
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="store-read")
         self._writers = ThreadPoolExecutor(1 if self.is_sqlite else 8, thread_name_prefix="store-write")
+
+    def be_alone(self) -> None:
+        """Hold PostgreSQL's lock from now on (SQLite's is held already). Raises DatabaseLocked, Unavailable."""
+        if self.is_sqlite:
+            return
+        try:
+            connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            for _ in range(_TRIES):  # the connection of one that was just killed takes a moment to go
+                if connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({_SERVING})").scalar_one():
+                    self._alone = connection
+                    return
+                time.sleep(0.1)
+        except DBAPIError as error:
+            raise Unavailable("The database does not answer.") from error
+        connection.close()
+        raise DatabaseLocked("This database is in use by another prodaccess. Run one `serve` per database.")
 
     async def read(self, work: Callable[[Connection], _Result]) -> _Result:
         """Run `work` on a consistent view. Raises Unavailable."""
@@ -83,6 +104,8 @@ class Database:
     def close(self) -> None:
         self._readers.shutdown()
         self._writers.shutdown()
+        if self._alone is not None:
+            self._alone.close()
         self.engine.dispose()
         if self._lock is not None:
             self._lock.close()
@@ -115,9 +138,7 @@ def _lock_beside(path: Path) -> IO[str]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         handle.close()
-        raise DatabaseLocked(
-            f"{path} is in use by another prodaccess. SQLite serves one process; several need PostgreSQL."
-        ) from None
+        raise DatabaseLocked(f"{path} is in use by another prodaccess. Run one `serve` per database.") from None
     return handle
 
 

@@ -51,6 +51,7 @@ def open_store(url: str, clock: Clock) -> SqlStore:
     """
     database = Database(url)
     try:
+        database.be_alone()
         migrate(database)
     except BaseException:
         database.close()

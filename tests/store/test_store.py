@@ -248,12 +248,14 @@ async def test_counting_grants(store: SqlStore) -> None:
     assert set(counts) == {state.value for state in GrantState}
 
 
-def test_a_second_process_is_refused_on_sqlite(tmp_path: Path) -> None:
-    first = open_store(f"sqlite:///{tmp_path}/a.db", clock)
-    with pytest.raises(DatabaseLocked, match="PostgreSQL"):
-        open_store(f"sqlite:///{tmp_path}/a.db", clock)
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_second_process_is_refused(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    url = f"sqlite:///{tmp_path}/a.db" if kind == "sqlite" else request.getfixturevalue("fresh_database")
+    first = open_store(url, clock)
+    with pytest.raises(DatabaseLocked, match="one `serve` per database"):
+        open_store(url, clock)
     first.close()
-    open_store(f"sqlite:///{tmp_path}/a.db", clock).close()
+    open_store(url, clock).close()
 
 
 async def test_reopening_finds_everything(tmp_path: Path) -> None:
