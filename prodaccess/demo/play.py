@@ -32,7 +32,9 @@ class Play:
     tell: Narrator
 
     def __post_init__(self) -> None:
-        self.secrets: list[str] = []
+        issuers, app = self.stack.issuers, self.stack.slack.world.app
+        self.secrets = [issuers.vault.secret_id, issuers.aws.secret_access_key, issuers.db.admin_password]
+        self.secrets += [app.bot_token, app.app_token, app.signing_secret]
         self.linus, self.ada, self.grace = (self.stack.slack.person(name) for name in ("linus", "ada", "grace"))
 
     async def run(self) -> None:
