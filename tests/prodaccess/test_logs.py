@@ -20,11 +20,14 @@ SECRETS = [
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
+    """Levels and handlers belong to the whole process: other tests must find them as they were."""
     root = logging.getLogger()
-    before = (root.level, list(root.handlers))
+    handlers = list(root.handlers)
+    before = {name: logging.getLogger(name).level for name in ("", *logging.root.manager.loggerDict)}
     yield
-    root.setLevel(before[0])
-    root.handlers[:] = before[1]
+    for name in ("", *logging.root.manager.loggerDict):
+        logging.getLogger(name).setLevel(before.get(name, logging.NOTSET))
+    root.handlers[:] = handlers
     logging.captureWarnings(capture=False)
 
 
