@@ -42,7 +42,7 @@ class Result:
 
     def as_json(self) -> str:
         figures = {
-            f.name: {"value": round(f.value, 3), "unit": f.unit, "floor": f.floor, "ratio": f.ratio, "aim": f.aim}
+            f.name.strip(): {"value": round(f.value, 3), "unit": f.unit, "floor": f.floor, "ratio": f.ratio, "aim": f.aim}
             for f in self.figures
         }
         return json.dumps({"name": self.name, "figures": figures}, indent=2)
