@@ -23,6 +23,10 @@ class Figure:
     def ratio(self) -> float | None:
         return round(self.value / self.floor, 3) if self.floor else None
 
+    def as_data(self) -> dict[str, object]:
+        value = round(self.value, 3)
+        return {"value": value, "unit": self.unit, "floor": self.floor, "ratio": self.ratio, "aim": self.aim}
+
     @property
     def met(self) -> bool:
         measured = self.ratio if self.ratio is not None else self.value
@@ -41,10 +45,7 @@ class Result:
         return all(figure.met for figure in self.figures)
 
     def as_json(self) -> str:
-        figures = {
-            f.name.strip(): {"value": round(f.value, 3), "unit": f.unit, "floor": f.floor, "ratio": f.ratio, "aim": f.aim}
-            for f in self.figures
-        }
+        figures = {f.name.strip(): f.as_data() for f in self.figures}
         return json.dumps({"name": self.name, "figures": figures}, indent=2)
 
     def as_table(self) -> str:
