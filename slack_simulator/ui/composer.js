@@ -112,6 +112,8 @@ export class Composer {
     this.input.value = "";
     this.changed();
     await refresh();
+    // A modal that the command opened has the focus; otherwise the next line is typed here.
+    if (!tab.data.views.length) this.input.focus();
   }
 
   say(text) {

@@ -5,7 +5,7 @@ import { avatar, h, icon } from "./dom.js";
 import { initialValue } from "./values.js";
 import { mrkdwn } from "./mrkdwn.js";
 import { act, go, person, tab } from "./state.js";
-import { clockOf, dayLabel, dayOf, fullTime } from "./time.js";
+import { clockOf, dayLabel, dayOf, fullTime, shortClockOf } from "./time.js";
 
 export class MessageList {
   constructor(inThread) {
@@ -19,11 +19,12 @@ export class MessageList {
     const moved = place !== this.place;
     if (moved) this.known.clear();
     const atEnd = moved || this.node.scrollHeight - this.node.scrollTop - this.node.clientHeight < 80;
-    const rows = messages.length ? [] : [this.row("empty", "", empty)];
+    const channel = tab.data.channels.find((one) => one.id === tab.channel);
+    const rows = this.inThread || !channel ? [] : [this.row("intro", JSON.stringify([channel.id, channel.name]), () => intro(channel))];
     let before = null;
     for (const message of messages) {
       if (!before || dayOf(before.ts) !== dayOf(message.ts)) rows.push(this.row(`day ${dayOf(message.ts)}`, dayOf(message.ts), () => day(message.ts)));
-      const joined = follows(before, message);
+      const joined = follows(before, message, this.inThread);
       const key = JSON.stringify([message, joined, tab.data.people.length]);
       rows.push(this.row(message.ts, key, () => this.message(message, joined)));
       before = message;
@@ -50,7 +51,7 @@ export class MessageList {
       "li",
       { class: `message${joined ? " joined" : ""}${message.is_ephemeral ? " ephemeral" : ""}`, data: { ts, userId: message.user }, tabindex: "-1" },
       message.is_ephemeral && h("div", { class: "only-you" }, icon("eye"), "Only visible to you", dismiss(ts)),
-      h("div", { class: "gutter" }, joined ? h("time", { class: "side-time", title: fullTime(ts) }, clockOf(ts)) : avatar(author)),
+      h("div", { class: "gutter" }, joined ? h("time", { class: "side-time", title: fullTime(ts) }, shortClockOf(ts)) : avatar(author)),
       h("div", { class: "content" }, !joined && byline(message, author), body(message), !this.inThread && this.replies(message)),
       !message.is_ephemeral && !this.inThread && this.tools(message),
     );
@@ -79,14 +80,20 @@ export class MessageList {
   }
 }
 
-function empty() {
-  const command = tab.data.commands[0]?.command;
-  return h("li", { class: "empty" }, "Nothing has been said here yet.", command && [h("br"), "Type ", h("code", {}, command), " to begin."]);
+// What stands above the first message: where this is, and what can be typed here.
+function intro(channel) {
+  const here = channel.kind === "im" ? `your messages with ${person(channel.with)?.real_name}` : `#${channel.name}`;
+  const [command] = channel.archived || channel.read_only ? [] : tab.data.commands;
+  const hint = command && [" Type ", h("code", {}, command.command), ` to ${command.description[0].toLowerCase()}${command.description.slice(1)}.`];
+  return h("li", { class: "intro" }, `This is the beginning of ${here}.`, hint);
 }
 
-function follows(before, message) {
+// Whether a message goes without its author's name. In a thread the app's lines follow each other; cards stand alone.
+function follows(before, message, inThread) {
   if (!before || before.user !== message.user || before.is_ephemeral || message.is_ephemeral) return false;
-  if (before.blocks || message.blocks || message.subtype) return false;
+  const drawn = Boolean(before.blocks || message.blocks);
+  const head = before.thread_ts === before.ts;
+  if (message.subtype || (drawn && (!inThread || head))) return false;
   return dayOf(before.ts) === dayOf(message.ts) && Number(message.ts) - Number(before.ts) < 300;
 }
 

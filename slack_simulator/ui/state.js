@@ -1,5 +1,7 @@
 // What is on this tab's screen, where it comes from, and how this tab's person acts.
 
+import { setAhead } from "./time.js";
+
 const query = new URLSearchParams(location.search);
 const listeners = [];
 
@@ -76,6 +78,7 @@ async function fetchOnce() {
     const response = await fetch(`/sim/state?${search}`);
     if (!response.ok) throw new Error(String(response.status));
     tab.data = await response.json();
+    setAhead(tab.data.skipped);
     tab.offline = false;
     tab.channel = tab.data.channel || "";
   } catch {

@@ -3,8 +3,16 @@
 const part = (date, options) => new Intl.DateTimeFormat(undefined, options).format(date);
 const clock = (date) => part(date, { hour: "2-digit", minute: "2-digit" });
 
+// The workspace's clock may be ahead of this machine's; its "now" is what today and ago are counted from.
+let ahead = 0;
+const now = () => Date.now() + ahead;
+
+export function setAhead(seconds) {
+  ahead = seconds * 1000;
+}
+
 function pretty(date, long) {
-  const days = Math.round((startOfDay(new Date()) - startOfDay(date)) / 86400000);
+  const days = Math.round((startOfDay(new Date(now())) - startOfDay(date)) / 86400000);
   return { 0: "today", 1: "yesterday", "-1": "tomorrow" }[days] || long;
 }
 
@@ -26,7 +34,7 @@ const FORMATS = {
 };
 
 function ago(date) {
-  const minutes = Math.round((date.getTime() - Date.now()) / 60000);
+  const minutes = Math.round((date.getTime() - now()) / 60000);
   const say = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
   if (Math.abs(minutes) < 60) return say.format(minutes, "minute");
   return Math.abs(minutes) < 1440 ? say.format(Math.round(minutes / 60), "hour") : say.format(Math.round(minutes / 1440), "day");
@@ -40,6 +48,13 @@ export function formatted(seconds, format) {
 
 export const dateOf = (ts) => new Date(Number(ts.split(".")[0]) * 1000);
 export const clockOf = (ts) => clock(dateOf(ts));
+// For narrow places: without AM and PM.
+export const shortClockOf = (ts) =>
+  new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" })
+    .formatToParts(dateOf(ts))
+    .filter((one) => one.type === "hour" || one.type === "minute")
+    .map((one) => one.value)
+    .join(":");
 export const fullTime = (ts) => part(dateOf(ts), { dateStyle: "full", timeStyle: "medium" });
 export const dayOf = (ts) => dateOf(ts).toDateString();
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import AsyncIterator
 from typing import Any
@@ -193,3 +194,42 @@ async def test_home_switcher_banner_strip_and_journal(sim: Simulator, bot: Gatek
     sim.world.faults.add({"where": "socket", "do": "close"})
     sim.world.app.app_token = "changed, so that it stays away"
     await expect(page.locator(".banner")).to_contain_text("gatekeeper is not connected")
+
+
+async def test_lines_of_a_thread_follow_each_other_and_times_are_the_workspaces(
+    sim: Simulator, bot: Gatekeeper, browser: BrowserContext
+) -> None:
+    sim.world.clock.advance(3 * 3600)
+    ts = (await bot.client.chat_postMessage(channel="C0AUDIT", text="x", blocks=card()))["ts"]
+    for text in ("first fact", "second fact"):
+        await bot.client.chat_postMessage(channel="C0AUDIT", text=text, thread_ts=ts, blocks=[section(text)])
+    when = f"<!date^{int(float(ts)) - 3600}^{{ago}}|then>"
+    await bot.client.chat_postMessage(channel="C0AUDIT", text=when)
+    page = await page_of(browser, sim, "ada")
+    await expect(page.locator(".intro")).to_have_text(
+        "This is the beginning of #prod-access. Type /ask to ask for access."
+    )
+    await expect(page.locator(".main .message").last).to_contain_text("1 hour ago")
+    await page.click(".replies")
+    await expect(page.locator(".thread .message")).to_have_count(3)
+    await expect(page.locator(".thread .intro")).to_have_count(0)
+    await expect(page.locator(".thread .joined")).to_have_text(re.compile(r"^[0-9]{1,2}:[0-9]{2}second fact$"))
+
+
+async def test_the_box_keeps_the_focus_after_sending(sim: Simulator, bot: Gatekeeper, browser: BrowserContext) -> None:
+    page = await page_of(browser, sim, "ada")
+    await page.fill(".main textarea", "hello")
+    await page.click(".main .send")
+    await expect(page.locator(".main .message")).to_contain_text("hello")
+    await expect(page.locator(".main textarea")).to_be_focused()
+    await expect(page.locator(".main textarea")).to_have_value("")
+
+
+async def test_a_button_of_the_strip_says_what_went_wrong(
+    sim: Simulator, bot: Gatekeeper, browser: BrowserContext
+) -> None:
+    page = await page_of(browser, sim, "ada")
+    nowhere = {"label": "Jump", "action_url": "http://127.0.0.1:9/jump"}
+    await page.context.request.post(f"{sim.url}/sim/strip", data=nowhere)
+    await page.click("[data-strip=Jump]")
+    await expect(page.locator(".strip .failed")).to_have_text("The demo does not answer.")

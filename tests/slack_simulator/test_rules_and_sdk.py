@@ -22,16 +22,10 @@ KNOWN = [
     (r"must be less than 2001 characters", r"/fields/\d+/text"),  # only their number is checked
     (r"must be less than 3001 characters", r"/elements/\d+/text"),  # texts of a context
     (r"must be less than 76 characters", r"/description/text|/label/text"),  # of options and their groups
-    (r"must be less than 3001 characters", r"/options/\d+/url|/initial_value"),
-    (r"no (more|fewer) than \d+ items allowed", r"/options|/option_groups|/elements|/initial_options"),
-    (r"no (more|fewer) than \d+ items allowed", r"/fields"),
+    (r"must be less than \d+ characters", r"/options/\d+/(text/text|value)"),  # a select keeps its options unread
+    (r"no (more|less) than \d+ items allowed", r"/options|/option_groups|/initial_options"),
     (r"initial option not found in options", r".*"),
     (r"(action|block)_id .* already exists.*", r".*"),
-    (r"invalid additional property: .*", r".*"),
-    (r"must be a valid enum value", r"/element/type"),
-    (r"must be between .*", r"/min_length|/max_length|/max_selected_items|/min_query_length|/initial_date_time"),
-    (r"must be a valid date in the format.*", r"/initial_date"),  # 31 February
-    (r"must be a valid number", r".*"),
     (r"missing required field: submit", r"/view"),
 ]
 
@@ -117,7 +111,7 @@ BLOCK = (
     | block("divider", {})
 )
 QUICK = settings(
-    max_examples=200, deadline=None, derandomize=True, database=None,
+    max_examples=150, deadline=None, derandomize=True, database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )  # fmt: skip
 
