@@ -78,8 +78,13 @@ def main(arguments: list[str]) -> int:
 async def _until_signalled(work: Coroutine[Any, Any, int]) -> int:
     """SIGTERM and SIGHUP end it like Ctrl-C: in order, with every part stopped."""
     task = asyncio.ensure_future(work)
+
+    def stop() -> None:
+        print("\nStopping …", file=sys.stderr, flush=True)
+        task.cancel()
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        asyncio.get_running_loop().add_signal_handler(number, stop)
     try:
         return await task
     except asyncio.CancelledError:
@@ -128,5 +133,5 @@ async def _show() -> int:
                 print(WELCOME.format(seconds=took, **places), flush=True)
                 await keep_strip(stack)
     finally:
-        print("\nStopped. Nothing is kept.", flush=True)
+        print("Stopped. Nothing is kept.", flush=True)
     return 0

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -29,6 +31,7 @@ TEAM = "T0ACME"
 PAGE_PORT, API_PORT, DB_PORT = 8420, 8443, 5433  # wanted; a taken one is replaced by a free one
 
 _Part = TypeVar("_Part", bound=Part)
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class Stack:
         self._shown = shown
         self._extra = server_environment or {}
         self._stack = AsyncExitStack()
+        self._under_way: set[asyncio.Future[Any]] = set()
 
     async def __aenter__(self) -> Self:
         try:
@@ -86,6 +90,8 @@ class Stack:
             self.slack, self.issuers = await asyncio.gather(self._start_slack(), self._start_issuers())
             await self.start_server()
         except BaseException:
+            # A thread cannot be cancelled, and a part stops well only once it has started.
+            await asyncio.gather(*self._under_way, return_exceptions=True)
             await self._stack.aclose()
             raise
         return self
@@ -125,7 +131,8 @@ class Stack:
             self._started(OpenBao()), self._started(Postgres(self._wanted(DB_PORT))), self._started(AwsStandIn())
         )
         aws, (db, vault) = await asyncio.gather(
-            asyncio.to_thread(set_up_aws, aws_server.endpoint), asyncio.to_thread(_set_up_database, openbao, postgres)
+            self._in_thread(partial(set_up_aws, aws_server.endpoint)),
+            self._in_thread(partial(_set_up_database, openbao, postgres)),
         )
         return Issuers(openbao, postgres, db, vault, aws_server, aws)
 
@@ -151,11 +158,17 @@ class Stack:
     async def _started(self, part: _Part) -> _Part:
         self._stack.push_async_callback(asyncio.to_thread, part.stop)
         try:
-            return await asyncio.to_thread(part.start)
+            return await self._in_thread(part.start)
         except PartError:
             if is_free(part.port):
                 raise
-        return await asyncio.to_thread(part.start)  # somebody took the port meanwhile; this takes another
+        return await self._in_thread(part.start)  # somebody took the port meanwhile; this takes another
+
+    async def _in_thread(self, work: Callable[[], _Result]) -> _Result:
+        running = asyncio.ensure_future(asyncio.to_thread(work))
+        self._under_way.add(running)
+        running.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(running)
 
 
 def with_fresh_tokens(seed: dict[str, Any]) -> dict[str, Any]:
