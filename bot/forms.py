@@ -20,7 +20,7 @@ VERBS = ("help", "list", "login", "end", "show")
 _ABOUT_ONE = ("end", "show")
 _LONGEST_WORD = 300  # characters of a link: the policy's patterns are not run on more
 _LINK = re.compile(r"<(?P<kind>[@#!]?)(?P<what>[^<>|]*)(?:\|(?P<label>[^<>]*))?>")
-_VALUE = re.compile(r"(?P<id>[0-9a-f]{1,64})\.(?P<digest>[0-9a-f]{8,64})")
+_VALUE = re.compile(rf"(?P<id>[0-9a-f]{{1,64}})\.(?P<digest>[0-9a-f]{{{PREFIX}}})")
 _STALE = "This button is not one of ours any more. Type `/prodaccess list` to see what is open."
 
 
