@@ -1,7 +1,8 @@
 """Appending to the audit log, and reading it.
 
 `append` runs in the caller's transaction: state and entry are durable together or not at all. The frontier row
-is locked last, so the log never waits on anything while holding it.
+is locked last, so the log never waits on anything while holding it; and as everybody who appends must take it,
+`seq` has no gaps and no two entries stand in one place, however many processes write.
 """
 
 from __future__ import annotations
@@ -14,29 +15,44 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, bindparam, select, update
 from sqlmodel import col
 
-from access.events import Event
-from audit.canonical import decode, encode, leaf_hash, micros, moment
+from access.events import SCHEMA_VERSION, Event
+from audit.canonical import commitments, encode, event_of, fields_of, micros, moment
+from audit.merkle import leaf_hash
+from audit.payloads import OpenedText, PayloadKey, SealedText
 from audit.statement import Statement, inserting, upserting
-from audit.tables import LedgerEntry, LedgerFrontier, LedgerSubject
+from audit.tables import LedgerEntry, LedgerFrontier, LedgerPayload, LedgerSubject, LedgerTile
+from audit.tree import SqlTiles, full_tiles
 
 LOG = 1
 ORIGIN = "prodaccess/audit"
-VERSION = 1
+LONGEST_BODY = 65_535  # bytes: the length that a C2SP entry bundle can state
+_AT_ONCE = 500  # parameters of one IN list
 
-_THIS = col(LedgerFrontier.log_id) == LOG
 _FRONTIER = Statement(
-    lambda _: select(col(LedgerFrontier.size), col(LedgerFrontier.last_recorded_at)).where(_THIS).with_for_update()
+    lambda _: (
+        select(col(LedgerFrontier.size), col(LedgerFrontier.last_recorded_at))
+        .where(col(LedgerFrontier.log_id) == bindparam("log"))
+        .with_for_update()
+    )
 )
 _ADVANCE = Statement(
-    lambda _: update(LedgerFrontier).where(_THIS).values(size=bindparam("size"), last_recorded_at=bindparam("at"))
+    lambda _: (
+        update(LedgerFrontier)
+        .where(col(LedgerFrontier.log_id) == bindparam("log"))
+        .values(size=bindparam("size"), last_recorded_at=bindparam("at"))
+    )
 )
-_INSERT = inserting(LedgerEntry)
 _SUBJECT = Statement(
     lambda _: select(col(LedgerSubject.count), col(LedgerSubject.last_seq)).where(
         col(LedgerSubject.log_id) == bindparam("log_id"), col(LedgerSubject.ref) == bindparam("ref")
     )
 )
+_INSERT, _INSERT_TILE, _INSERT_PAYLOAD = (inserting(m) for m in (LedgerEntry, LedgerTile, LedgerPayload))
 _SAVE_SUBJECT = upserting(LedgerSubject)
+
+
+class TooLong(ValueError):
+    """An event that does not fit into one entry: a fault of whoever made it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +64,7 @@ class Entry:
     recorded_at: datetime
     event: Event
     leaf: bytes
+    body: bytes
 
 
 class Feed(Protocol):
@@ -70,73 +87,84 @@ class Feed(Protocol):
         ...
 
 
-def append(tx: Connection, events: Sequence[Event], now: datetime) -> tuple[int, ...]:
-    """Write the events as the log's next entries; returns their `seq`. Call it last in the transaction."""
-    if not events:
-        return ()
-    size, last_recorded_at = _FRONTIER.run(tx, {"log_id_1": LOG}).one()
-    recorded_at = max(micros(now), last_recorded_at)  # never runs backwards, whatever the clock does
-    subjects = _Subjects(tx)
-    rows = [_row(event, size + i, recorded_at, subjects) for i, event in enumerate(events)]
-    _INSERT.run_many(tx, rows)
-    subjects.write()
-    _ADVANCE.run(tx, {"log_id_1": LOG, "size": size + len(rows), "at": recorded_at})
-    return tuple(row["seq"] for row in rows)
+class Receipts(Protocol):
+    """Proof, for somebody outside, that an entry stands in the log."""
+
+    async def receipt(self, seq: int) -> str:
+        """A line to keep (`audit.receipt`); signed now if it has not been. Raises Unavailable."""
+        ...
 
 
-def _row(event: Event, seq: int, recorded_at: int, subjects: _Subjects) -> dict[str, Any]:
-    place: dict[str, Any] = {"v": VERSION, "log": ORIGIN, "seq": seq, "recorded_at": recorded_at}
-    if event.ref:
-        place |= subjects.next(event.ref, seq)
-    body = encode(event, place)
-    return {
-        "log_id": LOG, "seq": seq, "recorded_at": recorded_at, "type": event.TAG, "ref": event.ref,
-        "leaf": leaf_hash(body), "body": body,
-    }  # fmt: skip
+@dataclass(frozen=True)
+class Ledger:
+    """One log's name and the key of its private texts. `origin` stands in every entry and every checkpoint."""
+
+    origin: str
+    payload_key: PayloadKey | None  # without it nothing private can be written, and what is private reads as erased
+
+    def append(self, tx: Connection, events: Sequence[Event], now: datetime) -> tuple[int, ...]:
+        """Write the events as the log's next entries; returns their `seq`. Call it last in the transaction."""
+        if not events:
+            return ()
+        size, last_recorded_at = _FRONTIER.run(tx, {"log": LOG}).one()
+        recorded_at = max(micros(now), last_recorded_at)  # never runs backwards, whatever the clock does
+        batch = _Batch(tx, self, recorded_at)
+        rows = [batch.row(event, size + i) for i, event in enumerate(events)]
+        batch.write(rows)
+        tiles = full_tiles(size, [row["leaf"] for row in rows], SqlTiles(tx))
+        for tile in tiles:
+            _INSERT_TILE.run(
+                tx,
+                {"log_id": LOG, "level": tile.level, "idx": tile.index, "root": tile.root, "hashes": tile.hashes},
+            )
+        _ADVANCE.run(tx, {"log": LOG, "size": size + len(rows), "at": recorded_at})
+        return tuple(range(size, size + len(rows)))
+
+    # Reading
+
+    def read(self, tx: Connection, after: int, limit: int) -> tuple[Entry, ...]:
+        """In order, at most `limit` entries with `seq > after`."""
+        return self._entries(tx, _select().where(col(LedgerEntry.seq) > after).limit(limit))
+
+    def read_ref(self, tx: Connection, ref: str) -> tuple[Entry, ...]:
+        """All entries of one request, in order."""
+        return self._entries(tx, _select().where(col(LedgerEntry.ref) == ref))
+
+    def read_some(self, tx: Connection, seqs: Sequence[int]) -> tuple[Entry, ...]:
+        """Those that exist of the entries with these `seq`, in the log's order."""
+        parts = [seqs[i : i + _AT_ONCE] for i in range(0, len(seqs), _AT_ONCE)]
+        found = [e for part in parts for e in self._entries(tx, _select().where(col(LedgerEntry.seq).in_(part)))]
+        return tuple(sorted(found, key=lambda entry: entry.seq))
+
+    def texts(self, tx: Connection, seqs: Sequence[int]) -> dict[str, OpenedText]:
+        """The private texts of these entries that can be opened, by their commitment in hex."""
+        found: dict[str, OpenedText] = {}
+        if self.payload_key is None:
+            return found
+        for i in range(0, len(seqs), _AT_ONCE):
+            query = select(
+                col(LedgerPayload.commitment), col(LedgerPayload.ciphertext), col(LedgerPayload.wrapped_key)
+            ).where(col(LedgerPayload.seq).in_(seqs[i : i + _AT_ONCE]))
+            for commitment, ciphertext, wrapped in tx.execute(query):
+                opened = self.payload_key.open(SealedText(bytes(commitment), bytes(ciphertext), wrapped))
+                if opened is not None:
+                    found[bytes(commitment).hex()] = opened
+        return found
+
+    def _entries(self, tx: Connection, query: Any) -> tuple[Entry, ...]:
+        read = [(row.seq, bytes(row.leaf), bytes(row.body)) for row in tx.execute(query).all()]
+        fields = [fields_of(body) for _, _, body in read]
+        private = [f["seq"] for f in fields if commitments(f)]
+        texts = {commitment: opened.text for commitment, opened in self.texts(tx, private).items()}
+        return tuple(
+            Entry(seq, f.get("n", 0), moment(f["recorded_at"]), event_of(f, texts), leaf, body)
+            for (seq, leaf, body), f in zip(read, fields, strict=True)
+        )
 
 
-class _Subjects:
-    """The per-request counters touched by one append. Safe under the frontier lock."""
-
-    def __init__(self, tx: Connection) -> None:
-        self._tx = tx
-        self._now: dict[str, tuple[int, int]] = {}
-
-    def next(self, ref: str, seq: int) -> dict[str, int]:
-        """`n`, and `prev` unless this is the first."""
-        if ref not in self._now:
-            found = _SUBJECT.run(self._tx, {"log_id": LOG, "ref": ref}).one_or_none()
-            self._now[ref] = (found[0], found[1]) if found else (0, -1)
-        n, prev = self._now[ref]
-        self._now[ref] = (n + 1, seq)
-        return {"n": n, "prev": prev} if n else {"n": 0}
-
-    def write(self) -> None:
-        for ref, (count, last_seq) in self._now.items():
-            _SAVE_SUBJECT.run(self._tx, {"log_id": LOG, "ref": ref, "count": count, "last_seq": last_seq})
-
-
-def read(tx: Connection, after: int, limit: int) -> tuple[Entry, ...]:
-    """In order, at most `limit` entries with `seq > after`."""
-    where = (col(LedgerEntry.log_id) == LOG, col(LedgerEntry.seq) > after)
-    return _entries(
-        tx,
-        select(col(LedgerEntry.seq), col(LedgerEntry.leaf), col(LedgerEntry.body))
-        .where(*where)
-        .order_by(col(LedgerEntry.seq))
-        .limit(limit),
-    )
-
-
-def read_ref(tx: Connection, ref: str) -> tuple[Entry, ...]:
-    """All entries of one request, in order."""
-    where = (col(LedgerEntry.log_id) == LOG, col(LedgerEntry.ref) == ref)
-    return _entries(
-        tx,
-        select(col(LedgerEntry.seq), col(LedgerEntry.leaf), col(LedgerEntry.body))
-        .where(*where)
-        .order_by(col(LedgerEntry.seq)),
-    )
+def _select() -> Any:
+    columns = (col(LedgerEntry.seq), col(LedgerEntry.leaf), col(LedgerEntry.body))
+    return select(*columns).where(col(LedgerEntry.log_id) == LOG).order_by(col(LedgerEntry.seq))
 
 
 def head(tx: Connection) -> int:
@@ -145,10 +173,53 @@ def head(tx: Connection) -> int:
     return size - 1
 
 
-def _entries(tx: Connection, query: Any) -> tuple[Entry, ...]:
-    return tuple(_entry(row.seq, row.leaf, row.body) for row in tx.execute(query).all())
+class _Batch:
+    """The rows of one append, and the per-request counters they touch. Safe under the frontier lock."""
 
+    def __init__(self, tx: Connection, ledger: Ledger, recorded_at: int) -> None:
+        self._tx = tx
+        self._ledger = ledger
+        self._recorded_at = recorded_at
+        self._subjects: dict[str, tuple[int, int]] = {}
+        self._payloads: list[dict[str, Any]] = []
 
-def _entry(seq: int, leaf: bytes, body: bytes) -> Entry:
-    fields, event = decode(bytes(body))
-    return Entry(seq, fields.get("n", 0), moment(fields["recorded_at"]), event, bytes(leaf))
+    def row(self, event: Event, seq: int) -> dict[str, Any]:
+        place: dict[str, Any] = {
+            "v": SCHEMA_VERSION, "log": self._ledger.origin, "seq": seq, "recorded_at": self._recorded_at,
+        }  # fmt: skip
+        if event.ref:
+            self._number(event.ref, seq, place)
+        body = encode(event, place, lambda field, text: self._seal(seq, field, text))
+        if len(body) > LONGEST_BODY:
+            raise TooLong(f"{event.TAG} makes an entry of {len(body)} bytes, and {LONGEST_BODY} is the most")
+        return {
+            "log_id": LOG, "seq": seq, "recorded_at": self._recorded_at, "type": event.TAG, "ref": event.ref,
+            "leaf": leaf_hash(body), "body": body,
+        }  # fmt: skip
+
+    def _number(self, ref: str, seq: int, place: dict[str, Any]) -> None:
+        if ref not in self._subjects:
+            found = _SUBJECT.run(self._tx, {"log_id": LOG, "ref": ref}).one_or_none()
+            self._subjects[ref] = (found[0], found[1]) if found else (0, -1)
+        n, previous = self._subjects[ref]
+        self._subjects[ref] = (n + 1, seq)
+        place["n"] = n
+        if n:
+            place["prev"] = previous
+
+    def _seal(self, seq: int, field: str, text: str) -> str:
+        if self._ledger.payload_key is None:
+            raise ValueError("private text cannot be written without the payload key")
+        sealed = self._ledger.payload_key.seal(text)
+        self._payloads.append({
+            "commitment": sealed.commitment, "seq": seq, "field": field, "ciphertext": sealed.ciphertext,
+            "wrapped_key": sealed.wrapped_key, "destroyed_at": None,
+        })  # fmt: skip
+        return sealed.commitment.hex()
+
+    def write(self, rows: Sequence[dict[str, Any]]) -> None:
+        _INSERT.run_many(self._tx, rows)
+        if self._payloads:
+            _INSERT_PAYLOAD.run_many(self._tx, self._payloads)
+        for ref, (count, last_seq) in self._subjects.items():
+            _SAVE_SUBJECT.run(self._tx, {"log_id": LOG, "ref": ref, "count": count, "last_seq": last_seq})

@@ -1,40 +1,52 @@
-"""The ledger's tables, the same on SQLite and PostgreSQL. Entries are only ever inserted; triggers refuse the rest.
+"""The ledger's tables, the same on SQLite and PostgreSQL.
 
-`log_id` is there for a second, foreign log (an emergency spool merged later). Tiles and checkpoints are filled
-by the Merkle tree; `right_edge` is its frontier, packed.
+Entries, tiles, checkpoints and policies are only ever inserted: triggers refuse the rest, and on PostgreSQL
+privileges do too. Both stop accidents; what stops the owner of the database is a checkpoint kept elsewhere.
+
+`log_id` is there for a second, foreign log (an emergency spool merged later).
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Text
 from sqlmodel import Field, SQLModel
+
+
+def _int(name: str, *, key: bool = False) -> Column[int]:
+    return Column(name, Integer, primary_key=key, nullable=False, autoincrement=False)
 
 
 def _big(name: str, *, key: bool = False, null: bool = False) -> Column[int]:
     return Column(name, BigInteger, primary_key=key, nullable=null, autoincrement=False)
 
 
+def _text(name: str, *, key: bool = False, index: bool = False) -> Column[str]:
+    return Column(name, Text, primary_key=key, nullable=False, index=index)
+
+
+def _bytes(name: str, *, key: bool = False, null: bool = False) -> Column[bytes]:
+    return Column(name, LargeBinary, primary_key=key, nullable=null)
+
+
 class LedgerEntry(SQLModel, table=True):
     """One audit entry. `body` is canonical and contains its own `seq`; `leaf` is its RFC 6962 leaf hash."""
 
     __tablename__ = "ledger_entry"
-    log_id: int = Field(sa_column=Column("log_id", Integer, primary_key=True, autoincrement=False))
+    log_id: int = Field(sa_column=_int("log_id", key=True))
     seq: int = Field(sa_column=_big("seq", key=True))
     recorded_at: int = Field(sa_column=_big("recorded_at"))
-    type: str = Field(sa_column=Column("type", Text, nullable=False))
-    ref: str = Field(sa_column=Column("ref", Text, nullable=False, index=True))
-    leaf: bytes = Field(sa_column=Column("leaf", LargeBinary, nullable=False))
-    body: bytes = Field(sa_column=Column("body", LargeBinary, nullable=False))
+    type: str = Field(sa_column=_text("type"))
+    ref: str = Field(sa_column=_text("ref", index=True))
+    leaf: bytes = Field(sa_column=_bytes("leaf"))
+    body: bytes = Field(sa_column=_bytes("body"))
 
 
 class LedgerFrontier(SQLModel, table=True):
     """Where the log ends: one row per log, locked last in every transaction that appends."""
 
     __tablename__ = "ledger_frontier"
-    log_id: int = Field(sa_column=Column("log_id", Integer, primary_key=True, autoincrement=False))
+    log_id: int = Field(sa_column=_int("log_id", key=True))
     size: int = Field(sa_column=_big("size"))
-    epoch: int = Field(sa_column=_big("epoch"))
-    right_edge: bytes = Field(sa_column=Column("right_edge", LargeBinary, nullable=False))
     last_recorded_at: int = Field(sa_column=_big("last_recorded_at"))
 
 
@@ -42,30 +54,68 @@ class LedgerSubject(SQLModel, table=True):
     """How many entries one request has, and its last: gives each entry its `n` and `prev` without a scan."""
 
     __tablename__ = "ledger_subject"
-    log_id: int = Field(sa_column=Column("log_id", Integer, primary_key=True, autoincrement=False))
-    ref: str = Field(sa_column=Column("ref", Text, primary_key=True))
+    log_id: int = Field(sa_column=_int("log_id", key=True))
+    ref: str = Field(sa_column=_text("ref", key=True))
     count: int = Field(sa_column=_big("count"))
     last_seq: int = Field(sa_column=_big("last_seq"))
 
 
 class LedgerTile(SQLModel, table=True):
-    """256 hashes of one level of the tree."""
+    """256 hashes of one level of the tree (C2SP tlog-tiles), and the hash of the subtree that they make.
+
+    Only full tiles are stored. `root` stands before `hashes`, so that reading it does not read them.
+    """
 
     __tablename__ = "ledger_tile"
-    log_id: int = Field(sa_column=Column("log_id", Integer, primary_key=True, autoincrement=False))
-    level: int = Field(sa_column=Column("level", Integer, primary_key=True, autoincrement=False))
+    log_id: int = Field(sa_column=_int("log_id", key=True))
+    level: int = Field(sa_column=_int("level", key=True))
     idx: int = Field(sa_column=_big("idx", key=True))
-    width: int = Field(sa_column=Column("width", Integer, nullable=False))
-    hashes: bytes = Field(sa_column=Column("hashes", LargeBinary, nullable=False))
+    root: bytes = Field(sa_column=_bytes("root"))
+    hashes: bytes = Field(sa_column=_bytes("hashes"))
 
 
 class LedgerCheckpoint(SQLModel, table=True):
     """A signed statement of the log's size and root (C2SP signed note)."""
 
     __tablename__ = "ledger_checkpoint"
-    log_id: int = Field(sa_column=Column("log_id", Integer, primary_key=True, autoincrement=False))
+    log_id: int = Field(sa_column=_int("log_id", key=True))
     size: int = Field(sa_column=_big("size", key=True))
-    root: bytes = Field(sa_column=Column("root", LargeBinary, nullable=False))
-    note: str = Field(sa_column=Column("note", Text, nullable=False))
-    kind: str = Field(sa_column=Column("kind", Text, nullable=False))
+    root: bytes = Field(sa_column=_bytes("root"))
+    note: str = Field(sa_column=_text("note"))
     created_at: int = Field(sa_column=_big("created_at"))
+
+
+class LedgerAnchor(SQLModel, table=True):
+    """A checkpoint that stands somewhere else too: `ref` says where, `proof` is what came back."""
+
+    __tablename__ = "ledger_anchor"
+    log_id: int = Field(sa_column=_int("log_id", key=True))
+    size: int = Field(sa_column=_big("size", key=True))
+    sink: str = Field(sa_column=_text("sink", key=True))
+    ref: str = Field(sa_column=_text("ref"))
+    proof: bytes = Field(sa_column=_bytes("proof"))
+    at: int = Field(sa_column=_big("at"))
+
+
+class LedgerPayload(SQLModel, table=True):
+    """A private text beside its entry (`audit.payloads`). Erasing it destroys `wrapped_key` and nothing else."""
+
+    __tablename__ = "ledger_payload"
+    commitment: bytes = Field(sa_column=_bytes("commitment", key=True))
+    seq: int = Field(sa_column=_big("seq"))
+    field: str = Field(sa_column=_text("field"))
+    ciphertext: bytes = Field(sa_column=_bytes("ciphertext"))
+    wrapped_key: bytes | None = Field(sa_column=_bytes("wrapped_key", null=True))
+    destroyed_at: int | None = Field(sa_column=_big("destroyed_at", null=True))
+
+
+class PolicyBundle(SQLModel, table=True):
+    """The text of every policy that ever decided, under its SHA-256."""
+
+    __tablename__ = "policy_bundle"
+    hash: str = Field(sa_column=_text("hash", key=True))
+    content: str = Field(sa_column=_text("content"))
+    loaded_at: int = Field(sa_column=_big("loaded_at"))
+
+
+Index("ledger_payload_seq", SQLModel.metadata.tables["ledger_payload"].c.seq)

@@ -30,6 +30,11 @@ _WATCHED = {
     "connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }  # fmt: skip
+_PRAGMAS = (
+    "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000",
+    "recursive_triggers=ON",  # else INSERT OR REPLACE would delete without the triggers' knowing
+    "secure_delete=ON",  # a destroyed key is overwritten, not merely unlinked
+)  # fmt: skip
 _SERVING = 0x70726F65  # the advisory lock's number
 _TRIES = 30
 _Result = TypeVar("_Result")
@@ -46,10 +51,13 @@ class BadDatabase(AccessError):
 class Database:
     """Runs functions of a connection, each in one transaction on a worker thread."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, alone: bool = True) -> None:
+        """`alone` takes SQLite's lock file; a verb that works beside a running server does without."""
         parsed = _read_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        self._lock = _lock_beside(Path(parsed.database)) if self.is_sqlite and parsed.database else None
+        self._lock = _lock_beside(Path(parsed.database)) if alone and self.is_sqlite and parsed.database else None
+        if not alone and self.is_sqlite and not Path(parsed.database or "").exists():
+            raise BadDatabase(f"There is no database at {parsed.database}.")
         arguments = (
             {} if self.is_sqlite else {name: value for name, value in _WATCHED.items() if name not in parsed.query}
         )
@@ -146,7 +154,7 @@ def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, see below
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

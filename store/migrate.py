@@ -6,11 +6,24 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
+from access.errors import AccessError
 from store.database import Database
 
-HEAD = "0001"
+HEAD = "0002"
 _SCRIPTS = Path(__file__).with_name("migrations")
 _ONE_AT_A_TIME = 0x70726F64  # advisory lock: two replicas may start at once
+
+
+class NotCurrent(AccessError):
+    """A database whose tables are not this version's."""
+
+
+def must_be_current(connection: Connection) -> None:
+    """Raises NotCurrent."""
+    if _version(connection) != HEAD:
+        raise NotCurrent(
+            "This database is not of this version: start `prodaccess serve` once, or `prodaccess migrate`."
+        )
 
 
 def migrate(database: Database) -> None:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, update
 from sqlmodel import col
 
 from access.errors import OverQuota, Stale
+from access.events import TextErased
 from access.model import Grant, LoginCode, Receipt, Request, RequestState
+from access.policy import Policy
 from access.ports import Change, Clock, Quota
 from audit.canonical import micros
-from audit.log import append
-from audit.statement import Statement, inserting, moving, upserting
+from audit.log import Ledger
+from audit.statement import Statement, inserting, moving, selecting, upserting
+from audit.tables import PolicyBundle
 from store import rows
+from store.erasure import erase
 from store.tables import (
     AccessGrant,
     AccessHandle,
@@ -41,6 +46,7 @@ _MOVE = {Request: moving(AccessRequest, "number", "version"), Grant: moving(Acce
 _VOTE = inserting(AccessVote)
 _HANDLE, _LEASE, _DEVICE, _NOTE = (upserting(m) for m in (AccessHandle, AccessLease, SignedInDevice, Note))
 _CODE = inserting(SignInCode)
+_POLICY, _KNOWN_POLICY = inserting(PolicyBundle), selecting(PolicyBundle, "hash")
 _USE_CODE = Statement(
     lambda _: (
         update(SignInCode)
@@ -50,15 +56,50 @@ _USE_CODE = Statement(
 )
 
 
-def create(tx: Connection, build: Callable[[int], Change], quota: Quota | None, clock: Clock) -> Receipt:
-    """Take the next request number in this transaction: rolled back with it, so the numbers have no gaps.
+@dataclass(frozen=True)
+class Desk:
+    """Where one transaction is written."""
 
-    Taking it also keeps every other `create` waiting, so that what the quota counts cannot change meanwhile.
-    """
-    number = _NUMBER.run(tx, {"name_1": "request", "value_1": 1}).scalar_one()
-    if quota is not None:
-        _hold_to(tx, quota)
-    return write(tx, build(number), clock)
+    tx: Connection
+    ledger: Ledger
+    clock: Clock
+
+    def create(self, build: Callable[[int], Change], quota: Quota | None) -> Receipt:
+        """Take the next request number in this transaction: rolled back with it, so the numbers have no gaps.
+
+        Taking it also keeps every other `create` waiting, so that what the quota counts cannot change meanwhile.
+        """
+        number = _NUMBER.run(self.tx, {"name_1": "request", "value_1": 1}).scalar_one()
+        if quota is not None:
+            _hold_to(self.tx, quota)
+        return self.write(build(number))
+
+    def write(self, change: Change) -> Receipt:
+        """Raises Stale, and then nothing of the change stands."""
+        for request in change.requests:
+            _save(self.tx, request, rows.request_row(request))
+        for grant in change.grants:
+            _save(self.tx, grant, rows.grant_row(grant))
+        for vote in change.votes:
+            _VOTE.run(self.tx, rows.vote_row(vote))
+        for handle in change.handles:
+            _HANDLE.run(self.tx, rows.handle_row(handle))
+        for lease in change.leases:
+            _LEASE.run(self.tx, rows.lease_row(lease))
+        for code in change.codes:
+            _save_code(self.tx, code)
+        for device in change.devices:
+            _DEVICE.run(self.tx, rows.device_row(device))
+        return self._witness(change)
+
+    def _witness(self, change: Change) -> Receipt:
+        now = self.clock.now()
+        for policy in change.policies:
+            _keep_policy(self.tx, policy, micros(now))
+        for event in change.events:
+            if isinstance(event, TextErased):
+                erase(self.tx, event, micros(now))
+        return Receipt(self.ledger.append(self.tx, change.events, now), change.events)
 
 
 def _hold_to(tx: Connection, quota: Quota) -> None:
@@ -71,26 +112,12 @@ def _hold_to(tx: Connection, quota: Quota) -> None:
         )
     )
     if recent >= quota.recent or pending >= quota.pending:
-        raise OverQuota(too_often=recent >= quota.recent)
+        raise OverQuota(too_often=recent >= quota.recent, waiting=pending, recent=recent)
 
 
-def write(tx: Connection, change: Change, clock: Clock) -> Receipt:
-    """Raises Stale, and then nothing of the change stands."""
-    for request in change.requests:
-        _save(tx, request, rows.request_row(request))
-    for grant in change.grants:
-        _save(tx, grant, rows.grant_row(grant))
-    for vote in change.votes:
-        _VOTE.run(tx, rows.vote_row(vote))
-    for handle in change.handles:
-        _HANDLE.run(tx, rows.handle_row(handle))
-    for lease in change.leases:
-        _LEASE.run(tx, rows.lease_row(lease))
-    for code in change.codes:
-        _save_code(tx, code)
-    for device in change.devices:
-        _DEVICE.run(tx, rows.device_row(device))
-    return Receipt(append(tx, change.events, clock.now()))
+def _keep_policy(tx: Connection, policy: Policy, now: int) -> None:
+    if _KNOWN_POLICY.run(tx, {"hash": policy.hash}).one_or_none() is None:
+        _POLICY.run(tx, {"hash": policy.hash, "content": policy.text, "loaded_at": now})
 
 
 def put_notes(tx: Connection, notes: Mapping[str, Mapping[str, Any]]) -> None:

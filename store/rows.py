@@ -120,14 +120,14 @@ def lease_row(lease: Lease) -> dict[str, Any]:
     return {
         "grant_number": lease.grant, "n": lease.n, "attempt": lease.attempt, "public_id": lease.public_id,
         "locator": lease.locator, "issued_at": micros(lease.issued_at), "not_after": micros(lease.not_after),
-        "gone_at": _micros(lease.gone_at),
+        "gone_at": _micros(lease.gone_at), "aborted_at": _micros(lease.aborted_at),
     }  # fmt: skip
 
 
 def _lease_of(row: _Row) -> Lease:
     return Lease(
         row.grant_number, row.n, row.attempt, row.public_id, row.locator, moment(row.issued_at), moment(row.not_after),
-        _moment(row.gone_at),
+        _moment(row.gone_at), _moment(row.aborted_at),
     )  # fmt: skip
 
 

@@ -1,9 +1,7 @@
-"""The store: `access.ports.Store` and `Notebook`, and the audit log's `Feed`, over one database."""
+"""The store: `access.ports.Store` and `Notebook` over one database, beside its audit log (`store.log`)."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -13,12 +11,14 @@ from sqlalchemy import Connection, func, or_, select
 from sqlmodel import SQLModel, col
 
 from access.model import Device, Grant, GrantState, LoginCode, Receipt, Request
-from access.ports import Change, Clock, Due, Quota
-from audit import log
+from access.ports import Change, Clock, Due, PrivateTexts, Quota
 from audit.canonical import micros, moment
+from audit.log import Ledger
 from audit.statement import selecting
+from audit.tables import LedgerEntry, LedgerPayload
 from store import moves, rows
 from store.database import Database
+from store.log import SqlLog
 from store.migrate import migrate
 from store.tables import (
     AccessGrant,
@@ -31,9 +31,6 @@ from store.tables import (
     SignInCode,
 )
 
-_LOOK = 1.0  # seconds between looks for entries that another process has written
-
-
 _REQUEST = {by: selecting(AccessRequest, by) for by in ("number", "id", "key")}
 _VOTES = selecting(AccessVote, "request_id", order="at")
 _GRANT = selecting(AccessGrant, "number")
@@ -44,7 +41,7 @@ _DEVICE = {by: selecting(SignedInDevice, by) for by in ("token_hash", "id", "per
 _NOTE = selecting(Note, "key")
 
 
-def open_store(url: str, clock: Clock) -> SqlStore:
+def open_store(url: str, clock: Clock, ledger: Ledger) -> SqlStore:
     """Open (and where needed create or migrate) the database behind a SQLAlchemy URL.
 
     `sqlite:///var/prodaccess.db` or `postgresql://user@host/name`. Raises DatabaseLocked, Unavailable.
@@ -56,17 +53,16 @@ def open_store(url: str, clock: Clock) -> SqlStore:
     except BaseException:
         database.close()
         raise
-    return SqlStore(database, clock)
+    return SqlStore(database, clock, SqlLog(database, ledger))
 
 
 class SqlStore:
     """Every method is one transaction."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, log: SqlLog) -> None:
         self._database = database
         self._clock = clock
-        self._written = asyncio.Event()
-        self._last_written = -1  # by this process
+        self.log = log
 
     def close(self) -> None:
         self._database.close()
@@ -74,17 +70,14 @@ class SqlStore:
     # Writing
 
     async def create(self, build: Callable[[int], Change], quota: Quota | None = None) -> Receipt:
-        return self._announce(await self._database.write(lambda tx: moves.create(tx, build, quota, self._clock)))
+        return await self._write(lambda desk: desk.create(build, quota))
 
     async def commit(self, change: Change) -> Receipt:
-        return self._announce(await self._database.write(lambda tx: moves.write(tx, change, self._clock)))
+        return await self._write(lambda desk: desk.write(change))
 
-    def _announce(self, receipt: Receipt) -> Receipt:
-        if receipt.seqs:
-            self._last_written = max(self._last_written, receipt.seqs[-1])
-            self._written.set()
-            self._written = asyncio.Event()
-        return receipt
+    async def _write(self, work: Callable[[moves.Desk], Receipt]) -> Receipt:
+        receipt = await self._database.write(lambda tx: work(moves.Desk(tx, self.log.ledger, self._clock)))
+        return self.log.announce(receipt)
 
     # Requests and grants
 
@@ -120,6 +113,12 @@ class SqlStore:
     async def next_due(self) -> datetime | None:
         return await self._database.read(_next_due)
 
+    async def loose_intents(self, before: datetime) -> tuple[tuple[int, int], ...]:
+        return await self._database.read(lambda tx: _loose_intents(tx, micros(before)))
+
+    async def private_texts(self, ref: str) -> tuple[PrivateTexts, ...]:
+        return await self._database.read(lambda tx: _private_texts(tx, ref))
+
     # Signing in
 
     async def login_code(self, code_hash: str) -> LoginCode | None:
@@ -147,30 +146,6 @@ class SqlStore:
 
     async def put_notes(self, notes: Mapping[str, Mapping[str, Any]]) -> None:
         await self._database.write(lambda tx: moves.put_notes(tx, notes))
-
-    # The audit log's Feed
-
-    async def entries(self, after: int, limit: int = 100) -> tuple[log.Entry, ...]:
-        return await self._database.read(lambda tx: log.read(tx, after, limit))
-
-    async def entries_of(self, ref: str) -> tuple[log.Entry, ...]:
-        return await self._database.read(lambda tx: log.read_ref(tx, ref))
-
-    async def head(self) -> int:
-        return await self._database.read(log.head)
-
-    async def wait(self, after: int, timeout: float) -> bool:
-        loop = asyncio.get_running_loop()
-        until = loop.time() + timeout
-        while True:
-            written = self._written  # taken before the look, so that a write in between is not missed
-            if self._last_written > after or await self.head() > after:
-                return True
-            left = until - loop.time()
-            if left <= 0:
-                return False
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(written.wait(), min(left, _LOOK))
 
 
 def _request(tx: Connection, by: str, value: int | str) -> Request | None:
@@ -223,6 +198,26 @@ def _due(tx: Connection, before: int, limit: int) -> Due:
         return tuple(tx.execute(query).scalars())
 
     return Due(numbers(AccessRequest), numbers(AccessGrant))
+
+
+def _loose_intents(tx: Connection, before: int) -> tuple[tuple[int, int], ...]:
+    query = select(col(AccessLease.grant), col(AccessLease.n)).where(
+        col(AccessLease.public_id) == "", col(AccessLease.aborted_at).is_(None),
+        col(AccessLease.issued_at) <= before,
+    )  # fmt: skip
+    return tuple((row[0], row[1]) for row in tx.execute(query.order_by(col(AccessLease.issued_at))))
+
+
+def _private_texts(tx: Connection, ref: str) -> tuple[PrivateTexts, ...]:
+    query = (
+        select(col(LedgerPayload.seq), col(LedgerPayload.field))
+        .join(LedgerEntry, col(LedgerEntry.seq) == col(LedgerPayload.seq))
+        .where(col(LedgerEntry.ref) == ref, col(LedgerPayload.wrapped_key).is_not(None))
+    )
+    found: dict[int, list[str]] = {}
+    for seq, field in tx.execute(query.order_by(col(LedgerPayload.seq), col(LedgerPayload.field))):
+        found.setdefault(seq, []).append(field)
+    return tuple(PrivateTexts(seq, tuple(fields)) for seq, fields in found.items())
 
 
 def _next_due(tx: Connection) -> datetime | None:

@@ -108,6 +108,7 @@ class AccessLease(SQLModel, table=True):
     issued_at: int = Field(sa_column=_big("issued_at"))
     not_after: int = Field(sa_column=_big("not_after"))
     gone_at: int | None = Field(sa_column=_big("gone_at", null=True))
+    aborted_at: int | None = Field(sa_column=_big("aborted_at", null=True))
 
 
 class SignInCode(SQLModel, table=True):
@@ -159,3 +160,6 @@ _index(SignedInDevice, "token_hash", unique=True)
 _index(SignedInDevice, "person_id")
 _when_due(AccessRequest)
 _when_due(AccessGrant)
+_leases = SQLModel.metadata.tables["access_lease"]
+_loose = (_leases.c.public_id == "") & _leases.c.aborted_at.is_(None)
+Index("access_lease_loose", _leases.c.issued_at, sqlite_where=_loose, postgresql_where=_loose)

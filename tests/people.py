@@ -7,14 +7,18 @@ from datetime import UTC, datetime, timedelta
 from access.errors import Refused, Unavailable
 from access.model import Ask, Person
 from access.policy import Policy
+from audit.log import ORIGIN, Ledger
+from audit.payloads import KEY, PayloadKey
 from prodaccess.policy_file import parse_policy
 
 TEAM = "T0ACME"
+LEDGER = Ledger(ORIGIN, PayloadKey(bytes(range(KEY))))
 POLICY = """
 version: 1
 people: {ada: [U0ADA, U0ADA2], grace: U0GRACE, linus: U0LINUS, margaret: U0MARGARET}
 groups: {engineers: [ada, grace, linus], orders-owners: [ada, grace]}
 admins: [margaret]
+auditors: [margaret]
 targets:
   orders-db:
     aliases: [orders]

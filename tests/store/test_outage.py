@@ -16,17 +16,17 @@ from access.model import GrantState
 from prodaccess.parts.postgres import Postgres
 from store import open_store
 from store.database import Database
-from tests.people import ManualClock
+from tests.people import LEDGER, ManualClock
 from tests.world import World
 
 clock = ManualClock()
 
 
 async def test_postgresql_restarted_under_a_running_store(fresh_database: str, postgres: Postgres) -> None:
-    store = open_store(fresh_database, clock)
+    store = open_store(fresh_database, clock, LEDGER)
     try:
-        assert await store.head() == -1
-        await asyncio.gather(*(store.head() for _ in range(8)))  # several connections in the pool
+        assert await store.log.head() == -1
+        await asyncio.gather(*(store.log.head() for _ in range(8)))  # several connections in the pool
         await store.put_notes({"a": {"n": 1}})
         postgres.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = "
@@ -84,7 +84,7 @@ async def test_a_full_disk_gives_nothing_and_forgets_nothing(world: World) -> No
     def limit(connection: Connection) -> None:  # whichever of the pool's connections it is
         connection.exec_driver_sql(f"PRAGMA max_page_count = {room['pages']}")
 
-    before = len(await world.store.entries(-1))
+    before = len(await world.store.log.entries(-1))
     with pytest.raises(Unavailable):
         await fill(world)
     with pytest.raises(AccessError):
@@ -94,7 +94,7 @@ async def test_a_full_disk_gives_nothing_and_forgets_nothing(world: World) -> No
     world.clock.pass_by(seconds=31)  # whatever was begun and could not be written is claimed for so long
     await world.sweep()
     assert (await world.grant(1)).state is GrantState.REVOKED
-    assert len(await world.store.entries(-1)) > before
+    assert len(await world.store.log.entries(-1)) > before
 
 
 async def fill(world: World) -> None:
@@ -108,7 +108,7 @@ async def fill(world: World) -> None:
 def test_others_on_the_machine_cannot_read_the_database(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:
-        store = open_store(f"sqlite:///{tmp_path}/made/prodaccess.db", clock)
+        store = open_store(f"sqlite:///{tmp_path}/made/prodaccess.db", clock, LEDGER)
     finally:
         os.umask(before)
     asyncio.run(store.put_notes({"a": {}}))
@@ -129,11 +129,11 @@ def test_others_on_the_machine_cannot_read_the_database(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_url_that_cannot_be_used_is_said_in_words_without_its_password(url: str) -> None:
     with pytest.raises(AccessError) as raised:
-        open_store(url, clock)
+        open_store(url, clock, LEDGER)
     assert "hunter2" not in str(raised.value)
     assert str(raised.value).endswith(".")
 
 
 def test_the_url_that_most_hosts_hand_out_is_understood() -> None:
     with pytest.raises(Unavailable):
-        open_store("postgres://bot:hunter2@127.0.0.1:1/db", clock)
+        open_store("postgres://bot:hunter2@127.0.0.1:1/db", clock, LEDGER)

@@ -30,7 +30,7 @@ _TABLES = {
     "access_lease": (
         "grant_number n",
         "grant_number big, n int, attempt int, public_id text, locator text, issued_at big, not_after big, "
-        "gone_at big?",
+        "gone_at big?, aborted_at big?",
     ),
     "login_code": ("code_hash", "code_hash text, person text, expires_at big, used_at big?"),
     "device": (
@@ -40,10 +40,16 @@ _TABLES = {
     ),
     "note": ("key", "key text, value text"),
     "ledger_entry": ("log_id seq", "log_id int, seq big, recorded_at big, type text, ref text, leaf bytes, body bytes"),
-    "ledger_frontier": ("log_id", "log_id int, size big, epoch big, right_edge bytes, last_recorded_at big"),
+    "ledger_frontier": ("log_id", "log_id int, size big, last_recorded_at big"),
     "ledger_subject": ("log_id ref", "log_id int, ref text, count big, last_seq big"),
-    "ledger_tile": ("log_id level idx", "log_id int, level int, idx big, width int, hashes bytes"),
-    "ledger_checkpoint": ("log_id size", "log_id int, size big, root bytes, note text, kind text, created_at big"),
+    "ledger_tile": ("log_id level idx", "log_id int, level int, idx big, root bytes, hashes bytes"),
+    "ledger_checkpoint": ("log_id size", "log_id int, size big, root bytes, note text, created_at big"),
+    "ledger_anchor": ("log_id size sink", "log_id int, size big, sink text, ref text, proof bytes, at big"),
+    "ledger_payload": (
+        "commitment",
+        "commitment bytes, seq big, field text, ciphertext bytes, wrapped_key bytes?, destroyed_at big?",
+    ),
+    "policy_bundle": ("hash", "hash text, content text, loaded_at big"),
 }
 
 _UNIQUE = (
@@ -53,18 +59,18 @@ _UNIQUE = (
     ("device", "token_hash"),
 )
 
-_SQLITE_INSERT_ONLY = """
-CREATE TRIGGER {table}_no_{verb} BEFORE {verb} ON {table}
-BEGIN SELECT RAISE(ABORT, 'the audit log is insert-only'); END
-"""
+_INSERT_ONLY = ("ledger_entry", "ledger_tile", "ledger_checkpoint", "ledger_anchor", "policy_bundle")
 
-_POSTGRESQL_INSERT_ONLY = """
+_SQLITE_REFUSAL = "BEGIN SELECT RAISE(ABORT, 'the audit log is insert-only'); END"
+_POSTGRESQL_REFUSAL = """
 CREATE FUNCTION ledger_insert_only() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN RAISE EXCEPTION 'the audit log is insert-only'; END $$;
-CREATE TRIGGER ledger_entry_rows BEFORE UPDATE OR DELETE ON ledger_entry
-  FOR EACH ROW EXECUTE FUNCTION ledger_insert_only();
-CREATE TRIGGER ledger_entry_all BEFORE TRUNCATE ON ledger_entry
-  FOR EACH STATEMENT EXECUTE FUNCTION ledger_insert_only();
+$$ BEGIN RAISE EXCEPTION 'the audit log is insert-only'; END $$
+"""
+# Of a payload only its key may go, for good.
+_ERASURE = """
+  (NEW.wrapped_key IS NULL AND NEW.destroyed_at IS NOT NULL AND OLD.wrapped_key IS NOT NULL
+   AND NEW.commitment = OLD.commitment AND NEW.seq = OLD.seq AND NEW.field = OLD.field
+   AND NEW.ciphertext = OLD.ciphertext)
 """
 
 
@@ -77,12 +83,17 @@ def upgrade() -> None:
         where = sa.text("due_at IS NOT NULL")
         op.create_index(f"{table}_due", table, ["due_at"], sqlite_where=where, postgresql_where=where)
     op.create_index("access_request_requester_id", "access_request", ["requester_id"])
+    loose = sa.text("public_id = '' AND aborted_at IS NULL")
+    op.create_index("access_lease_loose", "access_lease", ["issued_at"], sqlite_where=loose, postgresql_where=loose)
     op.create_index("device_person_id", "device", ["person_id"])
     op.create_index("ix_ledger_entry_ref", "ledger_entry", ["ref"])
+    op.create_index("ledger_payload_seq", "ledger_payload", ["seq"])
     op.execute("INSERT INTO counter (name, value) VALUES ('request', 0)")
-    frontier = "INSERT INTO ledger_frontier (log_id, size, epoch, right_edge, last_recorded_at) VALUES (1, 0, 0, {}, 0)"
-    op.execute(frontier.format("x''" if op.get_bind().dialect.name == "sqlite" else "''::bytea"))
-    _insert_only()
+    op.execute("INSERT INTO ledger_frontier (log_id, size, last_recorded_at) VALUES (1, 0, 0)")
+    if op.get_bind().dialect.name == "sqlite":
+        _guard_sqlite()
+    else:
+        _guard_postgresql()
 
 
 def _column(text: str, keys: list[str]) -> sa.Column[object]:
@@ -96,10 +107,24 @@ def _column(text: str, keys: list[str]) -> sa.Column[object]:
     )
 
 
-def _insert_only() -> None:
-    if op.get_bind().dialect.name == "sqlite":
+def _guard_sqlite() -> None:
+    for table in _INSERT_ONLY:
         for verb in ("UPDATE", "DELETE"):
-            op.execute(_SQLITE_INSERT_ONLY.format(table="ledger_entry", verb=verb))
-        return
-    for statement in _POSTGRESQL_INSERT_ONLY.strip().split(";\n"):
-        op.execute(statement)
+            op.execute(f"CREATE TRIGGER {table}_no_{verb} BEFORE {verb} ON {table} {_SQLITE_REFUSAL}")
+    op.execute(f"CREATE TRIGGER ledger_payload_no_delete BEFORE DELETE ON ledger_payload {_SQLITE_REFUSAL}")
+    op.execute(
+        f"CREATE TRIGGER ledger_payload_erasure BEFORE UPDATE ON ledger_payload WHEN NOT {_ERASURE} {_SQLITE_REFUSAL}"
+    )
+
+
+def _guard_postgresql() -> None:
+    op.execute(_POSTGRESQL_REFUSAL)
+    refuse = "EXECUTE FUNCTION ledger_insert_only()"
+    for table in (*_INSERT_ONLY, "ledger_payload"):
+        rows = "UPDATE OR DELETE" if table != "ledger_payload" else "DELETE"
+        op.execute(f"CREATE TRIGGER {table}_rows BEFORE {rows} ON {table} FOR EACH ROW {refuse}")
+        op.execute(f"CREATE TRIGGER {table}_all BEFORE TRUNCATE ON {table} FOR EACH STATEMENT {refuse}")
+    op.execute(
+        "CREATE TRIGGER ledger_payload_erasure BEFORE UPDATE ON ledger_payload "
+        f"FOR EACH ROW WHEN (NOT {_ERASURE}) {refuse}"
+    )

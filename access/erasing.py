@@ -1,0 +1,52 @@
+"""Erasing people's words on purpose: the texts go, the log still verifies, and it says who erased what and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from access.errors import BadInput, NotFound, Refused, TooLate
+from access.events import TextErased
+from access.lifecycle import GRANT_TERMINAL
+from access.model import Person, RequestState, parse_ref
+from access.model import ref as as_ref
+from access.ports import Change, Clock, People, PolicySource, PrivateTexts, Store
+
+LONGEST_WHY = 500
+
+
+@dataclass(frozen=True)
+class Erasing:
+    """Admins erase; what is still decided or used is not erased under somebody's hands."""
+
+    store: Store
+    people: People
+    policies: PolicySource
+    clock: Clock
+
+    async def erase(self, ref: str, why: str, by: Person) -> tuple[PrivateTexts, ...]:
+        """Every private text of one request: its reason, the reason of a denial, what was typed.
+
+        Returns what was erased. Raises BadInput, Refused, NotFound, TooLate (while it is open).
+        """
+        person = await self.people.check(by)
+        if not self.policies.current().is_admin(person):
+            raise Refused("Admins erase. The policy names them under `admins`.")
+        if not why.strip() or len(why) > LONGEST_WHY:
+            raise BadInput(f"Say why, in 1 to {LONGEST_WHY} characters: it stays in the log.", field="why")
+        number = parse_ref(ref)
+        await self._must_be_over(number)
+        held = await self.store.private_texts(as_ref(number))
+        now = self.clock.now()
+        events = tuple(
+            TextErased(at=now, ref=as_ref(number), by=person, seq=text.seq, fields=text.fields, why=why.strip())
+            for text in held
+        )
+        await self.store.commit(Change(events=events))
+        return held
+
+    async def _must_be_over(self, number: int) -> None:
+        request, grant = await self.store.request(number), await self.store.grant(number)
+        if request is None:
+            raise NotFound(f"There is no {as_ref(number)}.")
+        if request.state is RequestState.PENDING or (grant is not None and grant.state not in GRANT_TERMINAL):
+            raise TooLate(f"{as_ref(number)} is still open. Erase it when it has ended.")

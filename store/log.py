@@ -1,0 +1,212 @@
+"""The audit log over one database: `audit.log.Feed`, and what whoever signs, searches or verifies it reads."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, select
+from sqlmodel import col
+
+from access.events import LogQuiet
+from access.model import Receipt
+from access.ports import Clock
+from audit import log
+from audit.canonical import micros, moment
+from audit.checkpoint import Anchored, Checkpoint
+from audit.log import LOG, Entry, Ledger
+from audit.merkle import Range
+from audit.search.find import Found, Touched, find, who_touched
+from audit.search.projector import Progress, project
+from audit.search.query import Query
+from audit.statement import Statement, inserting
+from audit.tables import LedgerAnchor, LedgerCheckpoint, LedgerEntry, PolicyBundle
+from audit.tree import SqlTiles, Tree
+from store.database import Database
+from store.migrate import must_be_current
+
+_LOOK = 1.0  # seconds between looks for entries that another process has written
+
+_CHECKPOINT = (
+    col(LedgerCheckpoint.size), col(LedgerCheckpoint.root), col(LedgerCheckpoint.note),
+    col(LedgerCheckpoint.created_at),
+)  # fmt: skip
+_OF_OURS = col(LedgerCheckpoint.log_id) == bindparam("log")
+_LAST = Statement(lambda _: select(*_CHECKPOINT).where(_OF_OURS).order_by(col(LedgerCheckpoint.size).desc()).limit(1))
+_COVERING = Statement(
+    lambda _: (
+        select(*_CHECKPOINT)
+        .where(_OF_OURS, col(LedgerCheckpoint.size) > bindparam("seq"))
+        .order_by(col(LedgerCheckpoint.size))
+        .limit(1)
+    )
+)
+_BODIES = Statement(
+    lambda _: (
+        select(col(LedgerEntry.body))
+        .where(
+            col(LedgerEntry.log_id) == bindparam("log"),
+            col(LedgerEntry.seq) >= bindparam("start"),
+            col(LedgerEntry.seq) < bindparam("stop"),
+        )
+        .order_by(col(LedgerEntry.seq))
+    )
+)
+_SAVE, _ANCHOR = inserting(LedgerCheckpoint), inserting(LedgerAnchor)
+
+
+def open_log(url: str, ledger: Ledger) -> SqlLog:
+    """Beside a running server: for verbs, which read, and append what they have to say.
+
+    Raises BadDatabase, Unavailable, NotCurrent.
+    """
+    database = Database(url, alone=False)
+    try:
+        database.transact(must_be_current, write=False)
+    except BaseException:
+        database.close()
+        raise
+    return SqlLog(database, ledger)
+
+
+@dataclass
+class SqlLog:
+    """Every method is one transaction."""
+
+    database: Database
+    ledger: Ledger
+
+    def __post_init__(self) -> None:
+        self._written = asyncio.Event()
+        self._last_written = -1  # by this process
+
+    def close(self) -> None:
+        self.database.close()
+
+    def announce(self, receipt: Receipt) -> Receipt:
+        """Wake whoever waits for entries."""
+        if receipt.seqs:
+            self._last_written = max(self._last_written, receipt.seqs[-1])
+            self._written.set()
+            self._written = asyncio.Event()
+        return receipt
+
+    # Feed
+
+    async def entries(self, after: int, limit: int = 100) -> tuple[Entry, ...]:
+        return await self.database.read(lambda tx: self.ledger.read(tx, after, limit))
+
+    async def entries_of(self, ref: str) -> tuple[Entry, ...]:
+        return await self.database.read(lambda tx: self.ledger.read_ref(tx, ref))
+
+    async def head(self) -> int:
+        return await self.database.read(log.head)
+
+    async def wait(self, after: int, timeout: float) -> bool:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout
+        while True:
+            written = self._written  # taken before the look, so that a write in between is not missed
+            if self._last_written > after or await self.head() > after:
+                return True
+            left = until - loop.time()
+            if left <= 0:
+                return False
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(written.wait(), min(left, _LOOK))
+
+    # Signing
+
+    async def last_checkpoint(self) -> Checkpoint | None:
+        return await self.database.read(lambda tx: _checkpoint(tx, _LAST, {"log": LOG}))
+
+    async def checkpoint_covering(self, seq: int) -> Checkpoint | None:
+        """The smallest that holds this entry."""
+        return await self.database.read(lambda tx: _checkpoint(tx, _COVERING, {"log": LOG, "seq": seq}))
+
+    async def checkpoints(self, after: int = 0) -> tuple[Checkpoint, ...]:
+        """In order, those of more than `after` entries."""
+        query = select(*_CHECKPOINT).where(col(LedgerCheckpoint.log_id) == LOG, col(LedgerCheckpoint.size) > after)
+        ordered = query.order_by(col(LedgerCheckpoint.size))
+        return await self.database.read(lambda tx: tuple(_of(row) for row in tx.execute(ordered)))
+
+    async def bodies(self, start: int, end: int | None, limit: int) -> tuple[bytes, ...]:
+        """Of at most `limit` entries from `start` on, before `end`, in order."""
+        stop = start + limit if end is None else min(end, start + limit)
+        span = {"log": LOG, "start": start, "stop": stop}
+        return await self.database.read(lambda tx: tuple(bytes(row[0]) for row in _BODIES.run(tx, span)))
+
+    async def leaf(self, seq: int) -> bytes:
+        """The stored leaf hash of an entry."""
+        return (await self.database.read(lambda tx: SqlTiles(tx).leaves(seq, seq + 1)))[0]
+
+    async def checkpoint_range(self, size: int) -> Range:
+        """The compact range of the tree when it had `size` entries, out of the stored tiles."""
+        return await self.database.read(lambda tx: Tree(SqlTiles(tx)).range_at(size))
+
+    async def inclusion(self, seq: int, size: int) -> tuple[bytes, ...]:
+        return await self.database.read(lambda tx: Tree(SqlTiles(tx)).inclusion(seq, size))
+
+    async def consistency(self, old: int, new: int) -> tuple[bytes, ...]:
+        return await self.database.read(lambda tx: Tree(SqlTiles(tx)).consistency(old, new))
+
+    async def save_checkpoint(self, checkpoint: Checkpoint) -> None:
+        row = {
+            "log_id": LOG, "size": checkpoint.size, "root": checkpoint.root, "note": checkpoint.note,
+            "created_at": micros(checkpoint.at),
+        }  # fmt: skip
+        await self.database.write(lambda tx: _SAVE.run(tx, row))
+
+    async def save_anchored(self, anchored: Anchored) -> None:
+        row = {
+            "log_id": LOG, "size": anchored.size, "sink": anchored.sink, "ref": anchored.ref,
+            "proof": anchored.proof, "at": micros(anchored.at),
+        }  # fmt: skip
+        await self.database.write(lambda tx: _ANCHOR.run(tx, row))
+
+    # Searching
+
+    async def project(self, limit: int) -> Progress:
+        return await self.database.write(lambda tx: project(tx, self.ledger, limit))
+
+    async def find(self, query: Query, limit: int) -> Found:
+        return await self.database.read(lambda tx: find(tx, self.ledger, query, limit))
+
+    async def who_touched(self, query: Query, limit: int) -> Touched:
+        return await self.database.read(lambda tx: who_touched(tx, self.ledger, query, limit))
+
+    # What the log says about itself
+
+    async def quiet(self, clock: Clock) -> None:
+        """The heartbeat."""
+        now = clock.now()
+        seqs = await self.database.write(lambda tx: self.ledger.append(tx, (LogQuiet(at=now),), now))
+        self.announce(Receipt(seqs))
+
+    async def policies(self) -> dict[str, str]:
+        """The text of every policy that ever decided, by its hash."""
+        query = select(col(PolicyBundle.hash), col(PolicyBundle.content))
+        return await self.database.read(lambda tx: {row[0]: row[1] for row in tx.execute(query)})
+
+    async def anchored(self) -> Sequence[Anchored]:
+        """Everything that stands elsewhere, oldest first."""
+        return await self.database.read(_anchored)
+
+
+def _anchored(tx: Connection) -> tuple[Anchored, ...]:
+    table = LedgerAnchor
+    columns = (col(table.size), col(table.sink), col(table.ref), col(table.proof), col(table.at))
+    rows = tx.execute(select(*columns).order_by(col(table.size)))
+    return tuple(Anchored(r.size, r.sink, r.ref, bytes(r.proof), moment(r.at)) for r in rows)
+
+
+def _checkpoint(tx: Connection, statement: Statement, parameters: dict[str, int]) -> Checkpoint | None:
+    row = statement.run(tx, parameters).one_or_none()
+    return None if row is None else _of(row)
+
+
+def _of(row: tuple[int, bytes, str, int]) -> Checkpoint:
+    size, root, note, created_at = row
+    return Checkpoint(size, bytes(root), note, moment(created_at))
