@@ -1,0 +1,177 @@
+"""The words of the catalogue that the code does not hold: when, for which control, and what each field means.
+
+Control numbers: PCI DSS 4.0.1, SOC 2 (2017 criteria), ISO 27001:2022 Annex A, NIST SP 800-53 revision 5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """`when`: finishes the sentence “Written …”. `of_request`: the entry carries the `ref` of a request."""
+
+    when: str
+    controls: str
+    of_request: bool = True
+
+
+_ASKED = "SOC 2 CC6.2; PCI 8.6.1, 10.2.2; ISO A.5.18; NIST AC-2"
+_DECIDED = "SOC 2 CC6.2, CC6.3; PCI 7.2.3, 8.6.1; ISO A.5.18, A.8.2; NIST AC-2(4), AC-5, AU-10"
+_DENIED = "PCI 10.2.1.4; SOC 2 CC6.1; NIST AC-6(9), AU-2"
+_GRANTED = "PCI 8.6.1, 10.2.1.5; SOC 2 CC6.3; ISO A.8.2; NIST AC-2(4), AC-6(2)"
+_CREDENTIAL = "PCI 10.2.1.5, 8.2.2; SOC 2 CC6.1, CC6.2; ISO A.5.17; NIST AC-2(4), IA-4"
+_ENDED = "PCI 8.6.1, 10.2.1.5; SOC 2 CC6.3; ISO A.5.18, A.8.2; NIST AC-2(3), AC-2(4)"
+_SIGN_IN = "PCI 8.2.1, 10.2.1.5; SOC 2 CC6.1; NIST IA-2, AU-2"
+_DONE = "PCI 10.2.1.1, 10.2.1.2, 8.6.1; SOC 2 CC7.2; ISO A.8.15, A.8.18; HIPAA 164.312(b); NIST AC-6(9), AU-3, AU-12"
+_LOG_RUNS = "PCI 10.2.1.6; ISO A.8.15; NIST AU-5, AU-12"
+_LOG_READ = "PCI 10.2.1.3, 10.3.1; ISO A.8.15; NIST AU-6, AU-9(4)"
+_LOG_COPY = "PCI 10.3.3, 10.7.2, 10.7.3; ISO A.8.15; NIST AU-5, AU-9(2)"
+_ONCE = "in the transaction that"
+
+WORDS: dict[str, Words] = {
+    "request.asked": Words(f"{_ONCE} stores the request", _ASKED),
+    "ask.refused": Words("when policy says no to an ask", _DENIED, of_request=False),
+    "approval.given": Words(f"{_ONCE} stores the vote", _DECIDED),
+    "request.approved": Words(f"{_ONCE} stores the last vote needed and the grant", _DECIDED),
+    "request.denied": Words(f"{_ONCE} ends the request", _DECIDED),
+    "request.cancelled": Words(f"{_ONCE} ends the request", _ASKED),
+    "request.expired": Words(f"{_ONCE} ends the request, when its time to be decided is over", _ASKED),
+    "act.refused": Words("when somebody's approval, denial, ending or collecting is refused", _DENIED),
+    "grant.active": Words(f"{_ONCE} makes the grant active, after the provider has prepared it", _GRANTED),
+    "grant.failed": Words(f"{_ONCE} ends the grant, on a definite no of the provider", _GRANTED),
+    "grant.quarantined": Words(f"{_ONCE} sets the grant aside", _GRANTED),
+    "handle.prepared": Words(f"{_ONCE} stores the provider's further handle", _GRANTED),
+    "credential.intended": Words("and durable before the provider is asked for a credential", _CREDENTIAL),
+    "credential.issued": Words("and signed before the credential leaves the server", _CREDENTIAL),
+    "credential.aborted": Words("when a credential that was intended is not handed over", _CREDENTIAL),
+    "grant.ending": Words("and durable before anything is revoked at the provider", _ENDED),
+    "revocation.failed": Words("at the first failure of a revocation, and when it calls for people", f"{_ENDED}, AU-5"),
+    "grant.ended": Words(f"{_ONCE} ends the grant, after the provider was asked whether anything is left", _ENDED),
+    "login.code_shown": Words(f"{_ONCE} stores the code's hash", _SIGN_IN, of_request=False),
+    "login.signed_in": Words(f"{_ONCE} stores the terminal's key", _SIGN_IN, of_request=False),
+    "login.signed_out": Words(f"{_ONCE} ends the terminal's sign-in", _SIGN_IN, of_request=False),
+    "policy.loaded": Words(
+        "when a server starts with a policy or loads another",
+        "SOC 2 CC6.1, CC8.1; ISO A.5.15; NIST AC-3, CM-3",
+        of_request=False,
+    ),
+    "server.started": Words("when a server begins to serve", _LOG_RUNS, of_request=False),
+    "server.stopped": Words("when a server stops in order; a killed one writes nothing", _LOG_RUNS, of_request=False),
+    "session.opened": Words("when a recorded connection is let in", _DONE),
+    "session.closed": Words("when a recorded connection ends", _DONE),
+    "db.query": Words("from the session's recording, in the order of the statements", _DONE),
+    "host.command": Words("from the session's recording, in the order of the commands", _DONE),
+    "host.file": Words("from the session's recording, in the order of the acts", _DONE),
+    "log.quiet": Words("after five minutes without another entry", f"{_LOG_RUNS}, AU-8", of_request=False),
+    "log.key": Words(
+        "when a server starts with a key that the log has not named last", "NIST AU-9(3), AU-10", of_request=False
+    ),
+    "copy.failed": Words("once per outage", _LOG_COPY, of_request=False),
+    "copy.recovered": Words("once the outage is over and nothing waits", _LOG_COPY, of_request=False),
+    "audit.searched": Words("before the answer is shown", _LOG_READ, of_request=False),
+    "audit.exported": Words("before the file is handed over", _LOG_READ, of_request=False),
+    "audit.erased": Words(
+        f"{_ONCE} destroys the text", "PCI 10.3.2; ISO A.5.34, A.8.10; NIST AU-9, SI-12", of_request=False
+    ),
+}
+
+ENVELOPE = (
+    ("`v`", "whole number", "version of the catalogue that the entry was written under"),
+    ("`log`", "text", "origin: the log's name, which its checkpoints bear too"),
+    ("`seq`", "whole number", "place in the log: from 0, without gaps"),
+    ("`recorded_at`", "time, µs since 1970-01-01 UTC", "when it was written; never decreases along the log"),
+    ("`occurred_at`", "time, µs since 1970-01-01 UTC", "when it happened, by the clock of whoever saw it"),
+    ("`type`", "text", "the tag below"),
+    ("`by`", "person: `id`, `name`, `slack_id`", "who did it; absent when it was prodaccess itself"),
+    ("`ref`", "text or absent", "the request it belongs to: `PA-7`"),
+    ("`n`", "whole number or absent", "place among the entries of its request: from 0, without gaps"),
+    ("`prev`", "whole number or absent", "`seq` of the entry before it of the same request; absent when `n` is 0"),
+    ("`data`", "the fields below", "a field that is not known is left out"),
+)
+
+#: Question, the fields that answer it, and what answers it through the request. Own fields go first.
+QUESTIONS: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("who", ("by", "operator"), ""),
+    ("on whose behalf", (), "`by` of `request.asked`"),
+    ("what", ("type", "act", "text", "shape", "touches", "public_id", "role", "query", "form", "fields", "device"), ""),
+    ("when", ("at",), ""),
+    ("where", ("target", "host", "address", "to", "through"), "`target` of `request.asked`"),
+    ("why", ("reason", "why", "cause"), "`reason` of `request.asked`"),
+    ("approved by", ("approvers",), "`approvers` of `request.approved`"),
+    ("under which policy", ("policy_hash",), "`policy_hash` of `request.asked`"),
+    ("for which ticket", ("ticket",), "`ticket` of `request.asked`"),
+)
+
+FIELDS: dict[str, str] = {
+    "act": "what they tried, such as `approve` or `deny`",
+    "actions": "how many acts the recording holds",
+    "address": "network address that the person's terminal connected from",
+    "approvals_needed": "how many people must say yes",
+    "approvers": "ids of the persons who said yes",
+    "attempt": "which handle of the provider, from 1",
+    "cause": "what ended it: `deadline`, `requester`, `approver`, `admin`, `lost_right`, `unfinished`",
+    "count": "how many have said yes, this one included",
+    "counted": "ids of the persons whose approval counts now, this one among them",
+    "coverage": "`full`: touches name all of it; `partial`: some of it; `opaque`: it may have touched anything there",
+    "credentials": "how many were handed out",
+    "deciders": "Slack ids of those who may decide",
+    "device": "id of the terminal's sign-in",
+    "digest": "hash of what was asked for: a vote counts only for exactly that",
+    "down_since": "when the outage began",
+    "duration": "how long access was asked for",
+    "effective_by": "when the target will have followed, where it does so later than the provider",
+    "ending_since": "when the ending began",
+    "escalated": "whether people were called",
+    "exit_code": "the command's exit code",
+    "expires_at": "when it ends by itself",
+    "field": "the input that the refusal is about",
+    "fields": "names of the fields whose text was destroyed",
+    "first": "`seq` of the first entry that left",
+    "form": "`bundle`, `jsonl`, `csv`, `ocsf` or `parquet`",
+    "found": "how many entries the answer showed",
+    "gateway": "`postgres` or `ssh`",
+    "host": "name of a machine: the person's for credentials and sign-ins, the target's for what was done there",
+    "key": "public key: of the terminal (Ed25519, base64url), or of the checkpoints (C2SP verifier key)",
+    "lapses_at": "when the request ends undecided",
+    "last": "`seq` of the last entry that left",
+    "lately": "asks of this person within the hour before, refused ones too",
+    "limit": "`pending` or `per_hour` where the limit per person said no",
+    "n": "which credential of the grant, from 1",
+    "needed": "how many must say yes",
+    "not_after": "when the credential ends by itself",
+    "opened_at": "when access began",
+    "operator": "who ran it on the server, as that machine knows them",
+    "outcome": "`ok`, or the database's error code",
+    "policy_hash": "SHA-256 of the policy's text; the text is kept under it",
+    "program": "the program that was run",
+    "promise": "the provider's guarantee about ending access, in words",
+    "proof": "what was checked at the provider and what it answered, a sentence each",
+    "provider": "which issuer: `vault`, `aws` or `memory`",
+    "public_id": "the credential's public name, such as an access key id or a database user; never the secret",
+    "query": "what was searched for",
+    "reason": "why, in the person's own words",
+    "recording": "SHA-256 of the whole recording, in hex",
+    "request_id": "the request's opaque id, which buttons carry",
+    "role": "what they may do there, as the policy names it",
+    "rows": "how many rows the database returned or changed",
+    "rule": "the policy's rule that spoke",
+    "rules": "how many rules the policy has",
+    "seq": "`seq` of the entry whose text was destroyed",
+    "session": "id of the recorded session",
+    "sha256": "of the file, in hex",
+    "shape": "the statement without its literals",
+    "size": "bytes",
+    "target": "what was accessed, as the policy names it",
+    "text": "the statement or command as it was sent",
+    "through": "`slack`, `terminal` or `console`",
+    "ticket": "the ticket that was named",
+    "to": "name of the anchor or collector",
+    "touches": "operation and object: `read table:public.orders`, `write path:/etc/hosts`",
+    "tried": "whether every credential handed out was tried at the target and refused",
+    "tries": "how many tries there were",
+    "version": "of prodaccess",
+    "waiting": "requests of this person that waited",
+    "why": "the reason, in prodaccess's words or the server operator's",
+}

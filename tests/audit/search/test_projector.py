@@ -1,0 +1,290 @@
+"""The projections follow the log: idempotent, resumable, derivable again, and without a word of what was erased."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar
+
+import pytest
+from sqlalchemy import Connection
+
+from access.errors import Unavailable
+from access.events import CATALOGUE, Event
+from audit.search.projector import VERSION, Progress, Projector, forget, project
+from tests.audit.search.book import NOW, Book, active, asked, command, ended, file, opened, query
+from tests.audit.search.test_find import STORY
+from tests.people import ADA, LEDGER, LINUS
+
+TABLES = ("search_entry", "search_touch", "search_grant", "search_session", "search_zone")
+
+
+def contents(book: Book) -> dict[str, list[tuple[object, ...]]]:
+    return (
+        {name: sorted(map(tuple, book.sql(f"SELECT * FROM {name}"))) for name in TABLES}
+        if book.is_sqlite
+        else {
+            name: sorted(map(repr, book.run(lambda tx, n=name: tx.exec_driver_sql(f"SELECT * FROM {n}").all())))
+            for name in TABLES
+        }
+    )
+
+
+def test_the_size_of_a_batch_makes_no_difference(book: Book) -> None:
+    book.say(*STORY)
+    book.index(limit=1)
+    one_by_one = contents(book)
+    assert book.recheck() is None
+    book.rebuild()
+    assert contents(book) == one_by_one
+    assert book.recheck() is None
+
+
+def test_a_batch_that_fails_leaves_nothing_and_is_done_again(book: Book) -> None:
+    book.say(*STORY)
+    book.index(limit=5)
+    before = contents(book)
+    book.say(query("after the crash"))
+
+    class Crash(Exception):
+        pass
+
+    def crash(tx: Connection) -> None:
+        project(tx, LEDGER)
+        raise Crash
+
+    with pytest.raises(Crash):
+        book.run(crash)
+    assert contents(book) == before
+    assert book.index() == len(STORY)
+    assert book.run(lambda tx: project(tx, LEDGER)) == Progress(len(STORY), more=False)
+    assert book.recheck() is None
+
+
+def test_what_another_version_derived_is_derived_again(book: Book) -> None:
+    book.say(*STORY)
+    book.index()
+    book.sql("UPDATE search_progress SET version = :old", old=VERSION - 1)
+    assert book.seqs("shadow") == [7]  # from the log itself, as nothing counts as indexed
+    assert book.find("shadow").looked.indexed_to == -1
+    book.index()
+    assert book.find("shadow").looked.indexed_to == len(STORY) - 1
+    assert book.recheck() is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newer(Event):
+    """A kind that this version does not know; taken out of the catalogue after it was written."""
+
+    TAG: ClassVar[str] = "newer.kind"
+    target: str
+    what: str
+    many: tuple[str, ...]
+
+
+def test_an_entry_of_an_unknown_kind_is_indexed_by_what_it_says(book: Book) -> None:
+    CATALOGUE[Newer.TAG] = Newer
+    try:
+        book.say(
+            asked("PA-1"), Newer(at=NOW, by=ADA, ref="PA-1", target="moon", what="Lunar landing", many=("one", "two"))
+        )
+    finally:
+        del CATALOGUE[Newer.TAG]
+    book.say(query("select 1"))
+    for _ in ("behind the index", "indexed"):
+        assert book.seqs("lunar actor:ada target:moon ticket:OPS-412 two") == [1]
+        assert book.seqs("select") == [2]
+        book.index()
+    assert book.recheck() is None
+
+
+def test_texts_that_databases_dislike(book: Book) -> None:
+    nasty = "nul \0 quote ' \" back\\slash \u2028 🧾 ﷽ ı İ ß %s :name {0} \ud7ff"
+    book.say(
+        asked(reason=nasty, ticket="O'R\0-1", target="t\\n'"),
+        query(nasty, "read table:we\0ird.'t'"),
+        query("x" * 60_000),
+    )
+    book.say(query(" ".join(f"/a{n}/b.c" for n in range(5_000))))
+    book.index()
+    assert book.recheck() is None
+    assert book.seqs("back slash") == book.seqs('"nul quote"') == [1, 0]
+    assert book.seqs('"/a4999/b.c"') == [3]
+    assert "\0" not in book.find("slash").hits[0].text
+
+
+def test_following_the_log(book: Book) -> None:
+    class Feed:
+        """Says at once that there is more, until told to stop."""
+
+        def __init__(self) -> None:
+            self.waits: list[int] = []
+
+        async def wait(self, after: int, timeout: float) -> bool:
+            self.waits.append(after)
+            if len(self.waits) == 3:
+                raise asyncio.CancelledError
+            book.say(query(f"later {after}"))
+            return True
+
+    class Projections:
+        failures = 1
+
+        async def project(self, limit: int) -> Progress:
+            if self.failures:
+                self.failures -= 1
+                raise Unavailable("Not now.")
+            return book.run(lambda tx: project(tx, LEDGER, limit))
+
+    book.say(*(query(f"n {n}") for n in range(1_001)))
+    feed = Feed()
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(Projector(Projections(), feed).run())  # type: ignore[arg-type]
+    assert feed.waits == [1000, 1001, 1002]
+    assert book.find("later").looked.indexed_to == 1002
+
+
+# Erasing
+
+
+def test_erasing_takes_the_words_out_and_leaves_the_rest(book: Book) -> None:
+    book.say(asked(reason="my brother's zanzibar"), query("select zanzibar", "read table:a.b"), query("zanzibar again"))
+    book.index()
+    assert book.seqs("zanzibar") == [2, 1, 0]
+    book.erase(0)
+    book.erase(1)
+    for _ in ("forgotten", "derived again"):
+        assert book.seqs("zanzibar") == [2]
+        assert book.seqs("ticket:OPS-412") == [2, 1, 0]
+        assert book.seqs("table:a.b") == [1]
+        assert [hit.text for hit in book.find("ref:PA-1").hits] == ["zanzibar again", "(erased)", "(erased)"]
+        assert book.recheck() is None
+        book.rebuild()
+
+
+def test_erasing_what_is_not_indexed_yet(book: Book) -> None:
+    book.say(query("early zanzibar"))
+    book.index()
+    book.say(query("late zanzibar"))
+    book.erase(1)
+    assert book.seqs("zanzibar") == [0]
+    book.index()
+    assert book.seqs("zanzibar") == [0]
+
+
+def test_no_trace_of_an_erased_word_is_left_on_disk(book: Book) -> None:
+    if not book.is_sqlite:
+        pytest.skip("PostgreSQL's vacuum takes it")
+    book.say(*(query(f"filler {n}") for n in range(700)), query("the zanzibarian secret"), *STORY)
+    book.index(limit=50)
+    path = book.database.engine.url.database
+    assert path is not None
+
+    def on_disk() -> bool:
+        book.database.engine.dispose()
+        with sqlite3.connect(path) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with open(path, "rb") as file:  # noqa: PTH123
+            return b"zanzibarian" in file.read()
+
+    assert on_disk()
+    book.erase(700)
+    book.index()
+    assert not on_disk()
+    assert book.seqs("filler", limit=1000) == list(range(699, -1, -1))
+    assert book.recheck() is None
+
+
+def test_a_batch_in_flight_and_an_erasure_wait_for_each_other(fresh_database: str) -> None:
+    """On PostgreSQL: the batch has read the text; the erasure must still find its row."""
+    book = Book(fresh_database)
+    book.say(query("zanzibar"))
+
+    async def both() -> None:
+        read, go = asyncio.Event(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def batch(tx: Connection) -> None:
+            project(tx, LEDGER)
+            loop.call_soon_threadsafe(read.set)
+            asyncio.run_coroutine_threadsafe(go.wait(), loop).result(20)
+
+        writing = asyncio.ensure_future(book.database.write(batch))
+        await read.wait()
+        erasing = asyncio.ensure_future(asyncio.to_thread(book.erase, 0))
+        await asyncio.sleep(0.2)
+        assert not erasing.done()
+        go.set()
+        await asyncio.gather(writing, erasing)
+
+    asyncio.run(both())
+    assert book.seqs("zanzibar") == []
+    assert book.recheck() is None
+    book.close()
+
+
+# Checking
+
+
+@pytest.mark.parametrize(
+    ("tampering", "said"),
+    [
+        ("UPDATE search_entry SET actor = 'nobody' WHERE seq = 4", "search_entry 4: actor is 'nobody'"),
+        ("UPDATE search_entry SET at = at + 1 WHERE seq = 9", "search_entry 9: at"),
+        ("DELETE FROM search_entry WHERE seq = 7", "search_entry has no 7"),
+        ("DELETE FROM search_touch WHERE seq = 5 AND object = 'table:orders'", "search_touch of entry 5"),
+        ("UPDATE search_touch SET actor = 'nobody' WHERE seq = 7", "search_touch of entry 7"),
+        ("INSERT INTO search_touch SELECT 'path:/x', target, seq, op, at, actor_id, actor FROM search_touch"
+         " WHERE seq = 7 AND object = 'path:/etc/**'", "search_touch has"),
+        ("UPDATE search_grant SET ended_at = NULL", "search_grant PA-1"),
+        ("DELETE FROM search_session", "search_session s1"),
+        ("UPDATE search_zone SET first_at = first_at + 1", "search_zone 0"),
+        ("UPDATE search_progress SET seq = 99", "the ledger ends at 14"),
+    ],
+)  # fmt: skip
+def test_whatever_was_changed_is_named(book: Book, tampering: str, said: str) -> None:
+    book.say(*STORY)
+    book.index()
+    book.sql(tampering)
+    assert said in str(book.recheck())
+    book.rebuild()
+    assert book.recheck() is None
+
+
+def test_words_taken_out_of_the_row_or_only_out_of_its_index_are_missed(book: Book) -> None:
+    book.say(*STORY)
+    book.index()
+    if book.is_sqlite:
+        book.sql("UPDATE search_entry SET words = replace(words, ' shadow ', ' ') WHERE seq = 7")
+    else:
+        book.sql("UPDATE search_entry SET words = ts_delete(words, 'shadow') WHERE seq = 7")
+    assert "search_entry 7: its words differ from the ledger's, first in 'shadow'" in str(book.recheck())
+    book.rebuild()
+    if book.is_sqlite:
+        (words,) = book.sql("SELECT words FROM search_entry WHERE seq = 7").one()
+        delete = "INSERT INTO search_words (search_words, rowid, words) VALUES ('delete', 7, :words)"
+        book.sql(delete, words=words)
+        assert "search_words" in str(book.recheck())
+
+
+def test_what_is_derived_of_a_grant_and_a_session_reaches_later_entries(book: Book) -> None:
+    book.say(asked("PA-5", target="db", ticket="OPS-5"), active("PA-5", NOW), opened("s9", ref="PA-5", host="h-1"))
+    book.index()
+    book.say(query("select 1", ref="PA-5", session="s9", target=""), ended("PA-5", NOW + timedelta(hours=1)))
+    book.index()
+    hit = book.find("select").hits[0]
+    assert (hit.target, hit.ticket, hit.host, hit.role) == ("orders-db", "OPS-5", "h-1", "read")
+    assert book.seqs("ticket:OPS-5") == [4, 3, 2, 1, 0]
+
+
+def test_forgetting_twice_is_forgetting_once(book: Book) -> None:
+    book.say(command("rm zanzibar", by=LINUS), file("read path:/a/b"))
+    book.index()
+    for _ in range(2):
+        book.erase(0)
+        book.run(lambda tx: forget(tx, 0))
+    assert book.seqs("zanzibar") == []
+    book.index()
+    assert book.recheck() is None
