@@ -42,7 +42,7 @@ class Asking:
             return await self._create(ask, policy, rule)
         except OverQuota as over:
             verdict = Verdict(allowed=False, rule=rule.name, why=_too_much(policy, over))
-            raise await self._refusal(ask, policy, verdict) from None
+            raise await self._refusal(ask, policy, verdict, over) from None
 
     async def _known(self, ask: Ask) -> Request | None:
         """What this very ask has made already."""
@@ -73,12 +73,17 @@ class Asking:
         left = policy.most_per_hour - self.pace.refused(person.id, now)
         return Quota(person.id, policy.most_pending, left, now - PERIOD)
 
-    async def _refusal(self, ask: Ask, policy: Policy, verdict: Verdict) -> Refused:
+    async def _refusal(self, ask: Ask, policy: Policy, verdict: Verdict, over: OverQuota | None = None) -> Refused:
         """Written down as often in an hour as somebody may ask, so that nobody can fill the audit log."""
         now = self.clock.now()
-        if self.pace.refused(ask.by.id, now) < policy.most_per_hour:
+        refused = self.pace.refused(ask.by.id, now)
+        if refused < policy.most_per_hour:
             self.pace.note(ask.by.id, now)
-            await self.store.commit(Change(events=(ask_refused(ask, policy, verdict, now),)))
+            event = ask_refused(ask, policy, verdict, now)
+            if over is not None:
+                limit = "per_hour" if over.too_often else "pending"
+                event = replace(event, limit=limit, waiting=over.waiting, lately=over.recent + refused)
+            await self.store.commit(Change(events=(event,)))
         else:
             log.warning("refused, and no longer written down", extra={"action": "ask", "by": ask.by.id})
         return Refused(verdict.why, rule=verdict.rule, field=verdict.field)

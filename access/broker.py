@@ -82,6 +82,7 @@ class Broker:
         given = ApprovalGiven(
             at=vote.at, ref=request.ref, by=by, policy_hash=policy.hash, rule=rule.name,
             digest=request.digest, count=len(counted), needed=max(request.approvals_needed, rule.approvals),
+            counted=tuple(v.by.id for v in counted),
         )  # fmt: skip
         if given.count < given.needed:
             moved = replace(voted, state=step(REQUEST, request.state, RequestStep.VOTE))
@@ -139,9 +140,11 @@ class Broker:
 
         async def deny() -> Request:
             request = await self._pending(request_id, by, "deny")
-            _, person, rule = await self._entitled(request, by, "deny")
+            policy, person, rule = await self._entitled(request, by, "deny")
             now = self.clock.now()
-            event = RequestDenied(at=now, ref=request.ref, by=person, reason=reason, rule=rule.name)
+            event = RequestDenied(
+                at=now, ref=request.ref, by=person, reason=reason, rule=rule.name, policy_hash=policy.hash
+            )
             return await self._close(request, RequestStep.DENY, event, reason)
 
         return await self._settle(deny)
@@ -215,7 +218,7 @@ class Broker:
         policy = self.policies.current()
         verdict, rule = policy.judge_decision(request, person), policy.rule(request.target, request.role)
         if not verdict.allowed or rule is None:
-            raise await self._no(request, person, act, Refused(verdict.why, rule=verdict.rule))
+            raise await self._no(request, person, act, Refused(verdict.why, rule=verdict.rule), policy)
         return policy, person, rule
 
     async def _still_wanted(self, request: Request, policy: Policy, by: Person, checking: Awaitable[Person]) -> None:
@@ -223,7 +226,7 @@ class Broker:
         verdict = policy.judge_ask(as_ask(request, requester))
         if not verdict.allowed:
             why = f"{requester.name} may no longer have this: {verdict.why}"
-            raise await self._no(request, by, "approve", Refused(why, rule=verdict.rule))
+            raise await self._no(request, by, "approve", Refused(why, rule=verdict.rule), policy)
 
     async def _close(self, request: Request, what: RequestStep, event: Event, note: str = "") -> Request:
         moved = replace(
@@ -237,8 +240,15 @@ class Broker:
         await self.store.commit(Change(requests=(moved,), events=(event,)))
         return moved
 
-    async def _no(self, request: Request, by: Person, act: str, error: AccessError) -> AccessError:
-        await self._write_down(ActRefused(at=self.clock.now(), ref=request.ref, by=by, act=act, why=str(error)))
+    async def _no(
+        self, request: Request, by: Person, act: str, error: AccessError, policy: Policy | None = None
+    ) -> AccessError:
+        """`policy` where it is what says no."""
+        event = ActRefused(
+            at=self.clock.now(), ref=request.ref, by=by, act=act, why=str(error),
+            policy_hash=policy.hash if policy else "", rule=error.rule if isinstance(error, Refused) else "",
+        )  # fmt: skip
+        await self._write_down(event)
         return error
 
     async def _write_down(self, event: Event) -> None:

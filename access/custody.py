@@ -11,12 +11,25 @@ from traceback import extract_tb
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from access.errors import NotFound, ProviderError, ProviderSilent, Stale
-from access.model import Grant
-from access.ports import Change, Clock, People, PolicySource, Provider, Store
+from access.errors import NotFound, ProviderError, ProviderSilent, Stale, Unavailable
+from access.model import Grant, Lease
+from access.ports import Change, Clock, Issued, People, PolicySource, Provider, Store, Witness
+from access.tasks import Tasks
 
 log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
+
+PATIENCE = 3.0  # seconds; the witness has two of its own, and says better than we can what it waited for
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A credential, intended or made, that nobody was given; kept until the audit log says so."""
+
+    grant: Grant
+    lease: Lease  # with whatever is known of it
+    why: str
+    issued: Issued | None = None  # where the provider made one, and has not yet taken it back
 
 
 @dataclass(frozen=True)
@@ -28,6 +41,10 @@ class Custody:
     policies: PolicySource
     clock: Clock
     providers: Mapping[str, Provider]
+    witness: Witness
+    tasks: Tasks = field(default_factory=Tasks)  # the server's own, so that a stop waits for what is being handed over
+    patience: float = PATIENCE
+    owed: dict[tuple[int, int], Lost] = field(default_factory=dict, repr=False)  # by grant and `n`: not yet written
     _locks: WeakValueDictionary[int, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     def alone(self, number: int) -> asyncio.Lock:
@@ -48,6 +65,14 @@ class Custody:
         except Stale:
             return False
         return True
+
+    async def in_time(self, work: Awaitable[_Answer]) -> _Answer:
+        """What the audit log answers, while somebody waits. Raises Unavailable; a write may still happen later."""
+        try:
+            async with asyncio.timeout(self.patience):
+                return await work
+        except TimeoutError:
+            raise Unavailable(f"The audit log did not answer within {self.patience:.0f} seconds.") from None
 
 
 async def answer_of(call: Awaitable[_Answer]) -> _Answer:

@@ -58,11 +58,16 @@ class Stale(AccessError):
 
 
 class OverQuota(AccessError):
-    """One person has asked for too much: nothing was written. `too_often` tells the hour's limit from the other."""
+    """One person has asked for too much: nothing was written. `too_often` tells the hour's limit from the other.
 
-    def __init__(self, *, too_often: bool) -> None:
+    `waiting` and `recent` are what was counted.
+    """
+
+    def __init__(self, *, too_often: bool, waiting: int, recent: int) -> None:
         super().__init__("You ask too often." if too_often else "Too many of your requests are waiting.")
         self.too_often = too_often
+        self.waiting = waiting
+        self.recent = recent
 
 
 class ProviderError(Exception):

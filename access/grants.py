@@ -1,29 +1,29 @@
 """The one flow, second half: a grant from its opening to its proven end. The numbers return beside the code,
-here and in `access.endings`.
+in `access.handover` and in `access.endings`.
 
     T1  (broker)  request approved, grant `issuing` with its deadline, audit entries: one transaction
     1   prepare   the provider's inert container; its secret stays in memory
     2   record    handle, `issuing` → `active`, audit entry: one transaction
     3   intent    audit entry and an empty lease row, durable before the provider is called
-    4   issue     everything it yields dies with the handle
-    5   record    the lease's public facts, audit entry; durable before the secret leaves
-    6   hand over to the requester's own device; never stored
+    4   issue     sealed, and everything it yields dies with the handle
+    5   record    the lease's public facts, audit entry; durable, and in a signed checkpoint
+    6   open      only then is the seal opened, for the requester's own device; never stored
     7   end       `active` → `revoking`, audit entry: durable first, then the provider
     8   prove     `revoking` → `revoked` only on evidence; until then, try for ever
 
-A crash anywhere leaves a row with `due_at`, and the sweeper finishes it.
+A crash anywhere leaves a row with `due_at`, and the sweeper finishes it; an intent without an end is the reaper's.
 """
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from access.custody import Custody, answer_of
 from access.errors import (
-    HandleLost,
+    AccessError,
     NotFound,
-    ProviderError,
     ProviderRefused,
     ProviderSilent,
     Refused,
@@ -31,19 +31,13 @@ from access.errors import (
     TooLate,
     Unavailable,
 )
-from access.events import (
-    CredentialAborted,
-    CredentialIntended,
-    CredentialIssued,
-    GrantActive,
-    GrantFailed,
-    GrantQuarantined,
-    HandlePrepared,
-)
+from access.events import GrantActive, GrantFailed, GrantQuarantined
+from access.handover import Claim, Fresh, HandOver
 from access.lifecycle import GRANT, GrantStep, step
-from access.model import Ask, Device, Grant, GrantState, Handle, Lease, Person
+from access.model import Ask, Device, Grant, GrantState, Handle, Person
 from access.policy import Policy, Verdict
-from access.ports import Change, Collected, Issued, Provider
+from access.ports import Change, Collected, Provider
+from access.reaper import take_back
 from access.retry import quarantine_pause
 
 JUST_APPROVED = timedelta(seconds=1)
@@ -105,21 +99,34 @@ class Grants:
         """
         # Asked before the lock is taken: an ending must not wait for Slack's answer.
         person = await self._as_of_now(await self._own(number, device), device.person)
-        async with self.custody.alone(number):
+        lock = self.custody.alone(number)
+        await lock.acquire()  # whoever goes away while waiting for it has asked for nothing
+        collecting = self._outcome(number, device, person)
+        work: asyncio.Task[Fresh | AccessError] = self.custody.tasks.start(collecting, name=f"collect {number}")
+        work.add_done_callback(lambda _: lock.release())
+        try:
+            outcome = await asyncio.shield(work)  # once begun it is brought to its end, also when nobody waits
+        except asyncio.CancelledError:
+            self.custody.tasks.start(self._nobody_takes(work), name=f"take back {number}")
+            raise
+        if isinstance(outcome, AccessError):
+            raise outcome
+        return outcome.collected
+
+    async def _outcome(self, number: int, device: Device, person: Person) -> Fresh | AccessError:
+        try:
             grant, provider = await self._collectable(number, device)
-            now, policy = self.custody.clock.now(), self.custody.policies.current()
+            policy = self.custody.policies.current()
             self._still_entitled(grant, policy, person)
-            n = len(grant.leases) + 1
-            pending = Lease(number, n, len(grant.handles), "", "", now, grant.expires_at)
-            intent = CredentialIntended(
-                at=now, ref=grant.ref, by=device.person, n=n, attempt=pending.attempt, host=device.host,
-                address=device.address, policy_hash=policy.hash,
-            )  # fmt: skip
-            grant = await self._guarded(grant, Change(leases=(pending,), events=(intent,)))  # 3
-            grant = replace(grant, leases=(*grant.leases, pending))
-            issued, grant = await self._issue(provider, grant, pending)  # 4
-            await self._hand_over(grant, issued, pending, device)  # 5
-            return Collected(grant, issued)  # 6
+            return await HandOver(self.custody, Claim(person, device, policy.hash)).run(provider, grant)
+        except AccessError as error:
+            return error
+
+    async def _nobody_takes(self, work: asyncio.Task[Fresh | AccessError]) -> None:
+        outcome = await work
+        if isinstance(outcome, Fresh):
+            async with self.custody.alone(outcome.grant.number):
+                await take_back(self.custody, outcome.untaken)
 
     async def _collectable(self, number: int, device: Device) -> tuple[Grant, Provider]:
         grant = await self._own(number, device)
@@ -150,57 +157,6 @@ class Grants:
         verdict = judge_again(grant, policy, person)
         if not verdict.allowed:
             raise Refused(f"{grant.ref} no longer gives this: {verdict.why}", rule=verdict.rule)
-
-    async def _issue(self, provider: Provider, grant: Grant, pending: Lease) -> tuple[Issued, Grant]:
-        try:
-            try:
-                return await answer_of(provider.issue(grant, grant.handles[-1], pending.n)), grant
-            except HandleLost:
-                grant, handle = await self._prepare_again(provider, grant)
-                return await answer_of(provider.issue(grant, handle, pending.n)), grant
-        except ProviderRefused as error:
-            await self._abort(replace(pending, gone_at=self.custody.clock.now()), str(error))
-            raise Unavailable(f"No credential was made: {error}.") from error
-        except ProviderError as error:  # it may exist, with a secret that nobody holds; it dies with the handle
-            await self._abort(pending, str(error))
-            raise Unavailable("The provider did not answer in time. Try again.") from error
-
-    async def _prepare_again(self, provider: Provider, grant: Grant) -> tuple[Grant, Handle]:
-        attempt = len(grant.handles) + 1
-        handle = await answer_of(provider.prepare(grant, attempt))
-        event = HandlePrepared(at=self.custody.clock.now(), ref=grant.ref, attempt=attempt)
-        grant = replace(grant, handles=(*grant.handles, handle))
-        return await self._guarded(grant, Change(handles=(handle,), events=(event,))), handle
-
-    async def _hand_over(self, grant: Grant, issued: Issued, pending: Lease, device: Device) -> None:
-        lease = replace(
-            pending,
-            attempt=len(grant.handles),
-            public_id=issued.public_id,
-            locator=issued.locator,
-            not_after=issued.not_after,
-        )
-        event = CredentialIssued(
-            at=self.custody.clock.now(), ref=grant.ref, by=device.person, n=lease.n, public_id=lease.public_id,
-            not_after=lease.not_after, host=device.host, address=device.address,
-        )  # fmt: skip
-        try:
-            await self.custody.store.commit(Change(grants=(grant,), leases=(lease,), events=(event,)))
-        except Stale:  # ended while the provider worked: the revocation waiting for us must know the lease
-            await self._abort(lease, "the grant ended while it was being issued")
-            raise TooLate(f"{grant.ref} has just ended.") from None
-
-    async def _abort(self, lease: Lease, why: str) -> None:
-        grant = await self.custody.load(lease.grant)
-        event = CredentialAborted(at=self.custody.clock.now(), ref=grant.ref, n=lease.n, why=why)
-        await self.custody.store.commit(Change(leases=(lease,), events=(event,)))
-
-    async def _guarded(self, grant: Grant, change: Change) -> Grant:
-        try:
-            await self.custody.store.commit(replace(change, grants=(grant,)))
-        except Stale:
-            raise TooLate(f"{grant.ref} has just changed. Look at it again.") from None
-        return replace(grant, version=grant.version + 1)
 
 
 def judge_again(grant: Grant, policy: Policy, person: Person) -> Verdict:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from access.events import AskRefused, RequestAsked
 from access.model import Ask, Grant, GrantState, Person, Request, RequestState
-from access.policy import Policy, Rule, Verdict
+from access.policy import LONGEST_REASON, LONGEST_TICKET, Policy, Rule, Verdict
 from access.retry import ISSUING
 
 
@@ -46,8 +46,9 @@ def asked(request: Request, policy: Policy, rule: Rule, now: datetime) -> Reques
 
 
 def ask_refused(ask: Ask, policy: Policy, verdict: Verdict, now: datetime) -> AskRefused:
-    """What was typed is cut: it is somebody's text, and it was refused."""
+    """What was typed is cut, a character after the longest that is taken: it is somebody's text, and was refused."""
     return AskRefused(
         at=now, by=ask.by, target=ask.target[:100], role=ask.role[:100], duration=ask.duration,
-        reason=ask.reason[:500], ticket=ask.ticket[:100], policy_hash=policy.hash, rule=verdict.rule, why=verdict.why,
+        reason=ask.reason[: LONGEST_REASON + 1], ticket=ask.ticket[: LONGEST_TICKET + 1], policy_hash=policy.hash,
+        rule=verdict.rule, why=verdict.why, field=verdict.field,
     )  # fmt: skip

@@ -13,8 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from access.errors import BadInput
+
+if TYPE_CHECKING:
+    from access.events import Event
 
 _REF = re.compile(r"(?:PA-)?([1-9][0-9]{0,14})", re.IGNORECASE)
 
@@ -185,6 +189,7 @@ class Lease:
     issued_at: datetime
     not_after: datetime
     gone_at: datetime | None = None
+    aborted_at: datetime | None = None  # written down as never handed over
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +256,10 @@ class LoginCode:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Proof that a transaction is durable: the audit entries' sequence numbers, in order."""
+    """Proof that a transaction is durable: its audit entries and their sequence numbers, in order.
 
-    seqs: tuple[int, ...] = field(default=())
+    Only the store makes one, and lets go of it only after the commit.
+    """
+
+    seqs: tuple[int, ...] = ()
+    events: tuple[Event, ...] = ()

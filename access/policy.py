@@ -70,6 +70,8 @@ class Policy:
     pending_for: timedelta = timedelta(hours=1)
     most_pending: int = 5  # requests of one person that wait at the same time
     most_per_hour: int = 20  # asks of one person, refused ones too
+    auditors: frozenset[str] = frozenset()
+    text: str = field(default="", repr=False)  # the file, as it was hashed
     _by_account: Mapping[str, str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -100,6 +102,10 @@ class Policy:
 
     def is_admin(self, person: Person) -> bool:
         return self._is_in(person, self.admins)
+
+    def is_auditor(self, person: Person) -> bool:
+        """May look into the audit log, of everybody."""
+        return self._is_in(person, self.auditors)
 
     # What there is
 

@@ -16,7 +16,7 @@ from access.duration import parse_duration
 from access.errors import BadInput
 from access.policy import Policy, Rule
 
-_TOP = ("version", "people", "groups", "admins", "pending_for", "limits", "targets")
+_TOP = ("version", "people", "groups", "admins", "auditors", "pending_for", "limits", "targets")
 _LIMITS = ("pending", "per_hour")
 _TARGET = ("title", "environment", "aliases", "roles")
 _ROLE = ("provider", "uses", "who", "approvers", "approvals", "max", "default", "reason", "ticket")
@@ -76,10 +76,11 @@ class _Reader:
         self.names_do_not_clash(rules)
         pending = self.duration(top.get("pending_for", "1h"), ("pending_for",))
         admins = self.members(top.get("admins", []), ("admins",))
+        auditors = self.members(top.get("auditors", []), ("auditors",))
         most_pending, most_per_hour = self.limits(top.get("limits", {}))
         if self.faults:
             return None
-        return Policy(digest, accounts, groups, admins, tuple(rules), pending, most_pending, most_per_hour)
+        return Policy(digest, accounts, groups, admins, tuple(rules), pending, most_pending, most_per_hour, auditors)
 
     def limits(self, data: Any) -> tuple[int, int]:
         given = self.mapping(data, ("limits",), _LIMITS)

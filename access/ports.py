@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
+from access.errors import BadInput, Unavailable
 from access.events import Event
+from access.gate import Covered, Intent, Sealed
 from access.model import Device, Grant, Handle, Lease, LoginCode, Person, Receipt, Request, Vote
 from access.policy import Policy
 from access.secret import Secret
@@ -25,7 +29,8 @@ class Change:
 
     Requests and grants with version 0 are inserted; others are updated only if the stored version is still the
     one that was read, else the whole change is `Stale`. Votes, handles, leases, codes and devices are rows of
-    their own: new ones are inserted, known ones updated by key.
+    their own: new ones are inserted, known ones updated by key. The text of a policy is kept under its hash.
+    An event `TextErased` is carried out as well as written down.
     """
 
     requests: tuple[Request, ...] = ()
@@ -35,6 +40,7 @@ class Change:
     leases: tuple[Lease, ...] = ()
     codes: tuple[LoginCode, ...] = ()
     devices: tuple[Device, ...] = ()
+    policies: tuple[Policy, ...] = ()
     events: tuple[Event, ...] = ()
 
 
@@ -54,6 +60,14 @@ class Due:
 
     requests: tuple[int, ...]
     grants: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateTexts:
+    """The fields of one audit entry whose private text still exists."""
+
+    seq: int
+    fields: tuple[str, ...]
 
 
 class Store(Protocol):
@@ -93,6 +107,14 @@ class Store(Protocol):
 
     async def next_due(self) -> datetime | None: ...
 
+    async def loose_intents(self, before: datetime) -> tuple[tuple[int, int], ...]:
+        """Grant number and `n` of credentials intended before then that neither came nor were given up."""
+        ...
+
+    async def private_texts(self, ref: str) -> tuple[PrivateTexts, ...]:
+        """What of one request's entries can still be erased, in the log's order."""
+        ...
+
     async def login_code(self, code_hash: str) -> LoginCode | None: ...
 
     async def device_by_token(self, token_hash: str) -> Device | None: ...
@@ -124,7 +146,21 @@ class Guarantee:
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A fresh credential: its public facts, and the secret. `hints` are not secret (host, port, database)."""
+    """A fresh credential as its issuer gives it: public facts, and the secret behind the gate.
+
+    `hints` are not secret (host, port, database).
+    """
+
+    public_id: str
+    locator: str
+    not_after: datetime
+    secret: Sealed
+    hints: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The same beyond the gate: recorded, signed, and on its way to the requester."""
 
     public_id: str
     locator: str
@@ -135,10 +171,10 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """A credential on its way to the requester, and the grant that it belongs to."""
+    """What a collection yields: the credential, and the grant that it belongs to."""
 
     grant: Grant
-    issued: Issued
+    issued: Released
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +213,16 @@ class Provider(Protocol):
         """Create the inert container of everything to come. Raises ProviderRefused, ProviderSilent."""
         ...
 
-    async def issue(self, grant: Grant, handle: Handle, n: int) -> Issued:
+    async def issue(self, grant: Grant, handle: Handle, intent: Intent) -> Issued:
         """A credential that dies with the handle. Raises ProviderRefused, ProviderSilent, HandleLost."""
+        ...
+
+    async def discard(self, grant: Grant, issued: Issued) -> None:
+        """End this one credential at once, whose secret nobody was given; the others of the grant stay.
+
+        One try: what it leaves ends with the grant. Raises ProviderRefused (also where the issuer cannot end a
+        single one), ProviderSilent.
+        """
         ...
 
     async def revoke(self, grant: Grant) -> Gone | NotYet:
@@ -202,6 +246,14 @@ class Provider(Protocol):
         ...
 
 
+class Witness(Protocol):
+    """Whoever signs the audit log, and so can say what has been signed."""
+
+    async def cover(self, seq: int) -> Covered:
+        """Returns once the entries up to and including `seq` are in a signed checkpoint. Raises Unavailable."""
+        ...
+
+
 class People(Protocol):
     """Who somebody is right now; fails closed.
 
@@ -215,3 +267,80 @@ class PolicySource(Protocol):
     """The policy in force."""
 
     def current(self) -> Policy: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a ticket system says of one ticket. `unknown`: the system cannot tell whether it is open.
+
+    The title was written by anybody: it is text to show, never markup. `project` is a Jira project's key or
+    `owner/repository`; `assignees` are accounts and e-mail addresses, as far as the system shows them.
+    """
+
+    system: str
+    key: str
+    title: str
+    url: str
+    state: Literal["open", "closed", "unknown"]
+    project: str
+    assignees: tuple[str, ...]
+    fetched_at: datetime
+
+    @property
+    def snapshot(self) -> str:
+        """SHA-256 of the facts in their order, without the time: the same as long as the ticket says the same."""
+        facts = [self.system, self.key, self.title, self.url, self.state, self.project, *self.assignees]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+class NoSuchTicket(BadInput):
+    """The ticket system knows no such ticket, or does not show it to prodaccess: the two look alike."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why, field="ticket")
+
+
+class TicketSystemSilent(Unavailable):
+    """The ticket system gave no answer that can be used, so nothing is known of the ticket."""
+
+
+class Tickets(Protocol):
+    """One ticket system."""
+
+    name: str
+
+    async def look(self, key: str, by: Person, *, fresh: bool = False) -> Ticket:
+        """The ticket that a key or a link means; at most a minute old, or with `fresh` asked for now.
+
+        Raises NoSuchTicket, TicketSystemSilent. A closed ticket is an answer, not an error.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Who is in a group or on call, by Slack id, as known at `fetched_at`. Empty means nobody.
+
+    `strangers`: members, as their own system calls them, who are no person known here.
+    """
+
+    people: frozenset[str]
+    fetched_at: datetime
+    strangers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NotLooked:
+    """Nobody knows who is in the group: never the same as nobody being in it. `why` is a sentence for people."""
+
+    why: str
+    asked_at: datetime
+    last_known: datetime | None = None  # when it was last known, however long ago
+
+
+class Memberships(Protocol):
+    """Groups and rotas that are kept elsewhere. An id names its directory: `slack:S0OWNERS`, `pagerduty:PI7DH85`."""
+
+    async def members(self, group_ids: Iterable[str], *, fresh: bool = False) -> Mapping[str, Looked | NotLooked]:
+        """Every id that was asked for is in the answer; with `fresh`, asked for now. Does not raise."""
+        ...

@@ -9,9 +9,10 @@ from typing import NoReturn
 class Secret:
     """Named secret values, for instance `username` and `password`.
 
-    Only `reveal()` yields them, and only three kinds of place call it: the provider that must prove the
-    credential dead, the delivery to the requester's own device, and a gateway. Python cannot wipe memory;
-    the values live until the last reference goes.
+    Only `reveal()` yields them, and a test counts the places that call it: where prodaccess signs in somewhere
+    itself, where a provider proves a credential dead, and the delivery to the requester's own device. A fresh
+    credential's Secret comes out of `access.gate.Sealed`. Python cannot wipe memory; the values live until the
+    last reference goes.
     """
 
     __slots__ = ("_values",)

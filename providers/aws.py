@@ -22,6 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from access.duration import parse_duration
 from access.errors import BadInput, ProviderError, ProviderRefused
+from access.gate import Intent, Sealed
 from access.model import Grant, Handle, Lease
 from access.ports import Clock, Gone, Guarantee, Issued, NotYet
 from access.secret import Secret
@@ -101,14 +102,18 @@ class AwsProvider:
             raise ProviderRefused(f"the policy's `uses` cannot be used: {faults[0]}")
         return Handle(grant.number, attempt, f"{grant_label(grant)}-", self._clock.now())
 
-    async def issue(self, grant: Grant, handle: Handle, n: int) -> Issued:
-        del n
+    async def issue(self, grant: Grant, handle: Handle, intent: Intent) -> Issued:
         left = grant.expires_at - self._clock.now()
         if left <= timedelta(0):
             raise ProviderRefused(f"{grant.ref} has reached its deadline")
         length = max(SHORTEST, min(left, _longest_session(grant.uses) or USUAL))
         answer = await asyncio.to_thread(self._assume, _session_request(grant, handle, length))
-        return self._issued(grant, answer)
+        return self._issued(grant, answer, intent)
+
+    async def discard(self, grant: Grant, issued: Issued) -> None:
+        """Not possible: a Deny would cut every session of the grant. Its keys never left this process."""
+        del issued
+        raise ProviderRefused(f"AWS cannot take back one session of {grant.ref} alone; it ends with the grant")
 
     def _assume(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
@@ -117,7 +122,7 @@ class AwsProvider:
             raise explain(error) from None  # its frames hold our own keys
         return answer
 
-    def _issued(self, grant: Grant, answer: Mapping[str, Any]) -> Issued:
+    def _issued(self, grant: Grant, answer: Mapping[str, Any], intent: Intent) -> Issued:
         keys = answer["Credentials"]
         not_after = min(keys["Expiration"], grant.expires_at)
         names = {
@@ -130,8 +135,9 @@ class AwsProvider:
             "region": grant.uses.get("region", self._settings.region),
             "expiration": f"{not_after:%Y-%m-%dT%H:%M:%SZ}",
         }
-        secret = Secret({ours: keys[theirs] for ours, theirs in names.items()})
-        return Issued(keys["AccessKeyId"], answer["AssumedRoleUser"]["AssumedRoleId"], not_after, secret, hints)
+        public_id = keys["AccessKeyId"]
+        secret = Sealed(Secret({ours: keys[theirs] for ours, theirs in names.items()}), intent, public_id)
+        return Issued(public_id, answer["AssumedRoleUser"]["AssumedRoleId"], not_after, secret, hints)
 
     async def revoke(self, grant: Grant) -> Gone | NotYet:
         now = self._clock.now()

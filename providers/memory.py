@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from access.errors import HandleLost, ProviderRefused, ProviderSilent
+from access.gate import Intent, Sealed
 from access.model import Grant, Handle
 from access.ports import Clock, Gone, Guarantee, Issued, NotYet
 from access.secret import Secret
@@ -99,20 +100,26 @@ class MemoryProvider:
         self._handles[grant.number, attempt] = handle
         return handle
 
-    async def issue(self, grant: Grant, handle: Handle, n: int) -> Issued:
+    async def issue(self, grant: Grant, handle: Handle, intent: Intent) -> Issued:
         self._may_fail()
         known = self._handles.get((grant.number, handle.attempt))
         if known is None or known.locator != handle.locator:
             raise HandleLost(f"{grant.ref} was prepared by another process")
         if handle.locator not in self.server.containers or self._clock.now() >= grant.expires_at:
             raise ProviderRefused(f"{grant.ref} has ended")
-        username = f"pa_{person_label(grant, 30)}-{grant_label(grant)}_{n}{secrets.token_hex(3)}"
+        username = f"pa_{person_label(grant, 30)}-{grant_label(grant)}_{intent.n}{secrets.token_hex(3)}"
         password = secrets.token_urlsafe(18)
         until = grant.expires_at + BACKSTOP
         self.server.accounts[username] = Account(grant.number, handle.locator, password, until)
         self._may_lose_the_answer()
-        secret = Secret({"username": username, "password": password})
+        secret = Sealed(Secret({"username": username, "password": password}), intent, username)
         return Issued(username, username, grant.expires_at, secret, {"engine": "memory"})
+
+    async def discard(self, grant: Grant, issued: Issued) -> None:
+        del grant
+        if self.faults.strike("stuck"):
+            raise ProviderSilent("the make-believe target refuses to let go")
+        self.server.accounts.pop(issued.locator, None)
 
     async def revoke(self, grant: Grant) -> Gone | NotYet:
         if self.faults.strike("stuck"):

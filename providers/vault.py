@@ -14,6 +14,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from access.errors import HandleLost, ProviderError, ProviderRefused, ProviderSilent
+from access.gate import Intent, Sealed
 from access.model import Grant, Handle
 from access.ports import Clock, Gone, Guarantee, Issued, NotYet
 from access.secret import Secret
@@ -102,15 +103,14 @@ class VaultProvider:
             )
         return handle, Secret({"token": part(answer, "auth", "client_token")})
 
-    async def issue(self, grant: Grant, handle: Handle, n: int) -> Issued:
-        del n  # Vault makes a new user name each time
+    async def issue(self, grant: Grant, handle: Handle, intent: Intent) -> Issued:
         known = self._tokens.get((grant.number, handle.attempt))
         if known is None or known[0].locator != handle.locator:  # never under a token that is not the recorded one
             raise HandleLost(f"{grant.ref} was prepared by another process")
         self._seconds_left(grant)
-        return await asyncio.to_thread(self._issue, grant, known)
+        return await asyncio.to_thread(self._issue, grant, known, intent)
 
-    def _issue(self, grant: Grant, known: tuple[Handle, Secret]) -> Issued:
+    def _issue(self, grant: Grant, known: tuple[Handle, Secret], intent: Intent) -> Issued:
         answer = self._read_credential(grant, known)
         lease_id, data = part(answer, "lease_id"), part(answer, "data")
         if not lease_id:
@@ -118,7 +118,7 @@ class VaultProvider:
         username, secret = part(data, "username"), Secret({k: part(data, k) for k in ("username", "password")})
         self._held.setdefault(grant.number, {})[lease_id] = Held(username, secret)
         not_after = self._set_end(grant, lease_id)
-        return Issued(username, lease_id, not_after, secret, self._hints(grant))
+        return Issued(username, lease_id, not_after, Sealed(secret, intent, username), self._hints(grant))
 
     def _read_credential(self, grant: Grant, known: tuple[Handle, Secret]) -> Answer:
         handle, token = known
@@ -139,12 +139,20 @@ class VaultProvider:
             seconds = int(part(self._client.call("put", "sys/leases/renew", body), "lease_duration"))
         except ProviderError as error:
             with suppress(ProviderError):
-                self._client.call("put", "sys/leases/revoke", {"lease_id": lease_id, "sync": True})
+                self._revoke(lease_id)
             raise ProviderSilent(f"a credential was made, but its end could not be set: {error}") from error
         end = now + timedelta(seconds=seconds)
         if end > grant.expires_at + BACKSTOP:
             log.warning("the database's own expiry is later than the deadline", extra={"ref": grant.ref})
         return min(end, grant.expires_at)
+
+    async def discard(self, grant: Grant, issued: Issued) -> None:
+        """Vault waits for the database. The password stays here, so that the grant's end can try it once more."""
+        del grant
+        await asyncio.to_thread(self._revoke, issued.locator)
+
+    def _revoke(self, lease_id: str) -> None:
+        self._client.call("put", "sys/leases/revoke", {"lease_id": lease_id, "sync": True})
 
     def _hints(self, grant: Grant) -> dict[str, str]:
         return {"engine": "postgres"} | {key: grant.uses[key] for key in PLACE if key in grant.uses}

@@ -11,6 +11,7 @@ import pytest
 
 from access.errors import TooLate, Unavailable
 from access.events import CredentialAborted, RevocationFailed
+from access.gate import Intent
 from access.model import Cause, Grant, GrantState, Handle, Person
 from access.ports import Gone, Issued, NotYet
 from providers.memory import MemoryProvider
@@ -31,8 +32,8 @@ class Broken(MemoryProvider):
         self._break("prepare")
         return await super().prepare(grant, attempt)
 
-    async def issue(self, grant: Grant, handle: Handle, n: int) -> Issued:
-        issued = await super().issue(grant, handle, n)
+    async def issue(self, grant: Grant, handle: Handle, intent: Intent) -> Issued:
+        issued = await super().issue(grant, handle, intent)
         self._break("issue")
         return issued
 
@@ -78,7 +79,7 @@ async def test_a_revocation_that_raises_is_tried_again_and_escalated(world: Worl
     broken.broken = "revoke"
     await world.endings.finish(1, Cause.DEADLINE)
     await pass_by(world, 61, 61)
-    told = [e.event for e in await world.store.entries_of("PA-1") if isinstance(e.event, RevocationFailed)]
+    told = [e.event for e in await world.store.log.entries_of("PA-1") if isinstance(e.event, RevocationFailed)]
     assert [event.escalated for event in told] == [False, True]
     assert not any("Credentials" in event.why for event in told)  # a foreign error's text may hold anything
     broken.broken = ""

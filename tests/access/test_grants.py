@@ -166,7 +166,7 @@ async def test_a_revocation_that_fails_is_tried_for_ever_and_escalated(world: Wo
     assert grant.state is GrantState.REVOKED
     assert grant.attempts == 7
     assert not world.provider.login(**issued.secret.reveal())
-    said = [e.event for e in await world.store.entries_of("PA-1") if isinstance(e.event, RevocationFailed)]
+    said = [e.event for e in await world.store.log.entries_of("PA-1") if isinstance(e.event, RevocationFailed)]
     assert [(event.tries, event.escalated) for event in said] == [(1, False), (2, True)]
 
 
@@ -199,7 +199,7 @@ async def test_a_provider_that_is_not_configured_fails_the_grant_with_words(worl
     world.grants.custody.providers.pop("memory")  # type: ignore[attr-defined]
     grant = await world.opened()
     assert grant.state is GrantState.FAILED
-    assert "no provider is configured" in str((await world.store.entries_of("PA-1"))[-1].event)
+    assert "no provider is configured" in str((await world.store.log.entries_of("PA-1"))[-1].event)
 
 
 async def test_no_secret_reaches_the_database(world: World) -> None:

@@ -15,7 +15,7 @@ from tests.world import World, all_at_once
 
 
 async def refusals(world: World) -> int:
-    return sum(isinstance(e.event, AskRefused) for e in await world.store.entries(-1, 10_000))
+    return sum(isinstance(e.event, AskRefused) for e in await world.store.log.entries(-1, 10_000))
 
 
 async def test_a_sixth_pending_request_is_refused_with_words(world: World) -> None:

@@ -4,6 +4,7 @@ S1 every live credential belongs to a grant that is not ended. S2 none outlives 
 S3 no grant without an approved request, no approver is the requester. S4 terminal states are never left.
 S5 every state change has its audit entry, without gaps. S6 `due_at` is NULL exactly when terminal.
 S7 no deadline beyond the rule's maximum. L1 with time and an answering provider, everything ends.
+R1 judged again out of the log, every decision is the same. R2 every intended credential was issued or aborted.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from access.errors import AccessError
+from access.events import CredentialAborted, CredentialIntended, CredentialIssued, PolicyLoaded
 from access.lifecycle import GRANT_TERMINAL, REQUEST_TERMINAL
 from access.model import GrantState, Person, Request, RequestState
+from access.ports import Change
+from access.replay import replay
 from tests.people import ADA, GRACE, LINUS, MARGARET, STRANGER
 from tests.world import World
 
@@ -38,6 +42,8 @@ class Life(RuleBasedStateMachine):
         self.directory = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
         self.world = World(self.directory)
         self.ended: dict[str, str] = {}
+        loaded = PolicyLoaded(at=self.world.clock.now(), policy_hash=self.world.policies.policy.hash, rules=2)
+        self.run(self.world.store.commit(Change(events=(loaded,))))
 
     def teardown(self) -> None:
         self.let_everything_end()
@@ -125,7 +131,7 @@ class Life(RuleBasedStateMachine):
             self.ended[what] = state
 
     def the_log_is_whole(self, requests: dict[int, Request], grants: int) -> None:
-        entries = self.run(self.world.store.entries(-1, 100_000)) or ()
+        entries = self.run(self.world.store.log.entries(-1, 100_000)) or ()
         assert [entry.seq for entry in entries] == list(range(len(entries)))
         tags = [(entry.event.ref, entry.event.TAG) for entry in entries]
         for request in requests.values():
@@ -144,6 +150,11 @@ class Life(RuleBasedStateMachine):
         assert all(counts[state] == 0 for state in GrantState if state not in GRANT_TERMINAL)
         assert not self.world.provider.live()
         assert self.run(self.world.store.next_due()) is None
+        self.run(self.world.reaper.reap())
+        entries = self.run(self.world.store.log.entries(-1, 100_000)) or ()
+        assert not replay(entries, {self.world.policies.policy.hash: self.world.policies.policy}).differences  # R1
+        ends = {(e.ref, e.n) for e in (x.event for x in entries) if isinstance(e, CredentialIssued | CredentialAborted)}
+        assert ends >= {(x.event.ref, x.event.n) for x in entries if isinstance(x.event, CredentialIntended)}  # R2
 
 
 TestLife = Life.TestCase

@@ -55,6 +55,6 @@ async def test_somebody_deactivated_in_between_does_not_get_in(world: World) -> 
 async def test_neither_code_nor_token_is_kept(world: World) -> None:
     code = await world.sign_ins.start(LINUS)
     token, _ = await world.sign_ins.redeem(code, TERMINAL)
-    kept = str(await world.store.devices_of(LINUS.id)) + str(await world.store.entries(-1))
+    kept = str(await world.store.devices_of(LINUS.id)) + str(await world.store.log.entries(-1))
     assert token not in kept
     assert code.replace("-", "") not in kept

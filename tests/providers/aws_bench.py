@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from access.ports import Issued
+from access.ports import Released
 from providers.aws import AwsProvider, AwsSettings
 from providers.aws_denies import POLICY_NAME, Denies
 from tests.fixtures_parts import AwsFixture
@@ -19,6 +19,7 @@ from tests.providers.contract import Desk, WallClock, make_grant
 
 class AwsBench:
     forgets = False
+    discards = False
 
     def __init__(self, aws: AwsFixture, deaf: str, stack: ExitStack) -> None:
         self.clock = WallClock()
@@ -49,7 +50,7 @@ class AwsBench:
         provider = self.provider_with(endpoint_url=self._deaf, timeout=0.3)
         return Desk(provider, make_grant(self.clock, self.uses), self.clock)
 
-    def client(self, service: str, issued: Issued) -> Any:
+    def client(self, service: str, issued: Released) -> Any:
         values = issued.secret.reveal()
         keys = {
             "AccessKeyId": values["access_key_id"],
@@ -58,7 +59,7 @@ class AwsBench:
         }
         return self.aws.client(service, keys)
 
-    async def works(self, issued: Issued) -> bool:
+    async def works(self, issued: Released) -> bool:
         s3 = self.client("s3", issued)
         try:
             await asyncio.to_thread(s3.list_objects_v2, Bucket=self.aws.access.bucket)

@@ -13,8 +13,10 @@ from typing import Any, Protocol
 import pytest
 
 from access.errors import HandleLost, ProviderError, ProviderRefused, ProviderSilent
-from access.model import Grant, GrantState, Lease, Person
-from access.ports import Clock, Gone, Issued, NotYet, Provider
+from access.gate import Covered, GateFault, Sealed
+from access.model import Grant, GrantState, Lease, Person, Receipt
+from access.ports import Clock, Gone, Issued, NotYet, Provider, Released
+from tests.witness import an_intent, released
 
 # One AWS role and one Vault are shared by the whole run, so a number is never used twice.
 _numbers = itertools.count(random.SystemRandom().randrange(10_000, 900_000))
@@ -52,12 +54,17 @@ class Desk:
         handle = await self.provider.prepare(self.grant, attempt)
         self.grant = replace(self.grant, handles=(*self.grant.handles, handle))
 
-    async def collect(self) -> Issued:
+    async def collect(self) -> Released:
+        return (await self.issue())[1]
+
+    async def issue(self) -> tuple[Issued, Released]:
+        """The credential as it is issued, and as it is beyond the gate."""
         n = len(self.grant.leases) + 1
         pending = Lease(self.grant.number, n, len(self.grant.handles), "", "", self.clock.now(), self.grant.expires_at)
         self.grant = replace(self.grant, leases=(*self.grant.leases, pending))
         try:
-            issued = await self.provider.issue(self.grant, self.grant.handles[-1], n)
+            intent = an_intent(self.grant.ref, n)
+            issued = await self.provider.issue(self.grant, self.grant.handles[-1], intent)
         except ProviderRefused:
             self._keep(replace(pending, gone_at=self.clock.now()))
             raise
@@ -65,9 +72,9 @@ class Desk:
             self.grant = replace(self.grant, leases=self.grant.leases[:-1])
             raise
         self._keep(replace(pending, public_id=issued.public_id, locator=issued.locator, not_after=issued.not_after))
-        return issued
+        return issued, released(issued, intent)
 
-    async def open_and_collect(self) -> Issued:
+    async def open_and_collect(self) -> Released:
         await self.open()
         return await self.collect()
 
@@ -87,6 +94,7 @@ class Bench(Protocol):
 
     clock: Clock
     forgets: bool  # whether a handle is of no use to another process
+    discards: bool  # whether it can end one credential and leave the grant's others
 
     def desk(self, seconds: float = 600) -> Desk:
         """A new grant and a provider in working order."""
@@ -104,7 +112,7 @@ class Bench(Protocol):
         """A grant whose calls are never answered."""
         ...
 
-    async def works(self, issued: Issued) -> bool:
+    async def works(self, issued: Released) -> bool:
         """Whether the target lets this credential in, asked of the target itself."""
         ...
 
@@ -143,6 +151,33 @@ class ProviderContract:
         is_gone(await desk.end())
         assert not await bench.works(first)
         assert not await bench.works(second)
+
+    async def test_a_credential_that_nobody_was_given_is_taken_back_and_the_others_stay(self, bench: Bench) -> None:
+        desk = bench.desk()
+        kept = await desk.open_and_collect()
+        issued, unwanted = await desk.issue()
+        if not bench.discards:
+            with pytest.raises(ProviderRefused):
+                await desk.provider.discard(desk.grant, issued)
+        else:
+            await desk.provider.discard(desk.grant, issued)
+            await desk.provider.discard(desk.grant, issued)
+            assert not await bench.works(unwanted)
+        assert await bench.works(kept)
+        is_gone(await desk.end())
+        assert not await bench.works(kept)
+        assert not await bench.works(unwanted)
+
+    async def test_what_is_issued_is_sealed_until_it_is_recorded_and_signed(self, bench: Bench) -> None:
+        desk = bench.desk()
+        await desk.open()
+        issued, beyond = await desk.issue()
+        assert isinstance(issued.secret, Sealed)
+        with pytest.raises(GateFault):
+            issued.secret.open(Receipt(), Covered(5, 6))
+        values = beyond.secret.reveal().values()
+        assert not [value for value in values if value != issued.public_id and value in repr(issued)]
+        is_gone(await desk.end())
 
     async def test_revoking_twice_is_as_good_as_once(self, bench: Bench) -> None:
         desk = bench.desk()
@@ -185,7 +220,7 @@ class ProviderContract:
         await other.prepare(desk.grant, 1)
         if bench.forgets:
             with pytest.raises(HandleLost):
-                await other.issue(desk.grant, desk.grant.handles[0], 1)
+                await other.issue(desk.grant, desk.grant.handles[0], an_intent(desk.grant.ref))
         is_gone(await desk.end())
 
     async def test_ending_one_grant_leaves_another_on_the_same_target(self, bench: Bench) -> None:

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from access.errors import ProviderRefused, ProviderSilent
-from access.ports import Issued, NotYet, Provider
+from access.ports import NotYet, Provider, Released
 from providers.memory import MemoryProvider, MemoryServer
 from tests.people import ManualClock
 from tests.providers.contract import Desk, ProviderContract, is_gone, make_grant
@@ -15,6 +15,7 @@ from tests.providers.contract import Desk, ProviderContract, is_gone, make_grant
 
 class MemoryBench:
     forgets = True
+    discards = True
 
     def __init__(self) -> None:
         self.clock = ManualClock()
@@ -37,7 +38,7 @@ class MemoryBench:
         provider.faults.silent_before = provider.faults.stuck = 1
         return self._desk(provider)
 
-    async def works(self, issued: Issued) -> bool:
+    async def works(self, issued: Released) -> bool:
         return self.provider.login(**issued.secret.reveal())
 
     def _desk(self, provider: Provider, seconds: float = 600) -> Desk:

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from access.ports import Issued
+from access.ports import Released
 from prodaccess.parts.postgres import Postgres
 from prodaccess.parts.production_db import ProductionDb
 from providers.vault import VaultProvider
@@ -21,6 +21,7 @@ from tests.providers.contract import Desk, WallClock, make_grant
 
 class VaultBench:
     forgets = True
+    discards = True
 
     def __init__(self, vault: VaultFixture, postgres: Postgres, deaf: str, stack: ExitStack) -> None:
         self.clock = WallClock()
@@ -54,12 +55,12 @@ class VaultBench:
         provider = self.provider_with(address=self._deaf, timeout=0.3)
         return Desk(provider, make_grant(self.clock, self.uses), self.clock)
 
-    def login(self, issued: Issued) -> psycopg.Connection[Any]:
+    def login(self, issued: Released) -> psycopg.Connection[Any]:
         values = issued.secret.reveal()
         place: dict[str, Any] = {key: self.uses[key] for key in ("host", "port", "dbname")}
         return psycopg.connect(user=values["username"], password=values["password"], autocommit=True, **place)
 
-    async def works(self, issued: Issued) -> bool:
+    async def works(self, issued: Released) -> bool:
         try:
             with self.login(issued) as connection:
                 connection.execute("SELECT count(*) FROM orders")
