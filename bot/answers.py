@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from access.errors import AccessError
+from access.errors import AccessError, Unavailable
 from bot.blocks import Message, section
 from bot.people import SILENT
 from bot.words import escaped
@@ -36,6 +36,14 @@ class Answers:
         """`instead` replaces the message whose button was pressed, which only makes sense for an ephemeral one."""
         if not await self.whisper(where, message, instead=instead):
             await self._write(where.account, message)
+
+    async def show(self, where: Where, message: Message) -> None:
+        """Ephemeral or refused: what quotes the log is kept nowhere that an erasure would not reach.
+
+        Raises Unavailable.
+        """
+        if not await self.whisper(where, message):
+            raise Unavailable("Slack could not show the answer in private. Type the command again.")
 
     async def whisper(self, where: Where, message: Message, *, instead: bool = False) -> bool:
         """Ephemeral or not at all, for what must not be kept. False when it could not be shown."""

@@ -2,46 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from access.ports import Clock, PolicySource
+from bot.anchor import SlackAnchor
 from bot.answers import Answers
 from bot.asking import Asking
+from bot.auditing import Auditing
+from bot.channel import AuditChannel
 from bot.client import make_client
 from bot.deciding import Deciding
 from bot.gate import Gate
 from bot.home import Home
 from bot.http import bolt_asgi
+from bot.identity import Identity
 from bot.leaving import Leaving
+from bot.links import Links
 from bot.listeners import Handlers, register
 from bot.looking import Looking
 from bot.outbox import Outbox
+from bot.painter import Painter
 from bot.people import Directory, SlackPeople
 from bot.settings import BotParts, BotSettings, NotReady, revealed
 from bot.thread import Thread
 
-__all__ = ["Bot", "bolt_asgi", "create_app", "create_bot", "create_people"]
-
-
-@dataclass
-class Identity:
-    """Who we are, asked of Slack once; Bolt wants it to recognise our own events."""
-
-    client: AsyncWebClient
-    _known: AuthorizeResult | None = field(default=None, repr=False)
-
-    async def __call__(self) -> AuthorizeResult:
-        if self._known is None:
-            who = await self.client.auth_test()
-            self._known = AuthorizeResult(
-                enterprise_id=who.get("enterprise_id"), team_id=who.get("team_id"), bot_id=who.get("bot_id"),
-                bot_user_id=who.get("user_id"), bot_token=self.client.token,
-            )  # fmt: skip
-        return self._known
+__all__ = ["Bot", "bolt_asgi", "create_anchor", "create_app", "create_bot", "create_people"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +41,7 @@ class Bot:
     client: AsyncWebClient
     identity: Identity
     directory: Directory
+    channel: AuditChannel
     thread: Thread
     gate: Gate
 
@@ -61,6 +51,12 @@ def create_people(settings: BotSettings, policies: PolicySource, clock: Clock) -
     return SlackPeople(Directory(make_client(settings), policies, settings.team_ids, clock))
 
 
+def create_anchor(settings: BotSettings, directory: Directory, origin: str) -> SlackAnchor:
+    """What Slack has seen of the log of this origin; needs no running bot."""
+    client = directory.client
+    return SlackAnchor(client, Identity(client), AuditChannel(client, directory, settings.audit_channel), origin)
+
+
 def create_bot(parts: BotParts) -> Bot:
     """Makes no call. Raises NotReady."""
     settings = parts.settings
@@ -68,20 +64,20 @@ def create_bot(parts: BotParts) -> Bot:
     directory, client = parts.directory, parts.directory.client
     identity = Identity(client)
     app = _bolt(settings, client, identity)
-    thread = Thread(
-        parts.feed, parts.notebook, parts.policies, directory, Outbox(client), settings.audit_channel, settings.cli_hint
-    )
+    home = _home(parts, client, directory)
+    thread = Thread(_painter(parts, Outbox(client, identity)), directory, settings.audit_channel, home.draw)
     answers = Answers(client)
     handlers = Handlers(
         Asking(client, parts.broker, parts.policies, answers),
         Deciding(client, parts.broker, parts.sign_ins, parts.policies, parts.store, answers, thread.repaint),
         _looking(parts, client, answers),
         Leaving(directory, parts.broker, parts.sign_ins, parts.policies, parts.store),
-        _home(parts, client, directory),
+        home,
     )
     gate = Gate(app, directory, answers, parts.tasks)
     register(gate, settings.command, handlers)
-    return Bot(app, client, identity, directory, thread, gate)
+    channel = AuditChannel(client, directory, settings.audit_channel)
+    return Bot(app, client, identity, directory, channel, thread, gate)
 
 
 def create_app(parts: BotParts) -> AsyncApp:
@@ -89,10 +85,16 @@ def create_app(parts: BotParts) -> AsyncApp:
     return create_bot(parts).app
 
 
+def _painter(parts: BotParts, outbox: Outbox) -> Painter:
+    return Painter(parts.feed, parts.notebook, parts.policies, parts.receipts, outbox, parts.settings.cli_hint)
+
+
 def _looking(parts: BotParts, client: AsyncWebClient, answers: Answers) -> Looking:
+    slash, cli = parts.settings.command, parts.settings.cli_hint
+    links = Links(client, parts.notebook)
     return Looking(
-        client, parts.broker, parts.sign_ins, parts.policies, parts.store, parts.notebook, parts.clock, answers,
-        parts.settings.command, parts.settings.cli_hint,
+        parts.broker, parts.sign_ins, parts.policies, parts.store, parts.feed, parts.clock, answers, links,
+        Auditing(parts.inquiry, parts.policies, answers, links, slash, cli), slash, cli,
     )  # fmt: skip
 
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+from access.events import Erased
 from bot.words import LONGEST, visible
 
 Block = dict[str, Any]
@@ -17,10 +19,14 @@ _EMPTY = "–"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is posted: `text` is for notifications and for readers without blocks, escaped like `mrkdwn`."""
+    """What is posted: `text` is for notifications and for readers without blocks, escaped like `mrkdwn`.
+
+    `receipt` is the one that its blocks show, if they show one (`bot.proof`).
+    """
 
     text: str
     blocks: tuple[Block, ...]
+    receipt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +90,51 @@ def actions(*buttons: Button) -> Block:
 
 
 def said(text: str, by: str = "") -> Block:
-    """Somebody's words as a quotation, labelled so that they cannot pass for ours."""
+    """Somebody's words as a quotation, labelled so that they cannot pass for ours; what was erased is in italics."""
     label = [_rich_section(_text(f"{visible(by, 80)} wrote:"))] if by else []
-    return {"type": "rich_text", "elements": [*label, _rich("quote", _text(visible(text) or _EMPTY))]}
+    words = _text(text, "italic") if isinstance(text, Erased) else _text(visible(text) or _EMPTY)
+    return {"type": "rich_text", "elements": [*label, _rich("quote", words)]}
 
 
 def facts(rows: Sequence[tuple[str, str | Block]]) -> Block:
     """Name and value, one pair a line; a value is a text or a rich text element."""
     elements: list[Block] = []
     for name, value in rows:
-        elements.append(_text(f"{name}  ", bold=True))
+        elements.append(_text(f"{name}  ", "bold"))
         elements.append(value if isinstance(value, dict) else _text(visible(value) or _EMPTY))
         elements.append(_text("\n"))
     return {"type": "rich_text", "elements": [_rich_section(*elements[:-1])]}
+
+
+def lines(rows: Sequence[Sequence[Block]]) -> Block:
+    """Short lines one under the other, each of elements made by `word`, `link` and `moment`."""
+    return {"type": "rich_text", "elements": [_rich_section(*_spaced(row)) for row in rows]}
+
+
+def _spaced(row: Sequence[Block]) -> list[Block]:
+    return [part for element in row for part in (element, _text("  "))][:-1]
+
+
+def word(text: str, style: str = "", most: int = LONGEST) -> Block:
+    """Anybody's words within a line; `style` is `bold`, `italic` or `code`."""
+    return _text(visible(text, most) or _EMPTY, style)
+
+
+def link(text: str, url: str) -> Block:
+    """Our own link within a line, or only its text where there is no url."""
+    return {"type": "link", "url": url, "text": visible(text)} if url else _text(visible(text))
+
+
+def moment(when: datetime) -> Block:
+    """A time within a line, in its reader's own zone."""
+    utc = when.astimezone(UTC)
+    form = "{date_short_pretty} {time_secs}"
+    return {
+        "type": "date",
+        "timestamp": int(utc.timestamp()),
+        "format": form,
+        "fallback": f"{utc:%Y-%m-%d %H:%M:%S} UTC",
+    }
 
 
 def person(account: str) -> Block:
@@ -112,5 +150,5 @@ def _rich(kind: str, *elements: Block) -> Block:
     return {"type": f"rich_text_{kind}", "elements": list(elements)}
 
 
-def _text(text: str, *, bold: bool = False) -> Block:
-    return {"type": "text", "text": text} | ({"style": {"bold": True}} if bold else {})
+def _text(text: str, style: str = "") -> Block:
+    return {"type": "text", "text": text} | ({"style": {style: True}} if style else {})

@@ -16,11 +16,12 @@ from access.policy import LONGEST_TICKET
 from bot.words import LONGEST, storable
 
 PREFIX = 16  # hex digits of a request's digest that a button carries
-VERBS = ("help", "list", "login", "end", "show")
+VERBS = ("help", "list", "login", "end", "show", "audit")
 _ABOUT_ONE = ("end", "show")
 _LONGEST_WORD = 300  # characters of a link: the policy's patterns are not run on more
 _LINK = re.compile(r"<(?P<kind>[@#!]?)(?P<what>[^<>|]*)(?:\|(?P<label>[^<>]*))?>")
 _VALUE = re.compile(rf"(?P<id>[0-9a-f]{{1,64}})\.(?P<digest>[0-9a-f]{{{PREFIX}}})")
+_STRAIGHT = str.maketrans(dict.fromkeys("\u201c\u201d\u201e\u201f", '"'))
 _STALE = "This button is not one of ours any more. Type `/prodaccess list` to see what is open."
 
 
@@ -37,10 +38,14 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """`help`, `list`, `login`, `end PA-7`, `show PA-7`; `number` is 0 for the first three."""
+    """`help`, `list`, `login`, `end PA-7`, `show PA-7`, `audit …`; `number` is 0 where there is none.
+
+    `rest` is what `audit` asks, as it was typed.
+    """
 
     name: str
     number: int = 0
+    rest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,8 @@ class Pressed:
 def read_command(text: str, tickets: Iterable[str]) -> Verb | Draft:
     """What follows `/prodaccess`; `tickets` are the patterns that mark a word as a ticket. Raises BadInput."""
     words = storable(unescaped(text)).split()
+    if words and words[0].lower() == "audit":
+        return Verb("audit", rest=_question(text))
     if words and words[0].lower() in VERBS:
         return _verb(words[0].lower(), words[1:])
     return _draft(words, tuple(tickets))
@@ -72,6 +79,18 @@ def _unlinked(match: re.Match[str]) -> str:
     if kind == "":
         return what.removeprefix("mailto:")
     return f"{'' if kind == '!' else kind}{label or what}"
+
+
+def _question(text: str) -> str:
+    """What follows `audit`: quotation marks as a keyboard types them, people and links as what was typed."""
+    words = storable(unescaped(_LINK.sub(_as_typed, text))).translate(_STRAIGHT).split(maxsplit=1)
+    return re.sub(r"(?i)\b(actor:)@", r"\1", words[1].strip()) if len(words) > 1 else ""
+
+
+def _as_typed(match: re.Match[str]) -> str:
+    """Slack makes a link of `public.store`: the name alone was meant."""
+    bare = match["kind"] == "" and match["what"] == f"http://{match['label']}"
+    return match["label"] if bare else match[0]
 
 
 def _verb(name: str, rest: list[str]) -> Verb:

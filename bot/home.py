@@ -38,8 +38,11 @@ class Home:
     async def opened(self, event: Mapping[str, Any]) -> None:
         """Hears `app_home_opened`, which Slack also sends for the messages tab."""
         account = str(event.get("user") or "")
-        if not account or event.get("tab") != "home":
-            return
+        if account and event.get("tab") == "home":
+            await self.draw(account)
+
+    async def draw(self, account: str) -> None:
+        """Whoever may not act sees why not instead."""
         try:
             person = await self.directory.look(account)
         except AccessError as error:

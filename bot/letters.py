@@ -5,7 +5,6 @@ from __future__ import annotations
 from access.duration import in_words
 from access.events import (
     Event,
-    GrantActive,
     GrantEnded,
     GrantEnding,
     GrantFailed,
@@ -15,17 +14,15 @@ from access.events import (
 )
 from access.model import Cause
 from bot.blocks import Block, Button, Message, actions, facts, person, said, section, small
-from bot.card import cause_of
+from bot.card import STATUS, cause_of
 from bot.forms import written
 from bot.names import END, NOT_ME, OPEN_CARD
 from bot.story import Phase, Story
 from bot.words import at, escaped, gone
 
 
-def to_requester(event: Event, story: Story, cli: str) -> Message | None:
-    """What the requester hears of this fact directly, if anything."""
-    if isinstance(event, GrantActive):
-        return yours(story, cli) if story.phase is Phase.ACTIVE else None
+def to_requester(event: Event, story: Story) -> Message | None:
+    """What the requester hears of this fact directly, if anything; how to use it is `yours`."""
     told = _told(event)
     return _letter(f"{_what(story)} {told[0]}", *told[1:]) if told else None
 
@@ -68,6 +65,8 @@ def to_decider(story: Story, link: str) -> Message:
     """`waiting for you`, with the way to the card; nothing can be decided from here."""
     asked = story.asked
     text = f"{_what(story)} for {in_words(asked.duration)} waits for you until {at(asked.lapses_at)}."
+    if story.phase is not Phase.WAITING:
+        text = f"{_what(story)} for {in_words(asked.duration)} no longer waits for you. {STATUS[story.phase](story)}"
     who = person(asked.by.slack_id) if asked.by else "–"
     blocks = [section(text), facts([("Requester", who), ("Ticket", asked.ticket or "none")])]
     blocks.append(said(asked.reason or "no reason given", asked.by.name if asked.by else ""))

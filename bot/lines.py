@@ -10,10 +10,13 @@ from access.events import (
     ActRefused,
     ApprovalGiven,
     AskRefused,
+    AuditSearched,
+    CommandRun,
     CredentialAborted,
     CredentialIntended,
     CredentialIssued,
     Event,
+    FileTouched,
     GrantActive,
     GrantEnded,
     GrantEnding,
@@ -21,7 +24,9 @@ from access.events import (
     GrantQuarantined,
     HandlePrepared,
     LoginCodeShown,
+    LogQuiet,
     PolicyLoaded,
+    QueryRun,
     RequestApproved,
     RequestAsked,
     RequestCancelled,
@@ -30,11 +35,16 @@ from access.events import (
     RevocationFailed,
     ServerStarted,
     ServerStopped,
+    SessionClosed,
+    SessionOpened,
     SignedIn,
     SignedOut,
+    TextErased,
 )
 from bot.blocks import Block, Message, said, section, small
 from bot.card import cause_of
+from bot.sessions import Tally
+from bot.story import Story
 from bot.words import at, escaped, gone
 
 _Fact = TypeVar("_Fact", bound=Event)
@@ -53,15 +63,20 @@ UNTOLD: dict[type[Event], str] = {
     PolicyLoaded: "belongs to no request",
     ServerStarted: "belongs to no request",
     ServerStopped: "belongs to no request",
+    QueryRun: "the end of its session counts it",
+    CommandRun: "the end of its session counts it",
+    FileTouched: "the end of its session counts it",
+    LogQuiet: "says that nothing happened",
+    AuditSearched: "a look changes nothing; auditors find it in the log",
 }
 
 
-def line(event: Event, *, late: bool = False) -> Message | None:
+def line(event: Event, story: Story, *, late: bool = False) -> Message | None:
     """The thread's line for this fact, if it has one. `late`: the post's own time no longer says when it was."""
     told = TOLD.get(type(event))
     if told is None:
         return None
-    sentence, under = told(event)
+    sentence, under = told(event, story)
     text = f"{at(event.at)}  {sentence}" if late else sentence
     return Message(text, (section(text), *under))
 
@@ -139,11 +154,41 @@ def _ending(event: GrantEnding) -> Told:
     return f"Ending {cause_of(event.cause)}{who}.", ()
 
 
-def _table() -> dict[type[Event], Callable[[Event], Told]]:
-    table: dict[type[Event], Callable[[Event], Told]] = {}
+def _opened(event: SessionOpened, story: Story) -> Told:
+    way = f"{escaped(event.target, 100)} through the {escaped(event.gateway, 40)} gateway"
+    return f"Session {_number(event.session, story)} opened to {way}.", (small(f"{event.host} · from {event.address}"),)
+
+
+def _closed(event: SessionClosed, story: Story) -> Told:
+    tally = story.sessions.get(event.session) or Tally(0)
+    unclear = f", {tally.unclear} of which may have touched more than they name" if tally.unclear else ""
+    sentence = f"Session {_number(event.session, story)} closed: {tally.in_words()}{unclear}."
+    named = [f"{verb} {', '.join(_at_most(tuple(what), 6))}" for verb, what in _touched(tally) if what]
+    return sentence, (small(event.why or "closed", *named, f"recording {event.recording}"),)
+
+
+def _touched(tally: Tally) -> tuple[tuple[str, dict[str, None]], ...]:
+    return ("changed", tally.written), ("read", tally.read)
+
+
+def _number(session: str, story: Story) -> int:
+    return story.sessions[session].number if session in story.sessions else 0
+
+
+def _erased(event: TextErased, story: Story) -> Told:
+    count = sum(len(erased.fields) for erased in story.erasure(event))
+    sentence = f"{count} {'text was' if count == 1 else 'texts were'} erased by {_who(event)}."
+    return sentence, (said(event.why, event.by.name if event.by else ""),)
+
+
+def _table() -> dict[type[Event], Callable[[Event, Story], Told]]:
+    table: dict[type[Event], Callable[[Event, Story], Told]] = {}
 
     def row(kind: type[_Fact], told: Callable[[_Fact], Told]) -> None:
-        table[kind] = told  # type: ignore[assignment]  # a row is only ever called with its own kind
+        table[kind] = lambda event, _: told(event)  # type: ignore[arg-type]  # a row is only called with its own kind
+
+    def row_of_story(kind: type[_Fact], told: Callable[[_Fact, Story], Told]) -> None:
+        table[kind] = told  # type: ignore[assignment]  # the same
 
     row(ApprovalGiven, _approved)
     row(RequestDenied, _denied)
@@ -157,6 +202,9 @@ def _table() -> dict[type[Event], Callable[[Event], Told]]:
     row(GrantEnding, _ending)
     row(RevocationFailed, _trouble)
     row(GrantEnded, _ended)
+    row_of_story(SessionOpened, _opened)
+    row_of_story(SessionClosed, _closed)
+    row_of_story(TextErased, _erased)
     return table
 
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from slack_sdk.web.async_client import AsyncWebClient
-
 from access.broker import Broker
 from access.duration import in_words
 from access.errors import NotFound, Unavailable
+from access.events import RequestAsked
 from access.model import Grant, Request, RequestState
-from access.ports import Clock, Notebook, PolicySource, Store
+from access.ports import Clock, PolicySource, Store
 from access.signin import SignIns
+from audit.log import Feed
 from bot.answers import Answers, sentence
 from bot.asking import ticket_patterns
-from bot.blocks import Block, Message, facts, header, person, said, section
+from bot.auditing import Auditing
+from bot.blocks import Block, Message, facts, header, note, person, said, section
 from bot.deciding import how_it_ended
 from bot.forms import Verb, read_button, read_command
 from bot.gate import Act
-from bot.people import SILENT
+from bot.links import Links
 from bot.standing import is_open, named, row, what
 from bot.words import at, escaped, listed, who_decides
 
@@ -30,14 +31,15 @@ _DATE = "{date_short_pretty} {time}"
 class Looking:
     """Answers that change nothing, `login` and `end` apart."""
 
-    client: AsyncWebClient
     broker: Broker
     sign_ins: SignIns
     policies: PolicySource
     store: Store
-    notebook: Notebook
+    feed: Feed
     clock: Clock
     answers: Answers
+    links: Links
+    auditing: Auditing
     slash: str
     cli: str
 
@@ -50,13 +52,16 @@ class Looking:
             case "list":
                 await self.answers.tell(act.where, await self._mine(act))
             case "show":
-                await self.answers.tell(act.where, await self._one(act, verb.number))
+                await self.answers.show(act.where, await self._one(act, verb.number))
             case "end":
                 await self.answers.tell(act.where, how_it_ended(await self.broker.end(verb.number, act.by)))
             case "login":
                 await self._login(act)
+            case "audit":
+                await self.auditing.answer(act, verb.rest)
             case _:
-                await self.answers.tell(act.where, help_text(self.slash))
+                is_auditor = self.policies.current().is_auditor(act.by)
+                await self.answers.tell(act.where, help_text(self.slash, self.cli, is_auditor=is_auditor))
         return True
 
     async def _login(self, act: Act) -> None:
@@ -78,17 +83,23 @@ class Looking:
 
     async def _one(self, act: Act, number: int) -> Message:
         request, grant = await self.broker.see(number, act.by)
-        place = await self.notebook.note(f"card:{request.ref}")
-        link = await self._link(place["channel"], place["ts"]) if place else ""
+        thread = await self.links.to(request.ref)
+        link = f" <{thread}|Its thread>" if thread else ""
         rows: list[tuple[str, str | Block]] = [
             ("Requester", person(request.requester.slack_id)),
             ("Asked", f"{in_words(request.duration)}, ticket {request.ticket or 'none'}"),
             ("Rule", f"{request.rule}, policy {request.policy_hash[:8]}"),
         ]
         text = f"{named(request)}: {self._standing(request, grant)}"
-        blocks = [section(text), facts(rows), said(request.reason or "no reason given", request.requester.name)]
+        reason = request.reason or await self._reason(request.ref)
+        blocks = [section(text), facts(rows), said(reason, request.requester.name)]
         blocks += [said(request.note, request.decided_by.name)] if request.note and request.decided_by else []
         return Message(text, (*blocks, section(f"{self._decides(request)}{link}")))
+
+    async def _reason(self, ref: str) -> str:
+        """The log's word on a reason that the request no longer has: none was given, or it was erased."""
+        asked = (entry.event for entry in await self.feed.entries_of(ref) if isinstance(entry.event, RequestAsked))
+        return next((event.reason for event in asked if event.reason), "no reason given")
 
     def _standing(self, request: Request, grant: Grant | None) -> str:
         if grant is None:
@@ -117,16 +128,9 @@ class Looking:
         decides = who_decides(policy.deciders(rule, request.requester), request.approvals_needed)
         return f"{decides} That is what the rule {escaped(rule.name)} says; nobody approves their own request.{so_far}"
 
-    async def _link(self, channel: str, ts: str) -> str:
-        try:
-            answer = await self.client.chat_getPermalink(channel=channel, message_ts=ts)
-        except SILENT:
-            return ""
-        return f" <{answer['permalink']}|Its thread>"
 
-
-def help_text(slash: str) -> Message:
-    """Every way to use the command, one line each."""
+def help_text(slash: str, cli: str, *, is_auditor: bool = False) -> Message:
+    """Every way to use the command, one line each; what only auditors can do is shown to them alone."""
     rows = [
         (slash, "a form with what you may ask for"),
         (f"{slash} orders-db 1h OPS-123 refunds are stuck", "ask at once; `orders-db/write` names a role"),
@@ -135,5 +139,15 @@ def help_text(slash: str) -> Message:
         (f"{slash} end PA-7", "hand access back early, or take a request back"),
         (f"{slash} login", "a code that signs your own terminal in"),
     ]
+    if is_auditor:
+        rows += [
+            (f"{slash} audit actor:ada last:7d", "search the audit log; every search is an entry of it"),
+            (f"{slash} audit who table:public.orders", "who touched it for certain, and who may have"),
+            (f"{slash} audit PA-7", "one request from its first entry to its last"),
+        ]
     text = "\n".join(f"`{what}`  {why}" for what, why in rows)
-    return Message("How to use prodaccess", (header("prodaccess"), section(text)))
+    receipts = (
+        f"A receipt on a card is the audit log's own proof of that entry. Keep it, and check it with "
+        f"`{cli}-verify receipt`: it fails when the log was rewritten since."
+    )
+    return Message("How to use prodaccess", (header("prodaccess"), section(text), note(receipts)))

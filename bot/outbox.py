@@ -16,11 +16,13 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.blocks import Message
+from bot.identity import Identity
 from bot.people import code
 
 log = logging.getLogger(__name__)
 
 EVENT_TYPE = "prodaccess_entry"
+PAYLOAD_RECEIPT = "receipt"
 _PAGE = 200
 _PAGES = 5  # pages of history looked through for a mark: far more than is posted between a crash and its restart
 _LONGEST = 3000  # characters of `text`
@@ -82,17 +84,19 @@ def retry_after(error: BaseException) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a message stands. `ts` is an opaque id within its channel."""
+    """Where a message stands, and the receipt on it. `ts` is an opaque id within its channel."""
 
     channel: str
     ts: str
+    receipt: str = ""
 
     @classmethod
     def of(cls, noted: Mapping[str, Any] | None) -> Place | None:
-        return cls(noted["channel"], noted["ts"]) if noted else None
+        return cls(noted["channel"], noted["ts"], noted.get(PAYLOAD_RECEIPT, "")) if noted else None
 
     def noted(self) -> dict[str, str]:
-        return {"channel": self.channel, "ts": self.ts}
+        place = {"channel": self.channel, "ts": self.ts}
+        return place | ({PAYLOAD_RECEIPT: self.receipt} if self.receipt else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +106,19 @@ class Mark:
     seq: int
     kind: str
 
-    def metadata(self) -> dict[str, Any]:
-        return {"event_type": EVENT_TYPE, "event_payload": {"seq": self.seq, "kind": self.kind}}
+    def metadata(self, receipt: str = "") -> dict[str, Any]:
+        payload = {"seq": self.seq, "kind": self.kind} | ({PAYLOAD_RECEIPT: receipt} if receipt else {})
+        return {"event_type": EVENT_TYPE, "event_payload": payload}
 
     def is_on(self, message: Mapping[str, Any]) -> bool:
-        return bool(message.get("metadata") == self.metadata())
+        payload = payload_of(message)
+        return (payload.get("seq"), payload.get("kind")) == (self.seq, self.kind)
+
+
+def payload_of(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What our metadata on a message says; empty where it has none of ours."""
+    metadata = message.get("metadata") or {}
+    return (metadata.get("event_payload") or {}) if metadata.get("event_type") == EVENT_TYPE else {}
 
 
 @dataclass(frozen=True)
@@ -114,12 +126,13 @@ class Outbox:
     """Three calls: post, update, find. Errors come out as they are; `outcome` reads them."""
 
     client: AsyncWebClient
+    identity: Identity
 
     async def post(self, channel: str, message: Message, mark: Mark, thread: str | None = None) -> Place:
         """Where the message stands now. When Slack does not take the blocks, the text alone is posted."""
         call: dict[str, Any] = {
-            "channel": channel, "text": message.text[:_LONGEST], "metadata": mark.metadata(), "thread_ts": thread,
-            "unfurl_links": False, "unfurl_media": False,
+            "channel": channel, "text": message.text[:_LONGEST], "thread_ts": thread,
+            "metadata": mark.metadata(message.receipt), "unfurl_links": False, "unfurl_media": False,
         }  # fmt: skip
         try:
             answer = await self.client.chat_postMessage(**call, blocks=list(message.blocks))
@@ -128,20 +141,22 @@ class Outbox:
                 raise
             log.warning("Slack refused our blocks", extra={"action": "post", "mark": mark.kind, "code": code(error)})
             answer = await self.client.chat_postMessage(**call)
-        return Place(answer["channel"], answer["ts"])
+        return Place(answer["channel"], answer["ts"], message.receipt)
 
-    async def update(self, place: Place, message: Message) -> None:
+    async def update(self, place: Place, message: Message, mark: Mark) -> None:
         await self.client.chat_update(
-            channel=place.channel, ts=place.ts, text=message.text[:_LONGEST], blocks=list(message.blocks)
-        )
+            channel=place.channel, ts=place.ts, text=message.text[:_LONGEST], blocks=list(message.blocks),
+            metadata=mark.metadata(message.receipt),
+        )  # fmt: skip
 
     async def find(self, channel: str, mark: Mark, thread: str | None = None) -> Place | None:
-        """The message with this mark, if it stands. `channel` may be a person's account: their direct messages."""
+        """Our message with this mark, if it stands. `channel` may be a person's account: their direct messages."""
+        us = (await self.identity()).bot_id
         if channel.startswith(("U", "W")):
             channel = (await self.client.conversations_open(users=channel))["channel"]["id"]
         async for message in self._messages(channel, thread):
-            if mark.is_on(message):
-                return Place(channel, message["ts"])
+            if message.get("bot_id") == us and mark.is_on(message):  # any app in the channel can write our marks
+                return Place(channel, message["ts"], str(payload_of(message).get(PAYLOAD_RECEIPT) or ""))
         return None
 
     async def link(self, place: Place) -> str:

@@ -20,7 +20,6 @@ log = logging.getLogger(__name__)
 PING = 3  # seconds: a dead socket is noticed within about as many
 _FIRST_CONNECTION = 20  # seconds
 _SOCKETS = "https://wss-primary.slack.com"
-_PAGE = 200
 
 
 class BotRunner:
@@ -39,7 +38,7 @@ class BotRunner:
         keep_connections(self.bot.client)
         try:
             await self._check_identity()
-            self.bot.thread.channel = await self._audit_channel()
+            self.bot.thread.channel = await self.bot.channel.id()
             await self._connect()
         except (*SILENT, AccessError) as error:
             await self.stop()
@@ -74,30 +73,6 @@ class BotRunner:
         us = await self.bot.identity()
         if not {us.team_id, us.enterprise_id} & self._parts.settings.team_ids:
             raise NotReady(f"The bot token belongs to workspace {us.team_id}, which team_ids does not name.")
-
-    async def _audit_channel(self) -> str:
-        """The audit channel's id, once we know that we are in it and that nobody else is."""
-        wanted = self._parts.settings.audit_channel
-        found = await self._named(wanted.removeprefix("#")) if wanted.startswith("#") else wanted
-        facts = await self.bot.directory.channel(found)
-        if not facts.get("is_member"):
-            raise NotReady(f"The app is not in the audit channel {wanted}. Invite it there: /invite @prodaccess")
-        if facts.get("is_ext_shared") or facts.get("is_pending_ext_shared"):
-            raise NotReady(f"The audit channel {wanted} is shared with another organisation. Choose one of your own.")
-        return found
-
-    async def _named(self, name: str) -> str:
-        cursor: str | None = None
-        while True:
-            answer = await self.bot.client.conversations_list(
-                types="public_channel,private_channel", exclude_archived=True, limit=_PAGE, cursor=cursor
-            )
-            for channel in answer["channels"]:
-                if channel["name"] == name:
-                    return str(channel["id"])
-            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
-            if not cursor:
-                raise NotReady(f"There is no channel #{name} that the app can see. Create it, and invite the app.")
 
     async def _connect(self) -> None:
         if self._parts.settings.app_token is None:

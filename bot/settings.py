@@ -9,7 +9,8 @@ from access.ports import Clock, Notebook, PolicySource, Store
 from access.secret import Secret
 from access.signin import SignIns
 from access.tasks import Tasks
-from audit.log import Feed
+from audit.inquiry import Inquiry
+from audit.log import Feed, Receipts
 from bot.people import Directory
 
 
@@ -45,6 +46,8 @@ class BotParts:
     tasks: Tasks
     settings: BotSettings
     directory: Directory  # the one that the broker's `People` asks too
+    receipts: Receipts
+    inquiry: Inquiry
 
 
 class NotReady(Exception):

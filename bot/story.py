@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Self
 
@@ -21,7 +21,9 @@ from access.events import (
     RequestDenied,
     RequestExpired,
     RevocationFailed,
+    TextErased,
 )
+from bot.sessions import Tally, tallies
 
 
 class Phase(StrEnum):
@@ -55,7 +57,10 @@ PHASE_AFTER: dict[type[Event], Phase] = {
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """`turn` is the event that brought the phase about; `deciders` are names, in the order of the asked event."""
+    """`turn` is the event that brought the phase about; `deciders` are names, in the order of the asked event.
+
+    `sessions` counts what was done in each, by the session's id.
+    """
 
     asked: RequestAsked
     deciders: tuple[str, ...]
@@ -64,17 +69,20 @@ class Story:
     approvals: tuple[ApprovalGiven, ...] = ()
     active: GrantActive | None = None
     trouble: RevocationFailed | None = None
+    erased: tuple[TextErased, ...] = ()
+    sessions: Mapping[str, Tally] = field(default_factory=dict)
 
     @classmethod
     def of(cls, events: Iterable[Event], deciders: tuple[str, ...]) -> Self | None:
         """None before anything was asked."""
         story: Self | None = None
-        for event in events:
+        told = tuple(events)
+        for event in told:
             if isinstance(event, RequestAsked):
                 story = cls(event, deciders, event)
             elif story is not None:
                 story = story.after(event)
-        return story
+        return replace(story, sessions=tallies(told)) if story else None
 
     def after(self, event: Event) -> Self:
         story = self
@@ -87,7 +95,13 @@ class Story:
                 return replace(story, active=event)
             case RevocationFailed():
                 return replace(story, trouble=event)
+            case TextErased():
+                return replace(story, erased=(*story.erased, event))
         return story
+
+    def erasure(self, event: TextErased) -> tuple[TextErased, ...]:
+        """What was erased together with this, itself included: one act, one entry for each entry that lost texts."""
+        return tuple(e for e in self.erased if (e.at, e.by, e.why) == (event.at, event.by, event.why))
 
     @property
     def ref(self) -> str:

@@ -18,13 +18,14 @@ from typing import Any
 from slack_sdk.errors import SlackApiError
 
 from access.errors import AccessError, NotFound
-from access.ports import Notebook, PolicySource
-from audit.log import Entry, Feed
-from bot.card import card
-from bot.letters import yours
-from bot.outbox import Mark, Outbox, Outcome, Place, is_unreachable, outcome, retry_after
+from audit.log import Entry
+from bot.blocks import Message
+from bot.channel import is_shared
+from bot.outbox import Mark, Outcome, Place, is_unreachable, outcome, retry_after
+from bot.painter import Painter
 from bot.people import SILENT, Directory, code
-from bot.plan import CARD, Paint, Post, card_key, letter_key, plan
+from bot.plan import CARD, OPERATION, Paint, Post, Reach, card_key, is_told, plan
+from bot.proof import proven
 from bot.story import Story
 
 log = logging.getLogger(__name__)
@@ -41,32 +42,30 @@ _FAILURES = (*SILENT, AccessError)
 class Thread:
     """One reader per installation: two would post everything twice."""
 
-    feed: Feed
-    notebook: Notebook
-    policies: PolicySource
+    painter: Painter
     directory: Directory
-    outbox: Outbox
     channel: str
-    cli: str
+    page: Callable[[str], Awaitable[None]]  # draws an account's home page anew
     first_pause: float = 1.0
     settle: float = SETTLE
+    look_owing: float = 5.0  # seconds between looks while receipts are to come
     trouble: str = ""  # why it does not get on at the moment; empty when it does
     _seq: int = -1
     _done: tuple[str, ...] = ()  # what of the entry after `_seq` is done
+    _owed: dict[str, list[Any]] = field(default_factory=dict)  # key of a place -> ref and seq of its missing receipt
     _doubt: bool = True  # whether the next message may already stand
-    _linked: tuple[str, str] = ("", "")
-    _painting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
         """For ever, until cancelled."""
         await self._insist(self._read_cursor)
         while True:
             await self._insist(self.catch_up)
+            await self._insist(self._pay)
             await self._insist(self._wait)
 
     async def catch_up(self) -> None:
         """Everything the log has; raises nothing that another try would not mend."""
-        while entries := await self.feed.entries(self._seq):
+        while entries := await self.painter.feed.entries(self._seq):
             for entry in entries:
                 await self._tell(entry)
             await self._note({})
@@ -74,60 +73,73 @@ class Thread:
     async def repaint(self, ref: str) -> None:
         """Bring one card up to date now, because somebody clicked an old one. Never raises."""
         try:
-            await self._paint(ref, letter=True)
+            await self.painter.paint(ref, Reach.LETTER)
         except _FAILURES as error:
             log.warning("a card was not repainted", extra={"action": "repaint", "ref": ref}, exc_info=error)
 
     # One entry
 
     async def _tell(self, entry: Entry) -> None:
-        story = await self._story(entry.event.ref)
-        late = self.directory.clock.now() - entry.event.at > _LATE
-        for step in plan(entry, story, self.cli, late=late):
-            if isinstance(step, Paint):
-                await self._insist(partial(self._paint, entry.event.ref, letter=step.letter))
-            elif step.kind not in self._done:
-                await self._insist(partial(self._post, entry, step))
+        if is_told(entry.event):
+            story = await self.painter.story(entry.event.ref)
+            late = self.directory.clock.now() - entry.event.at > _LATE
+            for step in plan(entry, story, self.painter.cli, late=late):
+                if isinstance(step, Paint):
+                    await self._insist(partial(self.painter.paint, entry.event.ref, step.reach))
+                    await self._draw_pages(story if step.reach is Reach.ALL else None)
+                elif step.kind not in self._done:
+                    await self._insist(partial(self._post, entry, step))
         self._seq, self._done = entry.seq, ()
 
+    async def _draw_pages(self, story: Story | None) -> None:
+        """The home pages that may still quote what waited there; Slack keeps a page until it is drawn anew."""
+        for account in story.asked.deciders if story else ():
+            await self._insist(partial(self._draw_page, account))
+
+    async def _draw_page(self, account: str) -> None:
+        try:
+            await self.page(account)
+        except SlackApiError as error:
+            if outcome(error) is Outcome.UNKNOWN or code(error) == "ratelimited":
+                raise
+            log.warning("a home page was not drawn", extra={"action": "home", "code": code(error)})
+
     async def _post(self, entry: Entry, post: Post) -> None:
-        ref, mark = entry.event.ref, Mark(entry.seq, post.kind)
+        ref = entry.event.ref
         if post.account:
-            link = await self._link(ref) if post.linked else ""
-            await self._deliver(post, mark, post.account, link=link)
-        elif post.kind == CARD:
-            await self._deliver(post, mark, await self._our_channel())
+            link = await self.painter.link(ref) if post.linked else ""
+            await self._deliver(entry, post, post.account, link=link)
+        elif post.kind in (CARD, OPERATION):
+            await self._deliver(entry, post, await self._our_channel())
         else:
             head = await self._head(entry)
             try:
-                await self._deliver(post, mark, head.channel, thread=head.ts)
+                await self._deliver(entry, post, head.channel, thread=head.ts)
             except SlackApiError as error:
                 if outcome(error) is Outcome.GONE:  # somebody deleted the card: a new one heads what follows
-                    await self.notebook.put_notes({card_key(ref): {}})
+                    await self.painter.notebook.put_notes({card_key(ref): {}})
                 raise
 
     async def _head(self, entry: Entry) -> Place:
         """Where the card stands; it is posted anew where it is not known to stand."""
         ref = entry.event.ref
-        place = Place.of(await self.notebook.note(card_key(ref)))
+        place = Place.of(await self.painter.notebook.note(card_key(ref)))
         if place is not None:
             return place
-        story = await self._story(ref)
-        if story is None:
-            raise NotFound(f"The log has no beginning for {ref}.")
-        head = Post(CARD, lambda _: card(story), keep=card_key(ref))
-        standing = await self._deliver(head, Mark(entry.seq, CARD), await self._our_channel())
+        head = await self.painter.head(ref)
+        standing = await self._deliver(entry, head, await self._our_channel())
         assert standing is not None  # only a person's direct messages can be refused for good
         return standing
 
     async def _deliver(
-        self, post: Post, mark: Mark, channel: str, *, thread: str | None = None, link: str = ""
+        self, entry: Entry, post: Post, channel: str, *, thread: str | None = None, link: str = ""
     ) -> Place | None:
         """Post it unless it stands, and note that it does. None where its reader cannot be written to."""
         doubted, self._doubt = self._doubt, True
+        mark = Mark(entry.seq, post.kind)
         try:
-            place = await self.outbox.find(channel, mark, thread) if doubted else None
-            place = place or await self.outbox.post(channel, post.words(link), mark, thread)
+            place = await self.painter.outbox.find(channel, mark, thread) if doubted else None
+            place = place or await self.painter.outbox.post(channel, await self._words(post, link), mark, thread)
         except SlackApiError as error:
             known = outcome(error)
             if post.account and is_unreachable(error):
@@ -137,74 +149,48 @@ class Thread:
                 self._doubt = doubted if known is not Outcome.UNKNOWN else True
                 raise
         self._done = (*self._done, post.kind)
+        if post.proof is not None and place and not place.receipt:
+            self._owed[post.keep] = [entry.event.ref, post.proof]
         await self._note({post.keep: place.noted()} if post.keep and place else {})
         self._doubt = False
         return place
 
-    # The card
+    # Receipts
 
-    async def _paint(self, ref: str, *, letter: bool) -> None:
-        async with self._painting:  # reads and writes together, so that an older state never paints over a newer one
-            story = await self._story(ref)
-            if story is None:
+    async def _words(self, post: Post, link: str) -> Message:
+        """While receipts are owed, the signer is known to be silent: none is waited for again."""
+        words = post.words(link)
+        if post.proof is None:
+            return words
+        return proven(words, "" if self._owed else await self.painter.receipt(post.proof))
+
+    async def _pay(self) -> None:
+        """Add the receipts that are owed, in order, as far as the signer answers."""
+        for key, (ref, seq) in list(self._owed.items()):
+            if not await self.painter.pay(key, ref, seq):
                 return
-            await self._update(card_key(ref), lambda: card(story))
-            if letter:
-                await self._update(letter_key(ref), lambda: yours(story, self.cli))
-
-    async def _update(self, key: str, words: Callable[[], Any]) -> None:
-        place = Place.of(await self.notebook.note(key))
-        if place is None:
-            return
-        try:
-            await self.outbox.update(place, words())
-        except SlackApiError as error:
-            if outcome(error) not in (Outcome.GONE, Outcome.CONTENT) and code(error) != "channel_not_found":
-                raise
-            log.warning("a message could not be repainted", extra={"action": key, "code": code(error)})
+            del self._owed[key]
+            await self._note({})
 
     # What it reads and keeps
 
-    async def _story(self, ref: str) -> Story | None:
-        if not ref:
-            return None
-        entries = await self.feed.entries_of(ref)
-        policy = self.policies.current()
-        asked = next((e.event for e in entries if type(e.event).TAG == "request.asked"), None)
-        deciders = tuple(policy.person("", account, account).name for account in getattr(asked, "deciders", ()))
-        return Story.of((entry.event for entry in entries), deciders)
-
     async def _our_channel(self) -> str:
         """The audit channel, while nobody from outside can read it. Raises NotFound, Unavailable."""
-        facts = await self.directory.channel(self.channel)
-        if facts.get("is_ext_shared") or facts.get("is_pending_ext_shared"):
+        if is_shared(await self.directory.channel(self.channel)):
             raise NotFound("The audit channel is shared with another organisation: nothing is posted there.")
         return self.channel
 
-    async def _link(self, ref: str) -> str:
-        """The way to the card; asked of Slack once for all who are written to about it."""
-        if self._linked[0] != ref:
-            place = Place.of(await self.notebook.note(card_key(ref)))
-            self._linked = (ref, await self._link_to(place) if place else "")
-        return self._linked[1]
-
-    async def _link_to(self, place: Place) -> str:
-        try:
-            return await self.outbox.link(place)
-        except SlackApiError as error:
-            if outcome(error) is not Outcome.GONE:
-                raise
-            return ""  # somebody deleted the card: its readers get the letter all the same
-
     async def _read_cursor(self) -> None:
-        noted = await self.notebook.note(CURSOR) or {"seq": -1, "done": []}
+        noted = await self.painter.notebook.note(CURSOR) or {"seq": -1, "done": [], "owed": {}}
         self._seq, self._done, self._doubt = noted["seq"], tuple(noted["done"]), True
+        self._owed = dict(noted["owed"])
 
     async def _note(self, places: Mapping[str, Mapping[str, Any]]) -> None:
-        await self.notebook.put_notes({CURSOR: {"seq": self._seq, "done": list(self._done)}, **places})
+        cursor = {"seq": self._seq, "done": list(self._done), "owed": self._owed}
+        await self.painter.notebook.put_notes({CURSOR: cursor, **places})
 
     async def _wait(self) -> None:
-        if await self.feed.wait(self._seq, _LOOK):
+        if await self.painter.feed.wait(self._seq, self.look_owing if self._owed else _LOOK):
             await asyncio.sleep(self.settle)
 
     # Not giving up

@@ -9,12 +9,17 @@ from typing import Any, Self
 
 import yaml
 
+from access.errors import Unavailable
 from access.ports import Notebook
 from access.secret import Secret
+from audit.inquiry import Inquiry
+from audit.log import ORIGIN
+from audit.receipt import Receipt
 from bot.app import Bot, create_people
 from bot.runner import BotRunner
 from bot.settings import BotParts, BotSettings
 from slack_simulator import Person, Simulator, Workspace
+from store.log import SqlLog
 from tests.people import POLICY
 from tests.world import World
 
@@ -51,6 +56,24 @@ class FailingNotebook:
         await self._notebook.put_notes(notes)
 
 
+class Stamps:
+    """`audit.log.Receipts` without a key: the log's own tree as it is when an entry is first asked for."""
+
+    def __init__(self, log: SqlLog) -> None:
+        self.log = log
+        self.silent = False
+        self.asked: list[int] = []
+        self._sizes: dict[int, int] = {}
+
+    async def receipt(self, seq: int) -> str:
+        self.asked.append(seq)
+        if self.silent:
+            raise Unavailable("The signer does not answer.")
+        size = self._sizes.setdefault(seq, await self.log.head() + 1)
+        root = (await self.log.checkpoint_range(size)).root()
+        return str(Receipt(ORIGIN, size, root, seq, await self.log.leaf(seq)))
+
+
 class Office(World):
     """`World`, with people at their screens. Their Slack accounts are asked of the workspace, as in production."""
 
@@ -74,6 +97,7 @@ class Office(World):
         """Start the bot; `changes` are of its settings."""
         self.runner = BotRunner(self.parts(**changes), ping=self.ping)
         self.runner.bot.thread.first_pause = 0.02
+        self.runner.bot.thread.look_owing = 0.05
         await self.runner.start()
 
     async def shut(self) -> None:
@@ -92,9 +116,13 @@ class Office(World):
         chosen = settings(self.slack.api_url, **changes)
         self.ask_slack_who_people_are(chosen)
         return BotParts(
-            self.broker, self.sign_ins, self.policies, self.store, self.store, self.store, self.clock, self.tasks,
-            chosen, self.people.directory,  # type: ignore[attr-defined]
+            self.broker, self.sign_ins, self.policies, self.store.log, self.store, self.store, self.clock, self.tasks,
+            chosen, self.people.directory, self.stamps, inquiry_of(self),  # type: ignore[attr-defined]
         )  # fmt: skip
+
+    def _build(self) -> None:
+        super()._build()
+        self.stamps = Stamps(self.store.log)
 
     def ask_slack_who_people_are(self, chosen: BotSettings) -> None:
         """The world was built around a stand-in directory; here it is Slack itself that answers."""
@@ -110,7 +138,7 @@ class Office(World):
         """From then on the thread's notes fail, as they would for a process that has died."""
         await self.settled()
         notebook = FailingNotebook(self.store, notes)
-        self.bot.thread.notebook = notebook
+        self.bot.thread.painter.notebook = notebook
         self.failing = notebook
 
     @property
@@ -163,10 +191,16 @@ class Office(World):
         for _ in range(500):
             noted = await self.store.note("thread:cursor") or {"seq": -1, "done": []}
             idle = all(task.get_name() in ("slack thread", "slack socket") for task in self.tasks._running)
-            if idle and noted["seq"] == await self.store.head() and not noted["done"]:
+            if idle and noted["seq"] == await self.store.log.head() and not noted["done"]:
                 return
             await asyncio.sleep(0.01)
         raise AssertionError("the thread did not catch up")
+
+
+def inquiry_of(world: World) -> Inquiry:
+    """The auditors' questions, put to a world's own log."""
+    log = world.store.log
+    return Inquiry(world.store, log, log, world.people, world.policies, world.clock)
 
 
 async def until(true: Callable[[], object], timeout: float = 5.0) -> None:

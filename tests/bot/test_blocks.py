@@ -15,18 +15,23 @@ from access.errors import BadInput
 from access.events import (
     CATALOGUE,
     ApprovalGiven,
+    Erased,
     Event,
+    FileTouched,
     GrantActive,
     GrantEnded,
     GrantEnding,
     GrantFailed,
+    QueryRun,
     RequestApproved,
     RequestAsked,
     RequestCancelled,
     RequestDenied,
     RequestExpired,
     RevocationFailed,
+    SessionOpened,
     SignedIn,
+    TextErased,
 )
 from access.model import Person
 from access.policy import Rule
@@ -38,6 +43,7 @@ from bot.forms import Draft
 from bot.letters import signed_in, to_decider, to_requester, yours
 from bot.lines import line
 from bot.modal import Offers, Problem, ask_form, deny_form, notice
+from bot.operations import operation
 from bot.story import PHASE_AFTER, Phase, Story
 from bot.words import storable
 from slack_simulator.rules import check_message, check_view
@@ -55,9 +61,11 @@ persons = st.builds(Person, st.just("T0ACME/U0LINUS"), people_text, st.just("U0L
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "str": people_text, "int": st.integers(0, 99), "bool": st.booleans(), "datetime": moments,
     "timedelta": st.timedeltas(timedelta(0), timedelta(days=30)), "Person | None": st.one_of(st.none(), persons),
+    "Private": st.one_of(people_text, st.just(Erased(12))), "int | None": st.one_of(st.none(), st.integers(0, 9)),
     "tuple[str, ...]": st.lists(people_text, max_size=14).map(tuple), "datetime | None": st.one_of(st.none(), moments),
 }  # fmt: skip
-FIXED = {"ref": st.just("PA-7"), "request_id": st.just("0a1b2c"), "digest": st.just("f" * 64)}
+FIXED = {"ref": st.just("PA-7"), "request_id": st.just("0a1b2c"), "digest": st.just("f" * 64),
+         "session": st.sampled_from(["one", "two"])}  # fmt: skip
 
 
 def any_of(kind: type[Event]) -> st.SearchStrategy[Any]:
@@ -66,7 +74,7 @@ def any_of(kind: type[Event]) -> st.SearchStrategy[Any]:
 
 
 ending = [RequestApproved, RequestDenied, RequestCancelled, RequestExpired, GrantActive, GrantFailed, GrantEnding,
-          GrantEnded, RevocationFailed, ApprovalGiven]  # fmt: skip
+          GrantEnded, RevocationFailed, ApprovalGiven, SessionOpened, QueryRun, FileTouched, TextErased]  # fmt: skip
 stories = st.tuples(any_of(RequestAsked), st.lists(st.one_of([any_of(kind) for kind in ending]), max_size=6)).map(
     lambda told: Story.of((told[0], *told[1]), ("ada", "grace"))
 )
@@ -115,7 +123,7 @@ def test_any_story_is_a_card_within_slacks_limits(story: Story) -> None:
 @given(st.one_of([any_of(kind) for kind in CATALOGUE.values()]), stories)
 @thorough
 def test_any_fact_is_a_line_and_a_letter_within_slacks_limits(event: Event, story: Story) -> None:
-    for message in (line(event), to_requester(event, story, "prodaccess")):
+    for message in (line(event, story), to_requester(event, story), operation(event)):
         if message is not None:
             fits(message)
     if isinstance(event, SignedIn):

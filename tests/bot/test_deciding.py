@@ -46,7 +46,7 @@ async def test_double_click_opens_one_grant_and_tells_the_second_kindly(office: 
     await asyncio.gather(press(office, "ada", card, "approve"), press(office, "ada", card, "approve"))
     await office.whisper("ada", "PA-1 is already approved by ada.")
     await office.settled()
-    given = [e for e in await office.store.entries(-1) if isinstance(e.event, ApprovalGiven)]
+    given = [e for e in await office.store.log.entries(-1) if isinstance(e.event, ApprovalGiven)]
     assert len(given) == 1
     assert not [m for m in office.who("grace").messages(AUDIT) if m.get("is_ephemeral")]
 

@@ -63,6 +63,12 @@ def test_a_ticket_is_what_the_policy_says_it_is() -> None:
         ("login now", Verb("login")),
         ("end PA-7", Verb("end", 7)),
         ("show 12 please", Verb("show", 12)),
+        ("audit", Verb("audit")),
+        ("Audit  PA-7 ", Verb("audit", rest="PA-7")),
+        ("audit actor:<@U0ADA|ada>  last:7d", Verb("audit", rest="actor:ada  last:7d")),
+        ("audit actor:<@U0ADA>", Verb("audit", rest="actor:U0ADA")),
+        ("audit table:<http://public.store|public.store>", Verb("audit", rest="table:public.store")),
+        ("audit \u201ca &amp; b\u201d x", Verb("audit", rest='"a & b" x')),
     ],
 )
 def test_verbs(text: str, verb: Verb) -> None:

@@ -42,6 +42,7 @@ async def test_a_waiting_request_can_be_taken_back_from_the_list(office: Office)
 
 async def test_show_says_how_it_stands_who_decides_and_why(office: Office) -> None:
     await office.asked_in_slack()
+    await office.settled()
     await office.who("ada").command(AUDIT, "/prodaccess show PA-1")
     told = shown(await office.whisper("ada", "PA-1 · *orders-db · read*: pending"))
     assert "ada or grace can approve." in told

@@ -19,7 +19,7 @@ from bot.client import make_client, proxy_for
 from bot.runner import BotRunner
 from bot.settings import BotParts, NotReady
 from slack_simulator import Simulator, Workspace
-from tests.bot.slack import AUDIT, MANIFEST, SEED, Office, settings, until
+from tests.bot.slack import AUDIT, MANIFEST, SEED, Office, Stamps, inquiry_of, settings, until
 from tests.world import World
 
 NOWHERE = "http://127.0.0.1:9/api/"
@@ -28,8 +28,9 @@ NOWHERE = "http://127.0.0.1:9/api/"
 def parts_of(world: World, api_url: str, **changes: Any) -> BotParts:
     chosen = settings(api_url, **changes)
     return BotParts(
-        world.broker, world.sign_ins, world.policies, world.store, world.store, world.store, world.clock, world.tasks,
-        chosen, create_people(chosen, world.policies, world.clock).directory,
+        world.broker, world.sign_ins, world.policies, world.store.log, world.store, world.store, world.clock,
+        world.tasks, chosen, create_people(chosen, world.policies, world.clock).directory, Stamps(world.store.log),
+        inquiry_of(world),
     )  # fmt: skip
 
 

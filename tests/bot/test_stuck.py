@@ -13,7 +13,7 @@ import pytest
 from access.model import RequestState
 from bot.gate import Does
 from bot.outbox import Mark, Outbox, Place
-from tests.bot.slack import AUDIT, Office, shown, until
+from tests.bot.slack import AUDIT, Office, button, shown, until
 from tests.people import ADA, GRACE, POLICY
 
 MISSPELT = POLICY.replace("grace: U0GRACE", "grace: U0TYPO")
@@ -55,9 +55,9 @@ class Deleting(Outbox):
 
 
 async def test_a_card_deleted_at_once_does_not_hold_up_the_letters(office: Office) -> None:
-    outbox = Deleting(office.bot.client)
+    outbox = Deleting(office.bot.client, office.bot.identity)
     outbox.__dict__["office"] = office
-    office.bot.thread.outbox = outbox
+    office.bot.thread.painter.outbox = outbox
     await office.asked()
     await office.letter("ada", "waits for you")
     await office.settled()
@@ -104,7 +104,7 @@ async def test_not_me_ends_what_is_open_though_one_of_it_fails(office: Office) -
 
 async def test_a_payload_with_parts_missing_or_of_the_wrong_kind_changes_nothing(office: Office) -> None:
     card = await office.asked_in_slack()
-    value = card["blocks"][-1]["elements"][0]["value"]
+    value = button(card, "approve")["value"]
     good: dict[str, Any] = {
         "type": "block_actions", "user": {"id": "U0ADA", "team_id": "T0ACME"}, "team": {"id": "T0ACME"},
         "channel": {"id": office.slack.world.channel("prod-access").id}, "trigger_id": "1.2.3",

@@ -11,7 +11,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from access.events import CATALOGUE
 from bot.blocks import Message
+from bot.identity import Identity
+from bot.kinds import KINDS
 from bot.lines import TOLD, UNTOLD
+from bot.operations import OPERATIONS
 from bot.outbox import Mark, Outbox, Place
 from tests.bot.slack import AUDIT, Office, button, is_card, shown, until
 from tests.people import ADA
@@ -29,15 +32,15 @@ class SlowOutbox(Outbox):
     begun: asyncio.Event
     go_on: asyncio.Event
 
-    def __init__(self, client: AsyncWebClient) -> None:
-        super().__init__(client)
+    def __init__(self, client: AsyncWebClient, identity: Identity) -> None:
+        super().__init__(client, identity)
         self.__dict__.update(begun=asyncio.Event(), go_on=asyncio.Event())
 
-    async def update(self, place: Place, message: Message) -> None:
+    async def update(self, place: Place, message: Message, mark: Mark) -> None:
         if not self.begun.is_set():
             self.begun.set()
             await self.go_on.wait()
-        await super().update(place, message)
+        await super().update(place, message, mark)
 
 
 def down(office: Office, **changes: Any) -> None:
@@ -250,8 +253,9 @@ async def test_two_requests_keep_their_own_threads(office: Office) -> None:
 
 def test_every_kind_of_fact_has_its_line_or_a_reason_for_none() -> None:
     kinds = set(CATALOGUE.values())
-    assert set(TOLD) | set(UNTOLD) >= kinds
-    assert not set(TOLD) & set(UNTOLD)
+    assert set(TOLD) | set(UNTOLD) | set(OPERATIONS) == kinds
+    assert len(TOLD) + len(UNTOLD) + len(OPERATIONS) == len(kinds)
+    assert set(KINDS) == kinds
 
 
 def test_a_mark_is_recognised_only_on_its_own_message() -> None:
@@ -268,7 +272,7 @@ def test_a_mark_is_recognised_only_on_its_own_message() -> None:
 async def test_a_late_repaint_does_not_paint_over_a_newer_state(office: Office) -> None:
     await office.asked_in_slack()
     await office.settled()
-    slow = office.bot.thread.outbox = SlowOutbox(office.bot.client)
+    slow = office.bot.thread.painter.outbox = SlowOutbox(office.bot.client, office.bot.identity)
     repaint = asyncio.create_task(office.bot.thread.repaint("PA-1"))
     await slow.begun.wait()  # it has read the log, and its painting is on its way
     await office.who("linus").command(AUDIT, "/prodaccess end PA-1")

@@ -1,0 +1,66 @@
+"""What concerns the audit log itself, and no request: a message of its own in the audit channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from access.duration import in_words
+from access.events import AuditExported, CopyFailed, CopyRecovered, Event, LogKeyUsed
+from bot.blocks import Message, note, section, small
+from bot.lines import Told
+from bot.words import at, escaped
+
+_Fact = TypeVar("_Fact", bound=Event)
+
+
+def operation(event: Event, *, late: bool = False) -> Message | None:
+    """The channel's message for this fact, if it has one. `late`: the post's own time no longer says when it was."""
+    told = OPERATIONS.get(type(event))
+    if told is None:
+        return None
+    sentence, under = told(event)
+    text = f"{at(event.at, '{date_short_pretty} {time}')}  {sentence}" if late else sentence
+    return Message(text, (section(text), *under))
+
+
+def _key(event: LogKeyUsed) -> Told:
+    sentence = "Audit log: checkpoints are signed with this key from here on. Whoever verifies the log needs it."
+    return sentence, (note(f"`{escaped(event.key, 300)}`"),)
+
+
+def _failed(event: CopyFailed) -> Told:
+    sentence = (
+        f"⚠️ *Warning*: the copy of the audit log at {escaped(event.to, 80)} falls behind. "
+        "Access goes on; the copy is tried again until it has caught up."
+    )
+    return sentence, (small(event.why),)
+
+
+def _recovered(event: CopyRecovered) -> Told:
+    down = in_words(event.at - event.down_since)
+    return f"The copy of the audit log at {escaped(event.to, 80)} has caught up, after {down}.", ()
+
+
+def _exported(event: AuditExported) -> Told:
+    who = escaped(event.by.name if event.by else event.operator, 80) or "somebody on the server"
+    sentence = (
+        f"Entries {event.first} to {event.last} of the audit log were exported as {escaped(event.form, 40)} by {who}."
+    )
+    return sentence, (small(f"SHA-256 {event.sha256}"),)
+
+
+def _table() -> dict[type[Event], Callable[[Event], Told]]:
+    table: dict[type[Event], Callable[[Event], Told]] = {}
+
+    def row(kind: type[_Fact], told: Callable[[_Fact], Told]) -> None:
+        table[kind] = told  # type: ignore[assignment]  # a row is only ever called with its own kind
+
+    row(LogKeyUsed, _key)
+    row(CopyFailed, _failed)
+    row(CopyRecovered, _recovered)
+    row(AuditExported, _exported)
+    return table
+
+
+OPERATIONS = _table()
