@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from access.broker import Broker
+from access.erasing import Erasing
 from access.ports import Clock, People, PolicySource, Store
 from access.signin import SignIns
+from audit.inquiry import Inquiry
 from audit.log import Feed
 
 
@@ -27,6 +29,8 @@ class ApiParts:
     policies: PolicySource
     people: People
     feed: Feed
+    inquiry: Inquiry
+    erasing: Erasing
     store: Store
     clock: Clock
     readiness: Callable[[], Awaitable[Mapping[str, str]]]

@@ -8,7 +8,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
-class _In(BaseModel):
+class Input(BaseModel):
+    """What somebody sends: nothing unknown, nothing that the database cannot hold, and never quoted in an error."""
+
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True)
 
     @field_validator("*")
@@ -20,7 +22,7 @@ class _In(BaseModel):
         return value
 
 
-class LoginIn(_In):
+class LoginIn(Input):
     """A one-time code from Slack, and the public half of the key that the terminal has just made."""
 
     code: str = Field(min_length=8, max_length=20, examples=["ABCD-EFGH"])
@@ -28,7 +30,7 @@ class LoginIn(_In):
     public_key: str = Field(min_length=43, max_length=43, description="Ed25519, base64url: `x` of a JWK")
 
 
-class AskIn(_In):
+class AskIn(Input):
     """A request. What is left out comes from the policy: the first role, the usual duration."""
 
     target: str = Field(min_length=1, max_length=100, description="a target's name, alias or unambiguous beginning")
@@ -145,7 +147,8 @@ class FactOut(BaseModel):
     at: datetime
     kind: str = Field(examples=["approval.given"])
     by: str | None = Field(None, description="nobody: prodaccess itself")
-    text: str
+    text: str = Field(examples=["ada approved (1 of 2)"])
+    did: str = Field(description="the text without who did it", examples=["approved (1 of 2)"])
     facts: dict[str, Any]
 
 

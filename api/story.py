@@ -24,8 +24,13 @@ _ENVELOPE = ("at", "ref", "by")
 
 
 def tell(event: Event) -> str:
-    """What happened; the tag itself for an event that has no sentence."""
-    sentence = _SENTENCES.get(type(event))
+    """What happened, and who did it; the tag itself for an event that has no sentence."""
+    return f"{_who(event)} {did(event)}" if type(event) in _PEOPLE_DID else did(event)
+
+
+def did(event: Event) -> str:
+    """The same without who did it, for where that stands beside it."""
+    sentence = _PEOPLE_DID.get(type(event)) or _HAPPENED.get(type(event))
     return sentence(event) if sentence else event.TAG
 
 
@@ -54,33 +59,71 @@ def _who(event: Event) -> str:
 
 def _asked(e: events.RequestAsked) -> str:
     ticket = f", {e.ticket}" if e.ticket else ""
-    return f"{_who(e)} asked for {e.target} · {e.role} for {in_words(e.duration)}{ticket}: {e.reason}"
+    return f"asked for {e.target} · {e.role} for {in_words(e.duration)}{ticket}: {e.reason}"
 
 
 def _ended(e: events.GrantEnded) -> str:
-    issued = f"{e.credentials} credential{'' if e.credentials == 1 else 's'} issued"
-    return " ".join([f"ended; {issued}.", *e.proof])
+    return " ".join([f"ended; {_count(e.credentials, 'credential')} issued.", *e.proof])
 
 
 def _retry(e: events.RevocationFailed) -> str:
     return f"not yet proven gone after {e.tries} tries, going on: {e.why}"
 
 
-_SENTENCES: dict[type[Event], Callable[[Any], str]] = {
+def _query(e: events.QueryRun) -> str:
+    rows = "" if e.rows is None else f", {_count(e.rows, 'row')}"
+    return f"{_touched(e.touches, e.coverage)}{rows}{'' if e.outcome == 'ok' else f', {e.outcome}'}: {e.text}"
+
+
+def _command(e: events.CommandRun) -> str:
+    exit_code = f", exit code {e.exit_code}" if e.exit_code else ""
+    return f"ran {e.program} on {e.host}{exit_code} ({_touched(e.touches, e.coverage)}): {e.text}"
+
+
+def _file(e: events.FileTouched) -> str:
+    size = "" if e.size is None else f", {_count(e.size, 'byte')}"
+    return f"{_touched(e.touches, e.coverage)} on {e.host}{size}"
+
+
+def _touched(touches: tuple[str, ...], coverage: str) -> str:
+    """`read table:public.orders`; what is not known to be all of it says so."""
+    known = ", ".join(touches)
+    if coverage == "full":
+        return known or "touched nothing"
+    return f"{known} and perhaps more" if known else "touched what cannot be told"
+
+
+def _erased(e: events.TextErased) -> str:
+    return f"erased {' and '.join(e.fields)} of entry {e.seq}: {e.why}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+_PEOPLE_DID: dict[type[Event], Callable[[Any], str]] = {
     events.RequestAsked: _asked,
-    events.ApprovalGiven: lambda e: f"{_who(e)} approved ({e.count} of {e.needed})",
-    events.RequestApproved: lambda e: "approved; the grant is being opened",  # noqa: ARG005  one shape for all
-    events.RequestDenied: lambda e: f"{_who(e)} denied it: {e.reason}",
-    events.RequestCancelled: lambda e: f"{_who(e)} took it back",
-    events.RequestExpired: lambda e: "nobody decided in time",  # noqa: ARG005
-    events.ActRefused: lambda e: f"{_who(e)} could not {e.act}: {e.why}",
+    events.ApprovalGiven: lambda e: f"approved ({e.count} of {e.needed})",
+    events.RequestDenied: lambda e: f"denied it: {e.reason}",
+    events.RequestCancelled: lambda _: "took it back",
+    events.ActRefused: lambda e: f"could not {e.act}: {e.why}",
+    events.CredentialIntended: lambda e: f"called for credential {e.n} on {e.host} ({e.address})",
+    events.CredentialIssued: lambda e: f"was issued credential {e.n} on {e.host} ({e.address}): {e.public_id}",
+    events.SessionOpened: lambda e: f"connected to {e.target} on {e.host} from {e.address} ({e.gateway} {e.session})",
+    events.QueryRun: _query,
+    events.CommandRun: _command,
+    events.FileTouched: _file,
+    events.TextErased: _erased,
+}
+_HAPPENED: dict[type[Event], Callable[[Any], str]] = {
+    events.RequestApproved: lambda _: "approved; the grant is being opened",
+    events.RequestExpired: lambda _: "nobody decided in time",
     events.GrantActive: lambda e: f"active. {e.promise}",
     events.GrantFailed: lambda e: f"could not be opened: {e.why}",
     events.GrantQuarantined: lambda e: f"being looked into before anything else: {e.why}",
     events.HandlePrepared: lambda e: f"prepared again at the provider (attempt {e.attempt})",
-    events.CredentialIntended: lambda e: f"credential {e.n} called for by {_who(e)} on {e.host} ({e.address})",
-    events.CredentialIssued: lambda e: f"credential {e.n} issued to {_who(e)} on {e.host} ({e.address}): {e.public_id}",
     events.CredentialAborted: lambda e: f"credential {e.n} was not handed over: {e.why}",
+    events.SessionClosed: lambda e: f"session {e.session} closed after {_count(e.actions, 'action')}: {e.why}",
     events.GrantEnding: lambda e: f"ending: {_CAUSES.get(e.cause, e.cause)}",
     events.RevocationFailed: _retry,
     events.GrantEnded: _ended,

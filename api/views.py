@@ -7,9 +7,9 @@ from datetime import datetime
 from access.broker import explain_offer
 from access.model import Device, Grant, Person, Request, RequestState
 from access.policy import Policy, Rule
-from access.ports import Issued
+from access.ports import Released
 from api.schemas import CredentialOut, FactOut, GrantOut, MeOut, RequestOut, RoleOut, TargetOut, VoteOut
-from api.story import facts, tell
+from api.story import did, facts, tell
 from audit.log import Entry
 
 _AWS = "access_key_id"
@@ -103,11 +103,11 @@ def fact(entry: Entry) -> FactOut:
     event = entry.event
     return FactOut(
         seq=entry.seq, at=event.at, kind=event.TAG, by=event.by.name if event.by else None, text=tell(event),
-        facts=facts(event),
+        did=did(event), facts=facts(event),
     )  # fmt: skip
 
 
-def credential(grant: Grant, issued: Issued, now: datetime) -> CredentialOut:
+def credential(grant: Grant, issued: Released, now: datetime) -> CredentialOut:
     """The one place of the API where a secret is revealed: the delivery to the requester's own terminal."""
     secret = issued.secret.reveal()
     return CredentialOut(

@@ -109,8 +109,13 @@ class _Form(NamedTuple):
     readers: Mapping[str, Callable[[Any], Any]]
 
 
-@cache
 def _form(cls: type[Event]) -> _Form:
+    return _form_of(cls.TAG)
+
+
+@cache
+def _form_of(tag: str) -> _Form:
+    cls = CATALOGUE[tag]
     hints = get_type_hints(cls, include_extras=True)
     names = [f.name for f in dataclasses.fields(cls) if f.name not in _ENVELOPE]
     private = tuple(name for name in names if hints[name] == Private)

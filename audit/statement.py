@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -13,32 +14,44 @@ from sqlmodel import SQLModel
 _NOW = "now_"  # prefix of the parameters that an update compares with, to keep them apart from what it sets
 
 
+class _Compiled(NamedTuple):
+    text: str
+    names: tuple[str, ...] | None  # in the order of the placeholders, where they have no names
+    fixed: dict[str, Any]  # literals of the statement itself
+
+
 class Statement:
     """`build` makes the clause for a dialect's name. Parameters go by column name; the answer is a CursorResult."""
 
     def __init__(self, build: Callable[[str], Any]) -> None:
         self._build = build
-        self._compiled: dict[str, Any] = {}
+        self._compiled: dict[str, _Compiled] = {}
 
     def run(self, tx: Connection, parameters: Mapping[str, Any]) -> Any:
-        compiled = self._compiled_for(tx)
-        if compiled.positional:
-            return tx.exec_driver_sql(compiled.string, tuple(parameters[name] for name in compiled.positiontup))
-        return tx.exec_driver_sql(compiled.string, dict(parameters))
+        text, names, fixed = self._compiled_for(tx)
+        values = {**fixed, **parameters}
+        return tx.exec_driver_sql(text, values if names is None else tuple(values[name] for name in names))
 
     def run_many(self, tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        compiled = self._compiled_for(tx)
-        if compiled.positional:
-            tx.exec_driver_sql(compiled.string, [tuple(row[name] for name in compiled.positiontup) for row in rows])
+        """Every row has all parameters, the statement no literals."""
+        text, names, _ = self._compiled_for(tx)
+        if names is None:
+            tx.exec_driver_sql(text, list(rows))
         else:
-            tx.exec_driver_sql(compiled.string, [dict(row) for row in rows])
+            tx.exec_driver_sql(text, list(map(itemgetter(*names), rows)))
 
-    def _compiled_for(self, tx: Connection) -> Any:
+    def _compiled_for(self, tx: Connection) -> _Compiled:
         found = self._compiled.get(tx.dialect.name)
         if found is None:
-            found = self._build(tx.dialect.name).compile(dialect=tx.dialect)
+            found = _compile(self._build(tx.dialect.name), tx)
             self._compiled[tx.dialect.name] = found
         return found
+
+
+def _compile(clause: Any, tx: Connection) -> _Compiled:
+    made = clause.compile(dialect=tx.dialect)
+    fixed = {name: bound.value for name, bound in made.binds.items() if not bound.required}
+    return _Compiled(made.string, tuple(made.positiontup) if made.positional else None, fixed)
 
 
 def inserting(model: type[SQLModel]) -> Statement:

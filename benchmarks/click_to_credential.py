@@ -16,12 +16,12 @@ from typing import Any
 import hvac
 import requests
 
+from audit.log import ORIGIN, Ledger
 from benchmarks.figures import Figure, Result, median
 from benchmarks.people import approve, ask, sign_in
-from prodaccess.clock import SystemClock
 from prodaccess.demo.stack import Stack
 from prodaccess.demo.terminal import Terminal
-from store import open_store
+from store.log import open_log
 
 ROUNDS, WARM_UP = 25, 3
 ROOT = Path(__file__).parents[1]
@@ -97,11 +97,11 @@ def _bare(vault: Any) -> float:
 
 async def _parts(stack: Stack, refs: list[str], ours: list[float]) -> list[Figure]:
     """Where the time goes, from the audit log's own clock: the steps lie between these entries."""
-    store = open_store(f"sqlite:///{stack.directory}/prodaccess.db", SystemClock())
+    log = open_log(f"sqlite:///{stack.database}", Ledger(ORIGIN, None))
     spans: dict[str, list[float]] = {}
     try:
         for ref in refs:
-            at = {e.event.TAG: e.recorded_at.timestamp() for e in await store.entries_of(ref)}
+            at = {e.event.TAG: e.recorded_at.timestamp() for e in await log.entries_of(ref)}
             for name, start, end in (
                 ("  approved → active (token)", "request.approved", "grant.active"),
                 ("  active → intended (collecting)", "grant.active", "credential.intended"),
@@ -109,7 +109,7 @@ async def _parts(stack: Stack, refs: list[str], ours: list[float]) -> list[Figur
             ):
                 spans.setdefault(name, []).append((at[end] - at[start]) * 1000)
     finally:
-        store.close()
+        log.close()
     inside = sum(median(span) for span in spans.values())
     rest = Figure("  Slack's delivery, the vote, the answer", median(ours) * 1000 - inside, "ms")
     return [*(Figure(name, median(span), "ms") for name, span in spans.items()), rest]

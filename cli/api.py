@@ -49,6 +49,20 @@ class Api:
     def end(self, ref: str) -> dict[str, Any]:
         return dict(self._client.call("POST", f"/v1/requests/{ref}/end", timeout=_OPENING_TIMEOUT))
 
+    def audit_search(self, query: str, limit: int) -> dict[str, Any]:
+        """The hits, newest first."""
+        return dict(self._client.call("GET", f"/v1/audit/search?{urlencode({'q': query, 'limit': limit})}"))
+
+    def audit_touched(self, query: str) -> dict[str, Any]:
+        """Who did for certain, and who may have."""
+        return dict(self._client.call("GET", f"/v1/audit/touched?{urlencode({'q': query})}"))
+
+    def audit_timeline(self, ref: str) -> dict[str, Any]:
+        return dict(self._client.call("GET", f"/v1/audit/requests/{ref}"))
+
+    def audit_erase(self, ref: str, why: str) -> dict[str, Any]:
+        return dict(self._client.call("POST", f"/v1/audit/requests/{ref}/erasure", {"why": why}))
+
     def collect_once_approved(self, ref: str, mark: str, seconds: int = 25) -> dict[str, Any]:
         """A fresh credential (it has `secret`), or the request once its mark is another one or after `seconds`."""
         query = urlencode({"wait": seconds, "after_state": mark})

@@ -22,8 +22,14 @@ VERBS = {
     "creds": ("creds", "print a credential"),
     "aws": ("aws", "be the credential_process of an AWS profile"),
     "end": ("end", "hand access back, or take a request back"),
+    "audit search": ("audit_search", "find entries of the audit log, for auditors"),
+    "audit who": ("audit_who", "who touched a table, a path or a host, for auditors"),
+    "audit show": ("audit_show", "everything that the audit log says about one request"),
+    "audit erase": ("audit_erase", "erase people’s words about a request, for admins"),
     "completion": ("completion", "a script that completes verbs in bash, zsh or fish"),
 }
+#: the first word of verbs that have two, and what they are about
+GROUPS = {"audit": "Look into the audit log. Every look is an entry of the log itself."}
 _OVERVIEW = """\
 prodaccess: temporary access to production, asked for here or in Slack, decided in Slack, gone by itself.
 
@@ -35,6 +41,11 @@ A day's work:
   prodaccess login ABCD-EFGH                                     code from /prodaccess login in Slack
   prodaccess request orders-db 1h OPS-412 "refunds stuck" -- psql    ask, wait, and be in
   prodaccess end PA-7                                            done early
+
+An auditor's:
+  prodaccess audit search 'actor:linus table:public.refunds op:write last:30d'
+  prodaccess audit who 'table:public.orders after:2026-11-01'
+  prodaccess audit show PA-7
 
 Exit codes:
 {exits}
@@ -49,14 +60,23 @@ Environment:
 
 def overview() -> str:
     """The page that `prodaccess help` shows."""
-    verbs = "\n".join(f"  {verb:<12}{about}" for verb, (_, about) in VERBS.items())
+    verbs = "\n".join(f"  {verb:<14}{about}" for verb, (_, about) in VERBS.items())
     exits = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXITS.items())
     return _OVERVIEW.format(verbs=verbs, exits=exits)
 
 
+def group_overview(group: str) -> str:
+    """The page that `prodaccess audit --help` shows."""
+    verbs = "\n".join(f"  {verb:<14}{about}" for verb, (_, about) in VERBS.items() if verb.startswith(f"{group} "))
+    return (
+        f"{GROUPS[group]}\n\nusage: prodaccess {group} VERB …    prodaccess {group} VERB --help says more\n\n{verbs}\n"
+    )
+
+
 def read(words: Sequence[str]) -> tuple[ModuleType, argparse.Namespace]:
     """The verb's module and its arguments; what follows `--` is `args.command`. Raises Usage, SystemExit(0 or 2)."""
-    verb, rest = words[0], list(words[1:])
+    count = 2 if words[0] in GROUPS else 1
+    verb, rest = " ".join(words[:count]), list(words[count:])
     if verb not in VERBS:
         raise Usage(f"“{verb[:40]}” is not a verb. {_nearest(verb)}")
     cut = rest.index("--") if "--" in rest else len(rest)
@@ -96,6 +116,12 @@ def options_of(verb: str) -> list[str]:
     """The long options of a verb."""
     _, parser = parser_of(verb)
     return sorted(option for action in parser._actions for option in action.option_strings if option.startswith("--"))
+
+
+def words_of(verb: str) -> list[str]:
+    """What may be completed after a verb: its options, and the words that it names itself."""
+    module, _ = parser_of(verb)
+    return [*options_of(verb), *getattr(module, "WORDS", "").split()]
 
 
 def _nearest(verb: str) -> str:

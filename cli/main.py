@@ -29,13 +29,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
-    from .arguments import overview, read
+    from .arguments import GROUPS, group_overview, overview, read
 
     if words and words[0] in _HELP and len(words) > 1:
-        words = [words[1], "--help"]
+        words = [*words[1:], "--help"]
     if not words or words[0] in _HELP:
         print(overview(), end="", file=sys.stdout if words else sys.stderr)
         return 0 if words else 2
+    if words[0] in GROUPS and (len(words) == 1 or words[1] in _HELP):
+        asked = len(words) > 1
+        print(group_overview(words[0]), end="", file=sys.stdout if asked else sys.stderr)
+        return 0 if asked else 2
     try:
         module, args = read(words)
     except SystemExit as leaving:  # argparse has said what it had to

@@ -64,8 +64,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], states: Sequence
     columns = list(zip(header, *rows, strict=True))
     widths = [max(map(width, column)) for column in columns]
     lines = [_line(row, widths) for row in (header, *rows)]
-    if sys.stdout.isatty():
-        lines = [_cut(line, os.get_terminal_size(sys.stdout.fileno()).columns) for line in lines]
+    if space := _columns():
+        lines = [_cut(line, space) for line in lines]
     return "\n".join([lines[0], *map(coloured, lines[1:], states or [""] * len(rows))])
 
 
@@ -86,6 +86,17 @@ def _cut(line: str, space: int) -> str:
     while line and width(line) >= space:
         line = line[:-1]
     return line + "…"
+
+
+def fitted(text: str, end: str) -> str:
+    """The text with its end, cut before the end where a terminal is narrower."""
+    space = _columns()
+    return (_cut(text, space - width(end)) if space else text) + end
+
+
+def _columns() -> int:
+    """How wide standard output is; 0 where it is no terminal, or one that does not say."""
+    return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else 0
 
 
 def at(moment: str) -> str:

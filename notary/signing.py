@@ -88,11 +88,19 @@ class Signing:
         """Check that the log holds everything that this genuine checkpoint says. Raises Unavailable, LogBroken."""
         async with self._alone():
             theirs = self._believe(text, f"The checkpoint at {where}")
-            await self._read_on()
-            if theirs.size > self._hashed.size:
-                raise LogBroken(_older(self._hashed.size, theirs.size, where))
-            if theirs.size:
-                await self._prove(theirs, where)
+            await self._hold_to(theirs.size, theirs.root, where)
+
+    async def compare_head(self, size: int, root: bytes, where: str) -> None:
+        """The same with what somebody saw of the log, taken at their word. Raises Unavailable, LogBroken."""
+        async with self._alone():
+            await self._hold_to(size, root, where)
+
+    async def _hold_to(self, size: int, root: bytes, where: str) -> None:
+        await self._read_on()
+        if size > self._hashed.size:
+            raise LogBroken(_older(self._hashed.size, size, where))
+        if size:
+            await self._prove(size, root, where)
 
     async def receipt(self, seq: int, kept: Checkpoint) -> Receipt:
         """That the entry is in this checkpoint of ours: proved here first. Raises Unavailable, LogBroken."""
@@ -213,14 +221,14 @@ class Signing:
             if kept is None or (kept.size, kept.root) != (checkpoint.size, checkpoint.root):
                 raise LogBroken(f"Somebody else has signed another log of {checkpoint.size} entries.") from None
 
-    async def _prove(self, theirs: Note, where: str) -> None:
+    async def _prove(self, size: int, root: bytes, where: str) -> None:
         ours = self._hashed
-        proof = await self._records.consistency(theirs.size, ours.size)
+        proof = await self._records.consistency(size, ours.size)
         try:
-            verify_consistency(theirs.size, ours.size, theirs.root, ours.root(), proof)
+            verify_consistency(size, ours.size, root, ours.root(), proof)
         except ProofError as error:
             raise LogBroken(
-                f"The log's first {theirs.size} entries are not those whose checkpoint stands at {where}: "
+                f"The log's first {size} entries are not those whose checkpoint stands at {where}: "
                 "it was rewritten, or a copy of it went its own way."
             ) from error
 

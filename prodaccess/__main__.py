@@ -3,31 +3,57 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 SERVER_VERBS = {
     "serve": "run the server: Slack bot, api, and the clockwork that ends everything on time",
     "demo": "everything on this machine, to try it out; --play runs the main job by itself",
+    "doctor": "check everything that an operator gets wrong, and say what to do",
+    "migrate": "bring the database up to date; --database-role keeps the server from changing the log",
     "policy": "policy check FILE: every mistake in a policy file, with its line",
     "settings": "the environment variables that `serve` reads, as a table",
 }
+AUDIT_VERBS = {
+    "keygen": "make the log's keys, and say which settings to set",
+    "verify": "check the whole log, beside a running server",
+    "export": "entries as a file, with the proof that none is missing",
+    "replay-decisions": "judge every recorded decision again, by the policy of its time",
+    "checkpoint": "the newest checkpoint and the verifier key: what an auditor keeps",
+    "receipt": "the proof that one entry stands in the log",
+}
+_HELP = ("-h", "--help", "help")
 
 
 def main() -> int:
     """Dispatch; returns the exit code."""
     arguments = sys.argv[1:]
-    verb = arguments[0] if arguments else ""
+    verb, *rest = arguments or [""]
     if verb in SERVER_VERBS:
         from prodaccess.admin import run
 
-        return run(verb, arguments[1:])
+        return run(verb, rest)
+    if verb == "audit" and rest[:1] and rest[0] in AUDIT_VERBS:
+        from prodaccess.audit_verbs import run as audit
+
+        return audit(rest[0], rest[1:])
+    return _engineer(arguments)
+
+
+def _engineer(arguments: list[str]) -> int:
     from cli.main import main as engineer
 
-    if verb in ("-h", "--help", "help") and len(arguments) == 1:
-        code = engineer(arguments)
-        print("\nOn the server:")
-        print("\n".join(f"  {name:10} {meaning}" for name, meaning in SERVER_VERBS.items()))
-        return code
-    return engineer(arguments)
+    code = engineer(arguments)
+    if len(arguments) == 1 and arguments[0] in _HELP:
+        _print_verbs(SERVER_VERBS | {"audit": f"{', '.join(AUDIT_VERBS)}: see prodaccess audit --help"})
+    elif arguments in (["audit", "--help"], ["audit", "-h"], ["audit", "help"], ["help", "audit"]):
+        _print_verbs({f"audit {verb}": meaning for verb, meaning in AUDIT_VERBS.items()})
+    return code
+
+
+def _print_verbs(verbs: Mapping[str, str]) -> None:
+    space = max(map(len, verbs))
+    print("\nOn the server:")
+    print("\n".join(f"  {verb:{space}}  {meaning}" for verb, meaning in verbs.items()))
 
 
 if __name__ == "__main__":

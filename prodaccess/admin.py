@@ -11,7 +11,10 @@ USAGE = 2
 
 def run(verb: str, arguments: list[str]) -> int:
     """Run one server verb; returns the exit code."""
-    verbs = {"serve": _serve, "demo": _demo, "policy": _policy, "settings": _settings}
+    verbs = {
+        "serve": _serve, "demo": _demo, "doctor": _doctor, "migrate": _migrate, "policy": _policy,
+        "settings": _settings,
+    }  # fmt: skip
     return verbs[verb](arguments)
 
 
@@ -31,6 +34,33 @@ def _demo(arguments: list[str]) -> int:
     from prodaccess.demo.command import main
 
     return main(arguments)
+
+
+def _doctor(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="prodaccess doctor",
+        description="Check everything that an operator gets wrong, with the settings of `serve`, beside it or without.",
+        epilog="Exit codes: 0 all well, 1 something is wrong.",
+    )
+    parser.add_argument("--json", action="store_true", help="for programs")
+    options = parser.parse_args(arguments)
+    from prodaccess.doctor import main
+
+    return main(as_json=options.json)
+
+
+def _migrate(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="prodaccess migrate",
+        description="Bring the database of PRODACCESS_DATABASE_URL up to date. `serve` does it too, where it may.",
+        epilog="On PostgreSQL run this as a role that owns the tables, and `serve` as another, NAME: it can then add to"
+        " the audit log but not change it. Exit codes: 0 done, 2 not possible (the reason stands on stderr).",
+    )
+    parser.add_argument("--database-role", metavar="NAME", help="the role that `serve` connects as, on PostgreSQL")
+    options = parser.parse_args(arguments)
+    from prodaccess.migrating import main
+
+    return main(options.database_role)
 
 
 def _policy(arguments: list[str]) -> int:

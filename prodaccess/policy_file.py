@@ -7,7 +7,7 @@ import os
 import pwd
 import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ def parse_policy(text: str, name: str = "policy") -> Policy:
     except RecursionError:
         raise PolicyError(f"{name}:1: nested too deeply to be a policy") from None
     try:
-        return read_policy(data, hashlib.sha256(text.encode()).hexdigest())
+        return replace(read_policy(data, hashlib.sha256(text.encode()).hexdigest()), text=text)
     except PolicyFaults as error:
         raise PolicyError("\n".join(_placed(fault, node, name) for fault in error.faults)) from error
 

@@ -20,7 +20,7 @@ import uvicorn
 from aiohttp import ClientError
 
 from access.errors import AccessError, Unavailable
-from access.events import Event, PolicyLoaded, ServerStarted, ServerStopped
+from access.events import PolicyLoaded, ServerStarted, ServerStopped
 from access.ports import Change, Clock, Provider
 from bot.http import PATH as SLACK_PATH
 from bot.http import bolt_asgi
@@ -35,6 +35,7 @@ from prodaccess.wiring import VERSION, House, build
 log = logging.getLogger(__name__)
 
 SWEEP_EVERY = 0.5  # seconds; each sweep looks a second ahead, so a missed one costs nothing
+REAP_EVERY = 30.0
 RIGHTS_EVERY = 300.0
 TIDY_EVERY = 600.0
 HEALTH_EVERY = 60.0
@@ -72,12 +73,14 @@ async def _run(house: House, door: socket.socket) -> None:
         stack.callback(house.store.close)
         for provider in house.providers.values():
             stack.callback(provider.close)
+        stack.push_async_callback(house.witnessing.close)
         stack.push_async_callback(house.tasks.drain, DRAIN)
         # Ending what is overdue comes first: neither Slack nor the api may delay it.
         house.tasks.start(house.sweeper.take_over(), "take over")
         clockwork = _wind_up(house)
         stack.callback(clockwork.stop)  # before the draining, or it would start anew what was just awaited
-        await _write_down(house, *_beginnings(house))
+        stack.callback(_cancel, house.witnessing.start(house.tasks))
+        await _begin(house)
         stack.push_async_callback(house.bot.stop)
         running = [house.tasks.start(_web(house, door, stop), "api"), house.tasks.start(_connect(house, stop), "slack")]
         await stop.wait()
@@ -112,6 +115,7 @@ def _raise_first(results: Sequence[object]) -> None:
 def _wind_up(house: House) -> Clockwork:
     clockwork = Clockwork()
     clockwork.every(SWEEP_EVERY, "sweep", house.sweeper.sweep)
+    clockwork.every(REAP_EVERY, "reap", house.reaper.reap)
     clockwork.every(RIGHTS_EVERY, "rights", house.rights.check_all)
     for name, provider in house.providers.items():
         clockwork.every(TIDY_EVERY, f"tidy {name}", provider.tidy)
@@ -126,21 +130,24 @@ async def _ask_health(name: str, provider: Provider) -> None:
         log.warning("provider is not well", extra={"action": "health", "provider": name, "why": trouble})
 
 
-def _beginnings(house: House) -> tuple[Event, ...]:
+async def _begin(house: House) -> None:
     now, policy = house.clock.now(), house.policies.current()
-    return (
+    events = (
         ServerStarted(at=now, version=VERSION),
         PolicyLoaded(at=now, policy_hash=policy.hash, rules=len(policy.rules)),
     )
+    await house.store.commit(Change(policies=(policy,), events=events))
+    await house.witnessing.check()
 
 
-async def _write_down(house: House, *events: Event) -> None:
-    await house.store.commit(Change(events=events))
+def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
 
 
 async def _say_goodbye(house: House) -> None:
     try:
-        await _write_down(house, ServerStopped(at=house.clock.now()))
+        await house.store.commit(Change(events=(ServerStopped(at=house.clock.now()),)))
     except AccessError as error:
         log.warning("stopped without an audit entry", extra={"action": "serve", "why": str(error)})
 

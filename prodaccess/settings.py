@@ -36,6 +36,30 @@ TABLE = (
         "PRODACCESS_LISTEN", "address and port of the api; keep TLS in front of anything but loopback", "127.0.0.1:8443"
     ),
     Setting("PRODACCESS_PUBLIC_URL", "how engineers' terminals reach the api; default: http:// and the listen address"),
+    Setting(
+        "PRODACCESS_AUDIT_SIGNER",
+        "who signs the audit log's checkpoints: `file:/PATH`, `vault:MOUNT/KEY` or `kms:KEYID` (Ed25519); "
+        "`prodaccess audit keygen` makes a file",
+        None,
+    ),
+    Setting(
+        "PRODACCESS_AUDIT_PAYLOAD_KEY",
+        "32 bytes in base64 that encrypt people's words beside the log; `prodaccess audit keygen` makes them",
+        None,
+        secret=True,
+    ),
+    Setting(
+        "PRODACCESS_AUDIT_ORIGIN", "the log's name in every entry and checkpoint; never changes", "prodaccess/audit"
+    ),
+    Setting("PRODACCESS_AUDIT_EARLIER_KEYS", "verifier keys that signed this log before, comma between"),
+    Setting("PRODACCESS_ANCHOR_S3", "`s3://BUCKET/PREFIX?days=400&region=…` with Object Lock; comma between several"),
+    Setting("PRODACCESS_ANCHOR_TSA", "RFC 3161 time stamp authority, `https://…`; comma between several"),
+    Setting("PRODACCESS_ANCHOR_TSA_ROOTS", "PEM file with the certificates that its time stamps are trusted by"),
+    Setting("PRODACCESS_ANCHOR_WITNESS", "C2SP witness, `https://… NAME+ID+KEY`; comma between several"),
+    Setting(
+        "PRODACCESS_COLLECTORS",
+        "where entries are pushed to: `syslog+tls://HOST:6514`, `https://…#form=ocsf`; white space between several",
+    ),
     Setting("PRODACCESS_LOG_LEVEL", "debug, info, warning or error", "info"),
     Setting("SLACK_BOT_TOKEN", "the app's bot token, `xoxb-…`", None, secret=True),
     Setting(

@@ -15,21 +15,25 @@ from fastapi import FastAPI
 from access.broker import Broker
 from access.custody import Custody
 from access.endings import Endings
+from access.erasing import Erasing
 from access.errors import AccessError
 from access.grants import Grants
 from access.policy import Policy
 from access.ports import Clock, PolicySource, Provider
+from access.reaper import Reaper
 from access.rights import Rights
 from access.signin import SignIns
 from access.sweeper import Sweeper
 from access.tasks import Tasks
 from api.app import create_api
 from api.parts import ApiParts
-from bot.app import create_people
+from audit.inquiry import Inquiry
+from bot.app import create_anchor, create_people
 from bot.runner import BotRunner
 from bot.settings import BotParts, BotSettings
 from prodaccess.policy_file import FixedPolicy, PolicyError, load_policy
 from prodaccess.settings import Settings
+from prodaccess.witnessing import Witnessing, make_ledger, make_witnessing
 from store import SqlStore, open_store
 
 VERSION = version("prodaccess")
@@ -47,7 +51,9 @@ class House:
     broker: Broker
     sign_ins: SignIns
     sweeper: Sweeper
+    reaper: Reaper
     rights: Rights
+    witnessing: Witnessing
     tasks: Tasks
     bot: BotRunner
     api: FastAPI
@@ -58,31 +64,39 @@ def build(settings: Settings, clock: Clock) -> House:
     policies = FixedPolicy(load_policy(Path(settings["PRODACCESS_POLICY"])))
     providers = make_providers(settings, clock)
     _fit(policies.current(), providers)
-    store = open_store(settings.reveal("PRODACCESS_DATABASE_URL") or "sqlite:///var/prodaccess.db", clock)
+    store = open_store(
+        settings.reveal("PRODACCESS_DATABASE_URL") or "sqlite:///var/prodaccess.db", clock, make_ledger(settings)
+    )
     tasks = Tasks()
 
     slack = bot_settings(settings)
     people = create_people(slack, policies, clock)
 
-    custody = Custody(store, people, policies, clock, providers)
+    witnessing = make_witnessing(
+        settings, store, clock, create_anchor(slack, people.directory, settings["PRODACCESS_AUDIT_ORIGIN"])
+    )
+    custody = Custody(store, people, policies, clock, providers, witnessing.notary, tasks=tasks)
     endings = Endings(custody)
     broker = Broker(store, people, policies, clock, Grants(custody), endings)
     sign_ins = SignIns(store, people, clock)
     sweeper = Sweeper(store, broker, clock, tasks)
+    inquiry = Inquiry(store, store.log, store.log, people, policies, clock)
+    erasing = Erasing(store, people, policies, clock)
 
     bot_parts = BotParts(
-        broker=broker, sign_ins=sign_ins, policies=policies, feed=store, notebook=store, store=store, clock=clock,
-        tasks=tasks, settings=slack, directory=people.directory,
+        broker=broker, sign_ins=sign_ins, policies=policies, feed=store.log, notebook=store, store=store, clock=clock,
+        tasks=tasks, settings=slack, directory=people.directory, receipts=witnessing.notary, inquiry=inquiry,
     )  # fmt: skip
     bot = BotRunner(bot_parts)
     parts = ApiParts(
-        broker=broker, sign_ins=sign_ins, policies=policies, people=replace(people, recent=True), feed=store,
+        broker=broker, sign_ins=sign_ins, policies=policies, people=replace(people, recent=True), feed=store.log,
         store=store, clock=clock, readiness=Readiness(store, providers, bot), grants_by_state=store.grants_by_state,
         public_urls=(settings.public_url, f"http://{settings['PRODACCESS_LISTEN']}"), version=VERSION,
+        inquiry=inquiry, erasing=erasing,
     )  # fmt: skip
     return House(
-        settings, clock, store, policies, providers, broker, sign_ins, sweeper, Rights(custody, endings), tasks, bot,
-        create_api(parts),
+        settings, clock, store, policies, providers, broker, sign_ins, sweeper, Reaper(custody),
+        Rights(custody, endings), witnessing, tasks, bot, create_api(parts),
     )  # fmt: skip
 
 
@@ -115,7 +129,7 @@ class Readiness:
 
     async def _database(self) -> str:
         try:
-            await self.store.head()
+            await self.store.log.head()
         except AccessError:
             return "The database does not answer."
         return ""

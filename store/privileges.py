@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 from access.errors import AccessError
 from audit.log import head as ledger_head
 from audit.search.index import make_room
+from audit.search.tables import PARTITION
 
 ADD = "SELECT, INSERT"
 MOVE = "SELECT, INSERT, UPDATE"
@@ -40,6 +41,7 @@ GRANTS = {
 AHEAD = 50_000_000
 INSERT_ONLY = tuple(table for table, may in GRANTS.items() if may == ADD)
 
+_PARTITION = "search_entry_"
 _TABLES = text(
     "SELECT c.relname FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')"
     " ORDER BY c.relname"
@@ -102,6 +104,13 @@ def no_wall(tx: Connection, role: str) -> str:
             " the tables, and run the server as one that owns nothing."
         )
     return ""
+
+
+def search_room(tx: Connection) -> int:
+    """For how many more entries search has partitions."""
+    tables = tx.execute(_TABLES).scalars()
+    numbers = [int(name[len(_PARTITION) :]) for name in tables if name.startswith(_PARTITION)]
+    return (max(numbers, default=-1) + 1) * PARTITION - ledger_head(tx) - 1
 
 
 def too_much(tx: Connection, role: str) -> tuple[str, ...]:

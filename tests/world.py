@@ -13,6 +13,7 @@ from access.events import Event
 from access.grants import Grants
 from access.model import Device, Grant, Person, Request
 from access.policy import Policy
+from access.reaper import Reaper
 from access.rights import Rights
 from access.signin import SignIns, Terminal
 from access.sweeper import Sweeper
@@ -20,7 +21,8 @@ from access.tasks import Tasks
 from prodaccess.policy_file import parse_policy
 from providers.memory import MemoryProvider, MemoryServer
 from store import open_store
-from tests.people import ADA, LINUS, POLICY, Directory, ManualClock, ask
+from tests.people import ADA, LEDGER, LINUS, POLICY, Directory, ManualClock, ask
+from tests.witness import MemoryWitness
 
 
 class Policies:
@@ -45,14 +47,17 @@ class World:
         self._build()
 
     def _build(self) -> None:
-        self.store = open_store(self.url, self.clock)
+        self.store = open_store(self.url, self.clock, LEDGER)
         self.provider = MemoryProvider(self.clock, server=self.far_side)
-        custody = Custody(self.store, self.people, self.policies, self.clock, {"memory": self.provider})
-        self.grants, self.endings = Grants(custody), Endings(custody)
+        self.witness = MemoryWitness(self.store.log)
+        self.tasks = Tasks()
+        custody = Custody(
+            self.store, self.people, self.policies, self.clock, {"memory": self.provider}, self.witness, self.tasks
+        )
+        self.grants, self.endings, self.reaper = Grants(custody), Endings(custody), Reaper(custody)
         self.broker = Broker(self.store, self.people, self.policies, self.clock, self.grants, self.endings)
         self.rights = Rights(custody, self.endings)
         self.sign_ins = SignIns(self.store, self.people, self.clock)
-        self.tasks = Tasks()
         self.sweeper = Sweeper(self.store, self.broker, self.clock, self.tasks)
 
     def restart(self) -> None:
@@ -93,10 +98,10 @@ class World:
         await self.tasks.drain(timeout=30)
 
     async def tags(self, ref: str) -> list[str]:
-        return [entry.event.TAG for entry in await self.store.entries_of(ref)]
+        return [entry.event.TAG for entry in await self.store.log.entries_of(ref)]
 
     async def last(self, kind: Callable[..., Event]) -> Event:
-        found = [entry.event for entry in await self.store.entries(-1, 10_000) if isinstance(entry.event, kind)]  # type: ignore[arg-type]
+        found = [entry.event for entry in await self.store.log.entries(-1, 10_000) if isinstance(entry.event, kind)]  # type: ignore[arg-type]
         return found[-1]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import secrets
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -16,6 +17,8 @@ from typing import Any, Self, TypeVar
 
 import yaml
 
+from audit.payloads import KEY
+from notary.signers.file import make_key
 from prodaccess.demo.server import Server
 from prodaccess.parts.aws import AwsAccess, AwsStandIn, set_up_aws
 from prodaccess.parts.openbao import OpenBao
@@ -55,6 +58,9 @@ class Issuers:
             "PRODACCESS_AWS_ENDPOINT_URL": self.aws_server.endpoint,
             "AWS_ACCESS_KEY_ID": self.aws.access_key_id,
             "AWS_SECRET_ACCESS_KEY": self.aws.secret_access_key,
+            "PRODACCESS_ANCHOR_S3": (
+                f"s3://{self.aws.checkpoints}/demo?days=1&region={self.aws.region}&endpoint={self.aws_server.endpoint}"
+            ),
         }
 
     def policy(self) -> str:
@@ -83,10 +89,12 @@ class Stack:
         self._extra = server_environment or {}
         self._stack = AsyncExitStack()
         self._under_way: set[asyncio.Future[Any]] = set()
+        self._payload_key = base64.b64encode(secrets.token_bytes(KEY)).decode()
 
     async def __aenter__(self) -> Self:
         try:
             self.directory = Path(self._stack.enter_context(TemporaryDirectory(prefix="prodaccess-demo-")))
+            make_key(self.directory / "log.key")
             self.slack, self.issuers = await asyncio.gather(self._start_slack(), self._start_issuers())
             await self.start_server()
         except BaseException:
@@ -146,6 +154,8 @@ class Stack:
             "PRODACCESS_SLACK_TEAMS": TEAM,
             "PRODACCESS_LOG_LEVEL": self._log_level,
             "PRODACCESS_DATABASE_URL": f"sqlite:///{self.database}",
+            "PRODACCESS_AUDIT_SIGNER": f"file:{self.directory / 'log.key'}",
+            "PRODACCESS_AUDIT_PAYLOAD_KEY": self._payload_key,
         }
         environment |= self.issuers.environment() | self._extra
         return Server(

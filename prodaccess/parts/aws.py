@@ -32,6 +32,7 @@ ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/{ROLE}"
 BOT_ARN = f"arn:aws:iam::{ACCOUNT}:user/prodaccess-bot"
 BUCKET = "orders-exports"
 TABLE = "order-events"
+CHECKPOINTS = "prodaccess-checkpoints"
 ROOT = Path(__file__).parents[2]
 
 READ_ORDERS = {
@@ -77,8 +78,16 @@ BOT = {
             "Action": ["iam:PutRolePolicy", "iam:GetRolePolicy", "iam:DeleteRolePolicy"],
             "Resource": ROLE_ARN,
         },
+        {
+            "Effect": "Allow",
+            "Action": [
+                "s3:PutObject", "s3:PutObjectRetention", "s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectRetention",
+                "s3:ListBucketVersions", "s3:GetBucketObjectLockConfiguration",
+            ],
+            "Resource": [f"arn:aws:s3:::{CHECKPOINTS}", f"arn:aws:s3:::{CHECKPOINTS}/*"],
+        },
     ],
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -89,6 +98,7 @@ class AwsAccess:
     secret_access_key: str = field(repr=False)
     role_arn: str = ROLE_ARN
     bucket: str = BUCKET
+    checkpoints: str = CHECKPOINTS  # where the audit log's checkpoints are locked
     region: str = REGION
 
 
@@ -129,6 +139,10 @@ def set_up_aws(endpoint: str) -> AwsAccess:
     try:
         make_role(iam)
         make_bucket(s3)
+        s3.create_bucket(
+            Bucket=CHECKPOINTS, CreateBucketConfiguration={"LocationConstraint": REGION},
+            ObjectLockEnabledForBucket=True,
+        )  # fmt: skip
         make_table(dynamodb)
         access = make_bot(iam)
     finally:

@@ -15,10 +15,12 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from access.erasing import Erasing
 from access.errors import Unavailable
 from access.model import Person
 from api.app import create_api
 from api.parts import ApiParts
+from audit.inquiry import Inquiry
 from cli.proof import Call, new_key, prove, public_half
 from tests.people import LINUS, Directory
 from tests.world import World
@@ -97,6 +99,12 @@ class Api:
         terminal.token = answer.json["token"]
         return terminal
 
+    async def index(self) -> None:
+        """Let the search index catch up with the log."""
+        log = self.world.store.log
+        while (await log.project(500)).more:
+            pass
+
     async def log_in(self, code: str, public_key: str, host: str = "thinkpad") -> Answer:
         body = json.dumps({"code": code, "host": host, "public_key": public_key}).encode()
         return await self.send("POST", "/v1/login", body, {"Content-Type": "application/json"})
@@ -139,8 +147,10 @@ async def serving(world: World) -> AsyncIterator[Api]:
         return sick
 
     parts = ApiParts(
-        broker=world.broker, sign_ins=world.sign_ins, policies=world.policies, people=slack, feed=world.store,
-        store=world.store, clock=world.clock, readiness=readiness, grants_by_state=world.store.grants_by_state,
+        broker=world.broker, sign_ins=world.sign_ins, policies=world.policies, people=slack, feed=world.store.log,
+        inquiry=Inquiry(world.store, world.store.log, world.store.log, slack, world.policies, world.clock),
+        erasing=Erasing(world.store, slack, world.policies, world.clock), store=world.store,
+        clock=world.clock, readiness=readiness, grants_by_state=world.store.grants_by_state,
         public_urls=(url, "https://prodaccess.example.com"), version="0.0.test",
     )  # fmt: skip
     api = Api(world, slack, url, create_api(parts), sick)

@@ -18,7 +18,7 @@ from api.story import facts, tell
 from api.tries import PERIOD, TRIES, Tries
 from tests.people import LINUS
 
-NOT_ABOUT_A_REQUEST = ("login.", "server.", "policy.", "ask.")
+NOT_ABOUT_A_REQUEST = ("login.", "server.", "policy.", "ask.", "log.", "copy.", "audit.searched", "audit.exported")
 
 
 def test_a_used_proof_is_remembered_for_as_long_as_it_could_be_accepted() -> None:
@@ -67,7 +67,7 @@ def _made(kind: type[Event]) -> Event:
     now = datetime(2026, 11, 23, tzinfo=UTC)
     samples: dict[Any, Any] = {
         str: "deadline", int: 1, bool: True, datetime: now, timedelta: timedelta(hours=1), tuple[str, ...]: ("ada",),
-        datetime | None: now, Person | None: LINUS,
+        datetime | None: now, Person | None: LINUS, int | None: 1,
     }  # fmt: skip
     hints = get_type_hints(kind)
     return kind(**{field.name: samples[hints[field.name]] for field in dataclasses.fields(kind)})

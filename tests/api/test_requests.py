@@ -139,7 +139,7 @@ async def test_history_tells_the_log(api: Api) -> None:
     assert told[0]["text"] == "linus asked for orders-db · read for 1 hour, OPS-412: refunds stuck"
     assert told[0]["facts"]["duration"] == 3600
     assert told[1]["text"] == "ada approved (1 of 1)"
-    assert told[-1]["text"].startswith("credential 1 issued to linus on thinkpad (127.0.0.1): pa_linus")
+    assert told[-1]["text"].startswith("linus was issued credential 1 on thinkpad (127.0.0.1): pa_linus")
 
 
 async def test_collecting_gives_a_login_that_works_until_the_end(api: Api) -> None:

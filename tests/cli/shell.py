@@ -65,10 +65,10 @@ class Shell:
     async def asking(self, *words: str) -> tuple[asyncio.subprocess.Process, Request]:
         """`request …`, running, and what it has asked."""
         store = self.api.world.store
-        head = await store.head()
+        head = await store.log.head()
         process = await self.start("request", *words)
-        assert await store.wait(head, 20)
-        (entry,) = await store.entries(head)
+        assert await store.log.wait(head, 20)
+        (entry,) = await store.log.entries(head)
         request = await store.request_by_id(entry.event.request_id)  # type: ignore[attr-defined]
         assert request is not None
         return process, request

@@ -67,9 +67,9 @@ async def test_a_command_that_is_not_there_costs_no_credential(shell: Shell) -> 
     ran = await shell.run("run", "PA-1")
     assert (ran.code, "prodaccess run PA-1 -- psql" in ran.err) == (2, True)
     assert shell.api.world.provider.live() == {}
-    before = await shell.api.world.store.head()
+    before = await shell.api.world.store.log.head()
     ran = await shell.run("request", "orders-db", "OPS-1", "x", "--", "no-such-command")
-    assert (ran.code, await shell.api.world.store.head()) == (2, before), "nobody was asked"
+    assert (ran.code, await shell.api.world.store.log.head()) == (2, before), "nobody was asked"
 
 
 async def test_a_server_that_restarts_during_a_wait_is_waited_for(shell: Shell) -> None:

@@ -124,9 +124,9 @@ def test_help_is_there_for_every_verb(capsys: pytest.CaptureFixture[str]) -> Non
     from cli.main import main
 
     for verb in VERBS:
-        assert main([verb, "--help"]) == 0
+        assert main([*verb.split(), "--help"]) == 0
         shown = capsys.readouterr().out
-        assert main(["help", verb]) == 0
+        assert main(["help", *verb.split()]) == 0
         assert capsys.readouterr().out == shown
         assert "examples:" in shown
     assert (main([]), main(["list", "--nonsense"]), main(["aws", "PA-1", "--", "x"])) == (2, 2, 2)
@@ -138,16 +138,41 @@ def test_completion_knows_every_verb(shell_name: str, capsys: pytest.CaptureFixt
 
     assert main(["completion", shell_name]) == 0
     script = capsys.readouterr().out
-    assert all(verb in script for verb in VERBS)
+    assert all(word in script for verb in VERBS for word in verb.split())
     assert "kill-at-expiry" in script
+    assert "table:" in script
 
 
-def test_bash_completes(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("words", "given"),
+    [
+        ("prodaccess cr", "creds"),
+        ("prodaccess au", "audit"),
+        ("prodaccess audit s", "search show"),
+        ("prodaccess audit search ta", "target: table:"),
+        ("prodaccess audit erase --w", "--why"),
+        ("prodaccess show --j", "--json"),
+        ("prodaccess show s", ""),
+    ],
+)
+def test_bash_completes(words: str, given: str, capsys: pytest.CaptureFixture[str]) -> None:
     from cli.main import main
 
     main(["completion", "bash"])
-    ask = 'COMP_WORDS=(prodaccess cr); COMP_CWORD=1; _prodaccess; echo "${COMPREPLY[@]}"'
+    ask = f'COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}}-1)); _prodaccess; echo "${{COMPREPLY[@]}}"'
     ran = subprocess.run(
         ["bash", "-c", f"{capsys.readouterr().out}\n{ask}"], capture_output=True, text=True, check=True
     )
-    assert ran.stdout == "creds\n"
+    assert ran.stdout == f"{given}\n"
+
+
+def test_a_group_shows_its_verbs(capsys: pytest.CaptureFixture[str]) -> None:
+    from cli.main import main
+
+    for words in (["audit", "--help"], ["help", "audit"], ["audit", "-h"]):
+        assert main(words) == 0
+        assert "audit search" in capsys.readouterr().out
+    assert main(["audit"]) == 2
+    assert "audit search" in capsys.readouterr().err
+    assert main(["audit", "serch", "x"]) == 2
+    assert "Did you mean audit search?" in capsys.readouterr().err

@@ -19,7 +19,7 @@ from bot.runner import BotRunner
 from prodaccess.wiring import Readiness
 from providers.vault_client import VaultClient, VaultSettings
 from store import open_store
-from tests.people import POLICY, ManualClock
+from tests.people import LEDGER, POLICY, ManualClock
 
 
 def serve(directory: Path, **changes: str) -> subprocess.CompletedProcess[str]:
@@ -75,7 +75,7 @@ class Fine:
 
 
 async def test_a_flood_of_questions_whether_it_is_ready_is_one_question_to_each_part(tmp_path: Path) -> None:
-    store, slow = open_store(f"sqlite:///{tmp_path}/a.db", ManualClock()), Slow()
+    store, slow = open_store(f"sqlite:///{tmp_path}/a.db", ManualClock(), LEDGER), Slow()
     providers = cast("Mapping[str, Provider]", {"slow": slow})
     readiness = Readiness(store, providers, cast("BotRunner", Fine()), holds=0.2)
     answers = await asyncio.gather(*(readiness() for _ in range(100)))

@@ -113,7 +113,7 @@ async def agree(office: Office) -> None:
         state = grant.state if grant else request.state
         assert CARD_SAYS[state] in shown(card), f"{request.ref} is {state}, and its card says {shown(card)}"
         assert (button(card, "approve") is not None) == (request.state is RequestState.PENDING)
-        told = [line(entry.event) for entry in await office.store.entries_of(request.ref)]
+        told = [line(entry.event) for entry in await office.store.log.entries_of(request.ref)]
         replies = office.who("ada").messages(AUDIT, thread=card["ts"])[1:]
         lines = [reply["text"] for reply in replies if not reply["is_ephemeral"]]
         assert len(lines) == len([one for one in told if one]), f"{request.ref}: {lines}"
@@ -124,7 +124,7 @@ async def agree(office: Office) -> None:
 
 async def one_grant(office: Office, request: Request, grant: Grant | None) -> None:
     """At most one opening, enough approvals of others before it, and credentials only while it may have them."""
-    events = [entry.event for entry in await office.store.entries_of(request.ref)]
+    events = [entry.event for entry in await office.store.log.entries_of(request.ref)]
     assert (grant is not None) == (request.state is RequestState.APPROVED)
     assert sum(isinstance(event, GrantActive) for event in events) <= 1
     assert sum(isinstance(event, GrantEnded) for event in events) == bool(grant and grant.state is GrantState.REVOKED)
@@ -145,7 +145,7 @@ async def nothing_is_left(office: Office, crowd: Crowd) -> None:
 
 
 async def requests(office: Office) -> list[Request]:
-    asked = [e.event.ref for e in await office.store.entries(-1, 10_000) if isinstance(e.event, RequestAsked)]
+    asked = [e.event.ref for e in await office.store.log.entries(-1, 10_000) if isinstance(e.event, RequestAsked)]
     assert len(asked) == len(set(asked))
     return [await office.request(int(ref.removeprefix("PA-"))) for ref in asked]
 

@@ -199,11 +199,13 @@ def test_who_touched_what_nobody_has_named(book: Book) -> None:
     assert book.touched("table:secret.table before:2026-11-01").possible == ()
 
 
-def test_people_are_counted_within_the_times(book: Book) -> None:
+@pytest.mark.parametrize("indexed", [4, 1, -1])
+def test_people_are_counted_within_the_times(book: Book, indexed: int) -> None:
     for day in range(5):
         who = ADA if day % 2 else LINUS
         book.say(query("select 1", "read table:a.t", by=who, at=NOW + DAY * day, session=f"s{day}"))
-    book.index()
+        if day == indexed:
+            book.index()
     touched = book.touched(f"table:a.t after:{(NOW + DAY).isoformat()} before:{(NOW + DAY * 4).isoformat()}")
     assert [(p.actor, p.count, p.first, p.last) for p in touched.people] == [
         ("ada", 2, NOW + DAY, NOW + DAY * 3), ("linus", 1, NOW + DAY * 2, NOW + DAY * 2),

@@ -1,0 +1,45 @@
+"""What the audit log answers, as wire shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from access.ports import PrivateTexts
+from api import views
+from api.audit_schemas import ErasedOut, ErasedTextsOut, FoundOut, HitOut, TimelineOut, TouchedOut, ToucherOut
+from audit.log import Entry
+from audit.search.find import Found, Hit, Touched
+
+
+def found(answer: Found) -> FoundOut:
+    """The hits of a search."""
+    return FoundOut(hits=_hits(answer.hits), more=answer.more, **asdict(answer.looked))
+
+
+def touched(answer: Touched) -> TouchedOut:
+    """Who did for certain, and who may have."""
+    return TouchedOut(
+        object=answer.object,
+        people=[ToucherOut(**asdict(person)) for person in answer.people],
+        definite=_hits(answer.definite),
+        more_definite=answer.more_definite,
+        possible=_hits(answer.possible),
+        more_possible=answer.more_possible,
+        places=list(answer.places),
+        **asdict(answer.looked),
+    )
+
+
+def timeline(ref: str, entries: Sequence[Entry]) -> TimelineOut:
+    """One request's entries as facts."""
+    return TimelineOut(ref=ref, entries=[views.fact(entry) for entry in entries])
+
+
+def erased(ref: str, texts: Sequence[PrivateTexts]) -> ErasedOut:
+    """Which texts went, without a word of them."""
+    return ErasedOut(ref=ref, erased=[ErasedTextsOut(seq=text.seq, fields=list(text.fields)) for text in texts])
+
+
+def _hits(hits: Sequence[Hit]) -> list[HitOut]:
+    return [HitOut(**asdict(hit)) for hit in hits]

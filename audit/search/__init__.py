@@ -1,0 +1,1 @@
+"""Searching the audit log: projections of its entries, filled behind it, droppable, and derivable again."""

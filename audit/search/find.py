@@ -1,0 +1,261 @@
+"""Answering: the newest entries that are meant, and who touched an object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select, text
+from sqlmodel import SQLModel, col
+
+from access.errors import BadInput
+from audit.canonical import micros, moment
+from audit.search import index
+from audit.search.facts import Reader, read_some_facts
+from audit.search.index import COLUMNS, Wanted
+from audit.search.projector import recall, touch_rows
+from audit.search.query import Query, accepts, contains, within
+from audit.search.rows import SHOWN, row_of
+from audit.search.tables import ZONE, SearchZone
+from audit.search.tail import Looked, Tail
+from audit.search.terms import object_label, object_term, term
+from audit.search.tokens import words_of
+
+_MOST_PLACES = 20  # targets of one object, above which every target may be its place
+_ENTRIES, _TOUCHES = (SQLModel.metadata.tables[name] for name in ("search_entry", "search_touch"))
+_UNSURE = (term("coverage", "partial"), term("coverage", "opaque"))
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One entry of an answer. `text` is the beginning of what was typed, "(erased)" where it is gone."""
+
+    seq: int
+    at: datetime
+    type: str
+    ref: str
+    actor_id: str
+    actor: str
+    target: str
+    role: str
+    ticket: str
+    session: str
+    host: str
+    op: str
+    coverage: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Newest first. `more`: there are others."""
+
+    hits: tuple[Hit, ...]
+    more: bool
+    looked: Looked
+
+    @property
+    def count(self) -> str:
+        """`50+` where there are others; nobody counts all hits of a common word."""
+        return f"{len(self.hits)}+" if self.more else str(len(self.hits))
+
+
+@dataclass(frozen=True, slots=True)
+class Toucher:
+    """All that one person did to an object at one target."""
+
+    actor_id: str
+    actor: str
+    target: str
+    op: str
+    count: int
+    first: datetime
+    last: datetime
+    last_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """`definite`: entries that name the object. `people`: everybody who touched it in these times, whatever else the
+    query says but `op:`, counted in full, the latest first.
+
+    `possible`: entries that may have touched it without naming it, because nobody could read all of what they did
+    (a function, a script), where the object is known to be: at `places`, or anywhere when that is empty.
+    """
+
+    object: str
+    definite: tuple[Hit, ...]
+    more_definite: bool
+    possible: tuple[Hit, ...]
+    more_possible: bool
+    people: tuple[Toucher, ...]
+    places: tuple[str, ...]
+    looked: Looked
+
+
+def find(tx: Connection, ledger: Reader, query: Query, limit: int = 50) -> Found:
+    """The newest `limit` entries that are meant."""
+    return _find(tx, ledger, query, limit, _reach(tx, ledger, query))
+
+
+def who_touched(tx: Connection, ledger: Reader, query: Query, limit: int = 50) -> Touched:
+    """Of a query that names one table, path or host. Raises BadInput."""
+    thing, reach = _the_object(query), _reach(tx, ledger, query)
+    places = _places(tx, thing)
+    definite = _find(tx, ledger, query, limit, reach)
+    possible = _find(tx, ledger, _unsure(query, thing, places), limit, reach)
+    unnamed = tuple(hit for hit in possible.hits if hit not in definite.hits)
+    people = _people(tx, query, thing, places, reach)
+    return Touched(
+        thing, definite.hits, definite.more, unnamed, possible.more, people,
+        places if len(places) <= _MOST_PLACES else (), reach.tail.looked,
+    )  # fmt: skip
+
+
+def _find(tx: Connection, ledger: Reader, query: Query, limit: int, reach: _Reach) -> Found:
+    rows = [row for row in reach.tail.rows if accepts(query, row)]
+    hits = [_hit({name: getattr(row, name) for name in COLUMNS}) for row in rows[: limit + 1]]
+    if len(hits) <= limit:
+        hits += _indexed(tx, ledger, query, limit + 1 - len(hits), reach)
+    return Found(tuple(hits[:limit]), len(hits) > limit, reach.tail.looked)
+
+
+# The index
+
+
+def _indexed(tx: Connection, ledger: Reader, query: Query, limit: int, reach: _Reach) -> list[Hit]:
+    wanted, found = Wanted(query.require, query.exclude, reach.low, reach.high, reach.after, reach.before), list[Hit]()
+    while len(found) < limit:
+        asked = limit - len(found)
+        seqs = index.newest(tx, wanted, asked)
+        found += _meant(tx, ledger, query, _hits(tx, seqs))
+        if len(seqs) < asked:
+            break
+        wanted = replace(wanted, high=seqs[-1])
+    return found
+
+
+def _meant(tx: Connection, ledger: Reader, query: Query, hits: list[Hit]) -> list[Hit]:
+    """Without those that have the tokens of what is asked, but not as it is asked."""
+    doubtful = [hit.seq for hit in hits if _is_doubtful(query, hit)]
+    if not doubtful:
+        return hits
+    facts = read_some_facts(tx, ledger, doubtful)
+    subjects = recall(tx, facts)
+    meant = {f.seq for f in facts if accepts(query, row_of(f, subjects))}
+    return [hit for hit in hits if hit.seq in meant or hit.seq not in doubtful]
+
+
+def _is_doubtful(query: Query, hit: Hit) -> bool:
+    """What is done to an object is plain where only one thing is done; a phrase, where the line shows it whole."""
+    if query.objects and query.ops and " " in hit.op:
+        return True
+    words = words_of(hit.text)
+    shown = words if len(hit.text) < SHOWN else words[:-1]
+    return not all(contains(shown, phrase) for phrase in query.phrases)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """Where a query's entries can be: behind the index, or in it at the places `[low, high)`. Times as in `Wanted`."""
+
+    tail: Tail
+    low: int
+    high: int
+    after: int | None
+    before: int | None
+
+
+def _reach(tx: Connection, ledger: Reader, query: Query) -> _Reach:
+    tail = Tail(tx, ledger)
+    low, high = 0, tail.looked.indexed_to + 1
+    after = None if query.after is None else micros(query.after)
+    before = None if query.before is None else micros(query.before)
+    if after is not None:
+        first = tx.execute(select(func.min(col(SearchZone.zone))).where(col(SearchZone.last_at) >= after)).scalar()
+        low = high if first is None else first * ZONE
+    if before is not None:
+        last = tx.execute(select(func.max(col(SearchZone.zone))).where(col(SearchZone.first_at) < before)).scalar()
+        high = 0 if last is None else min(high, (last + 1) * ZONE)
+    return _Reach(tail, low, high, after, before)
+
+
+def _hits(tx: Connection, seqs: Sequence[int]) -> list[Hit]:
+    if not seqs:
+        return []
+    query = select(*(_ENTRIES.c[name] for name in COLUMNS)).where(_ENTRIES.c.seq.in_(seqs))
+    return [_hit(dict(row)) for row in tx.execute(query.order_by(_ENTRIES.c.seq.desc())).mappings()]
+
+
+def _hit(fields: dict[str, Any]) -> Hit:
+    return Hit(**{**fields, "at": moment(fields["at"])})
+
+
+# Objects
+
+
+def _the_object(query: Query) -> str:
+    if len(query.objects) == 1:
+        return query.objects[0]
+    if not query.objects and query.host and "*" not in query.host:
+        return object_label("host", query.host)
+    raise BadInput("Name one object: `table:public.orders`, `path:/etc/**` or `host:db-1`.", field="query")
+
+
+def _unsure(query: Query, thing: str, places: tuple[str, ...]) -> Query:
+    """The same without the object and what is done to it, for whatever may have touched it unnamed."""
+    theirs = {object_term(thing), *(term("op", op) for op in query.ops)}
+    theirs |= {term("host", query.host)} if query.host and not query.objects else set()
+    kept = tuple(group for group in query.require if not theirs & set(group))
+    there = (tuple(term("target", place) for place in places),) if 0 < len(places) <= _MOST_PLACES else ()
+    # what names the object and does something else to it may still have done this, too
+    exclude = query.exclude if query.ops else (*query.exclude, object_term(thing))
+    return replace(query, require=(*kept, _UNSURE, *there), exclude=exclude, objects=(), ops=())
+
+
+# One step of the index for each target, instead of reading all touches
+_PLACES = text("""
+WITH RECURSIVE place (target) AS (
+  SELECT min(target) FROM search_touch WHERE object = :object
+  UNION ALL
+  SELECT (SELECT min(target) FROM search_touch WHERE object = :object AND target > place.target)
+  FROM place WHERE place.target IS NOT NULL
+) SELECT target FROM place WHERE target IS NOT NULL
+""")
+
+
+def _places(tx: Connection, thing: str) -> tuple[str, ...]:
+    return tuple(tx.execute(_PLACES, {"object": thing}).scalars())
+
+
+def _people(tx: Connection, query: Query, thing: str, places: tuple[str, ...], reach: _Reach) -> tuple[Toucher, ...]:
+    of = _TOUCHES.c
+    group = (of.actor_id, of.actor, of.target, of.op)
+    totals = (func.count(), func.min(of.at), func.max(of.at), func.max(of.seq))
+    holds = [of.object == thing, of.target.in_(places), of.seq >= reach.low, of.seq < reach.high]
+    holds += [of.at >= reach.after] if reach.after is not None else []
+    holds += [of.at < reach.before] if reach.before is not None else []
+    holds += [of.op.in_(query.ops)] if query.ops else []
+    statement = select(*group, *totals).where(*holds).group_by(*group)
+    found = [tuple(row) for row in tx.execute(statement)] + _in_tail(query, thing, reach)
+    people: dict[tuple[str, ...], tuple[int, int, int, int]] = {}
+    for *who, count, first, last, seq in found:
+        known = people.get(tuple(who), (0, first, last, seq))
+        people[tuple(who)] = (known[0] + count, min(known[1], first), max(known[2], last), max(known[3], seq))
+    latest_first = sorted(people.items(), key=lambda item: item[1][3], reverse=True)
+    return tuple(
+        Toucher(*who, count, moment(first), moment(last), seq) for who, (count, first, last, seq) in latest_first
+    )
+
+
+def _in_tail(query: Query, thing: str, reach: _Reach) -> list[tuple[Any, ...]]:
+    """The touches behind the index, in the columns of the counts."""
+    return [
+        (touch["actor_id"], touch["actor"], touch["target"], touch["op"], 1, row.at, row.at, row.seq)
+        for row in reach.tail.rows
+        if within(query, row.at)
+        for touch in touch_rows(row)
+        if touch["object"] == thing and (not query.ops or touch["op"] in query.ops)
+    ]

@@ -1,0 +1,179 @@
+"""Filling the projections behind the log: in order, from a stored place on, each batch in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, select, text, update
+from sqlmodel import SQLModel, col
+
+from access.errors import AccessError
+from audit.log import Feed
+from audit.search import index
+from audit.search.facts import Facts, Reader, read_facts
+from audit.search.rows import ERASED, GrantFacts, Row, SessionFacts, Subjects, row_of
+from audit.search.tables import ZONE, SearchGrant, SearchProgress, SearchSession, SearchTouch, SearchZone
+from audit.search.terms import ranges
+from audit.statement import upserting
+
+log = logging.getLogger(__name__)
+
+VERSION = 1  # of what is derived from an entry: another one begins anew
+BATCH = 500  # entries per transaction
+_IDLE = 30.0  # seconds
+_PAUSE = 1.0  # seconds after a failure
+
+_SAVE_GRANT, _SAVE_SESSION, _SAVE_ZONE = upserting(SearchGrant), upserting(SearchSession), upserting(SearchZone)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """After one batch: the last entry that is indexed, and whether there is more to do at once."""
+
+    seq: int
+    more: bool
+
+
+class Projections(Protocol):
+    """`project` below, in a transaction of its own."""
+
+    async def project(self, limit: int) -> Progress: ...
+
+
+class Projector:
+    """Keeps the projections up with the log."""
+
+    def __init__(self, projections: Projections, feed: Feed) -> None:
+        self._projections = projections
+        self._feed = feed
+
+    async def run(self) -> None:
+        """Until cancelled. A failure is logged and tried again: nothing else waits for search."""
+        while True:
+            try:
+                progress = await self._projections.project(BATCH)
+                if not progress.more:
+                    await self._feed.wait(progress.seq, _IDLE)
+            except AccessError as error:
+                log.warning("search does not follow the log", extra={"action": "project", "why": str(error)})
+                await asyncio.sleep(_PAUSE)
+            except Exception:
+                log.exception("search does not follow the log", extra={"action": "project"})
+                await asyncio.sleep(_IDLE)
+
+
+# In the caller's transaction
+
+
+def project(tx: Connection, ledger: Reader, limit: int = BATCH) -> Progress:
+    """Take in the next entries, and remember how far. Idempotent: what is taken in is not looked at again."""
+    version, seq, tidy = _lock(tx)
+    if version != VERSION:
+        rebuild(tx)
+        seq, tidy = -1, 0
+    facts = read_facts(tx, ledger, seq, limit)
+    if facts:
+        _write(tx, facts)
+        seq = facts[-1].seq
+        _remember(tx, seq=seq)
+    elif tidy:
+        tidy = index.tidy(tx, tidy)
+        _remember(tx, tidy=tidy)
+    return Progress(seq, len(facts) == limit or (not facts and tidy > 0))
+
+
+def rebuild(tx: Connection) -> None:
+    """Drop everything derived; `project` then begins with the first entry."""
+    _lock(tx)
+    index.clear(tx)
+    for model in (SearchTouch, SearchGrant, SearchSession, SearchZone):
+        tx.execute(SQLModel.metadata.tables[str(model.__tablename__)].delete())
+    _remember(tx, version=VERSION, seq=-1, tidy=0)
+
+
+def forget(tx: Connection, seq: int) -> None:
+    """Take an entry's words out of the index; its terms stay. Call it where its text is destroyed.
+
+    Waits for a batch that is being projected: it may have read the text before. On PostgreSQL the old row goes
+    with the next vacuum.
+    """
+    _, indexed, _ = _lock(tx)
+    if seq > indexed:
+        return
+    query = text(f"SELECT {index.words_column(tx)} FROM search_entry WHERE seq = :seq")  # noqa: S608
+    words = index.unpacked(tx, tx.execute(query, {"seq": seq}).scalar_one())
+    index.reword(tx, seq, frozenset(word for word in words if "=" in word), ERASED)
+    if index.leaves_traces(tx):
+        _remember(tx, tidy=1)
+
+
+def indexed_to(tx: Connection) -> int:
+    """The last entry that can be found through the index, -1 when there is none."""
+    version, seq = tx.execute(select(col(SearchProgress.version), col(SearchProgress.seq))).one()
+    return seq if version == VERSION else -1
+
+
+def write_rows(tx: Connection, rows: Sequence[Row]) -> None:
+    """Entries, what they touched, and when: all but requests and sessions. In the log's order."""
+    index.make_room(tx, rows[0].seq, rows[-1].seq)
+    index.add(tx, rows, [touch for row in rows for touch in touch_rows(row)])
+    _widen_zones(tx, rows)
+
+
+def touch_rows(row: Row) -> list[dict[str, Any]]:
+    found = sorted({(thing, touch.op) for touch in row.touches for thing in ranges(touch.object)})
+    return [
+        {"object": thing, "target": row.target, "seq": row.seq, "op": op, "at": row.at, "actor_id": row.actor_id,
+         "actor": row.actor}
+        for thing, op in found
+    ]  # fmt: skip
+
+
+def recall(tx: Connection, facts: Iterable[Facts]) -> Subjects:
+    """What is known of the requests and sessions that these entries name."""
+    facts = list(facts)
+    refs, sessions = {f.ref for f in facts if f.ref}, {f.text("session") for f in facts} - {""}
+    grants = _rows(tx, SearchGrant, "ref", refs)
+    places = _rows(tx, SearchSession, "session", sessions)
+    return Subjects({r["ref"]: GrantFacts(**r) for r in grants}, {r["session"]: SessionFacts(**r) for r in places})
+
+
+def _write(tx: Connection, facts: Sequence[Facts]) -> None:
+    subjects = recall(tx, facts)
+    grants, sessions = dict(subjects.grants), dict(subjects.sessions)
+    write_rows(tx, [row_of(f, subjects) for f in facts])
+    for ref, grant in subjects.grants.items():
+        if grants.get(ref) != grant:
+            _SAVE_GRANT.run(tx, asdict(grant))
+    for name, session in subjects.sessions.items():
+        if sessions.get(name) != session:
+            _SAVE_SESSION.run(tx, asdict(session))
+
+
+def _widen_zones(tx: Connection, rows: Sequence[Row]) -> None:
+    times: dict[int, list[int]] = {}
+    for row in rows:
+        times.setdefault(row.seq // ZONE, []).append(row.at)
+    for known in _rows(tx, SearchZone, "zone", set(times)):
+        times[known["zone"]] += [known["first_at"], known["last_at"]]
+    for zone, seen in times.items():
+        _SAVE_ZONE.run(tx, {"zone": zone, "first_at": min(seen), "last_at": max(seen)})
+
+
+def _rows(tx: Connection, model: type[SQLModel], by: str, values: set[Any]) -> list[dict[str, Any]]:
+    table = SQLModel.metadata.tables[str(model.__tablename__)]
+    return [dict(row) for row in tx.execute(select(table).where(table.c[by].in_(values))).mappings()] if values else []
+
+
+def _lock(tx: Connection) -> tuple[int, int, int]:
+    columns = (col(SearchProgress.version), col(SearchProgress.seq), col(SearchProgress.tidy))
+    version, seq, tidy = tx.execute(select(*columns).with_for_update()).one()
+    return version, seq, tidy
+
+
+def _remember(tx: Connection, **changes: int) -> None:
+    tx.execute(update(SearchProgress).values(**changes))

@@ -1,0 +1,113 @@
+"""Deriving every projection again and comparing it with what is stored: for `verify --deep`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, func, select, text, tuple_
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import SQLModel
+
+from audit.search import index
+from audit.search.facts import Reader, read_facts
+from audit.search.index import COLUMNS
+from audit.search.projector import BATCH, indexed_to, touch_rows
+from audit.search.rows import Row, Subjects, row_of
+from audit.search.tables import ZONE
+
+_AT_ONCE = 200  # touches of one look-up
+
+
+def recheck(tx: Connection, ledger: Reader) -> str | None:
+    """The first difference between the projections and the ledger, as a sentence; None when there is none.
+
+    Needs the key of the private texts, and on SQLite a transaction that may write (its index checks itself by an
+    INSERT that changes nothing). Entries behind the index are not looked at. Holds all requests in memory.
+    """
+    return next(_differences(tx, ledger), None)
+
+
+def _differences(tx: Connection, ledger: Reader) -> Iterator[str]:
+    last, seq, touches = indexed_to(tx), -1, 0
+    subjects, zones = Subjects(), dict[int, list[int]]()
+    while seq < last:
+        facts = read_facts(tx, ledger, seq, min(BATCH, last - seq))
+        if not facts:
+            yield f"search_progress says {last}, but the ledger ends at {seq}"
+            return
+        rows = [row_of(f, subjects) for f in facts]
+        yield from _entries(tx, rows)
+        expected = [touch for row in rows for touch in touch_rows(row)]
+        yield from _touches(tx, expected)
+        for row in rows:
+            zones.setdefault(row.seq // ZONE, []).append(row.at)
+        zones = {zone: [min(times), max(times)] for zone, times in zones.items()}
+        seq, touches = facts[-1].seq, touches + len(expected)
+    yield from _totals(tx, {"search_entry": last + 1, "search_touch": touches})
+    yield from _subjects(tx, subjects, zones)
+    yield from _index(tx)
+
+
+def _entries(tx: Connection, rows: Sequence[Row]) -> Iterator[str]:
+    query = text(
+        f"SELECT {', '.join(COLUMNS)}, {index.words_column(tx)} AS words FROM search_entry"  # noqa: S608
+        " WHERE seq >= :first AND seq <= :last"
+    )
+    stored = {r["seq"]: dict(r) for r in tx.execute(query, {"first": rows[0].seq, "last": rows[-1].seq}).mappings()}
+    for row in rows:
+        found = stored.get(row.seq)
+        if found is None:
+            yield f"search_entry has no {row.seq}"
+            continue
+        for name in COLUMNS:
+            if found[name] != getattr(row, name):
+                yield f"search_entry {row.seq}: {name} is {found[name]!r}, and by the ledger {getattr(row, name)!r}"
+        other = index.unpacked(tx, found["words"]) ^ row.words
+        if other:
+            yield f"search_entry {row.seq}: its words differ from the ledger's, first in {min(other)!r}"
+
+
+def _touches(tx: Connection, expected: Sequence[dict[str, Any]]) -> Iterator[str]:
+    table = SQLModel.metadata.tables["search_touch"]
+    keys = ("object", "target", "seq", "op")
+    key = tuple_(*(table.c[name] for name in keys))
+    for i in range(0, len(expected), _AT_ONCE):
+        part = expected[i : i + _AT_ONCE]
+        query = select(table).where(key.in_([tuple(touch[name] for name in keys) for touch in part]))
+        stored = {tuple(r[name] for name in keys): dict(r) for r in tx.execute(query).mappings()}
+        for touch in part:
+            if stored.get(tuple(touch[name] for name in keys)) != touch:
+                yield f"search_touch of entry {touch['seq']}: {touch['op']} {touch['object']} is not as in the ledger"
+
+
+def _totals(tx: Connection, expected: dict[str, int]) -> Iterator[str]:
+    for name, count in expected.items():
+        found = tx.execute(select(func.count()).select_from(SQLModel.metadata.tables[name])).scalar_one()
+        if found != count:
+            yield f"{name} has {found} rows, and by the ledger {count}"
+
+
+def _subjects(tx: Connection, subjects: Subjects, zones: dict[int, list[int]]) -> Iterator[str]:
+    yield from _same(tx, "search_grant", "ref", {ref: asdict(grant) for ref, grant in subjects.grants.items()})
+    yield from _same(tx, "search_session", "session", {name: asdict(s) for name, s in subjects.sessions.items()})
+    derived = {zone: {"zone": zone, "first_at": first, "last_at": last} for zone, (first, last) in zones.items()}
+    yield from _same(tx, "search_zone", "zone", derived)
+
+
+def _same(tx: Connection, name: str, key: str, derived: dict[Any, dict[str, Any]]) -> Iterator[str]:
+    table = SQLModel.metadata.tables[name]
+    stored = {row[key]: dict(row) for row in tx.execute(select(table)).mappings()}
+    for which in sorted({*stored, *derived}):
+        if stored.get(which) != derived.get(which):
+            yield f"{name} {which} is {stored.get(which)}, and by the ledger {derived.get(which)}"
+
+
+def _index(tx: Connection) -> Iterator[str]:
+    if tx.dialect.name != "sqlite":
+        return
+    try:
+        tx.exec_driver_sql("INSERT INTO search_words (search_words, rank) VALUES ('integrity-check', 1)")
+    except DBAPIError:
+        yield "search_words, the index of search_entry's words, does not match them"

@@ -1,0 +1,70 @@
+"""audit who: who touched something."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from ..exits import Usage
+from ..hits import hits_table, people_table, point_at, query_of, say_how_far
+from ..output import print_json, safe
+
+ABOUT = """\
+Name a table, a path or a host, and a span of time where you can: the query is written as for audit search. The answer
+has two parts: those whose recorded statements and commands name it, and those who ran something there at the time
+whose effect cannot be told from its text (a script, a function). Nobody in both parts means that no recorded session
+touched it; a credential used without a recording is in the target's own log, under the same request."""
+EXAMPLES = """\
+  prodaccess audit who 'table:public.orders after:2026-11-01'
+  prodaccess audit who 'path:/etc/shadow last:90d'
+  prodaccess audit who 'host:db-1 after:2026-11-20 before:2026-11-21' --json"""
+WORDS = "table: path: host: target: op: after: before: last:"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("query", nargs="+", metavar="QUERY", help="a table, a path or a host, and when")
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..api import Api
+
+    query = query_of(args.query)
+    try:
+        answer = Api().audit_touched(query)
+    except Usage as error:
+        point_at(query, error)
+        raise
+    if args.json:
+        print_json(answer)
+        return 0
+    print(_told(answer))
+    say_how_far(answer)
+    return 0
+
+
+def _told(answer: dict[str, Any]) -> str:
+    thing = safe(answer["object"])
+    if not answer["definite"] and not answer["possible"]:
+        return f"Nobody: nothing recorded names {thing}, and nothing there could hide it."
+    return "\n\n".join([*_for_certain(thing, answer), *_perhaps(answer)])
+
+
+def _for_certain(thing: str, answer: dict[str, Any]) -> Iterator[str]:
+    if answer["people"]:
+        yield f"{thing} was touched by:\n{people_table(answer['people'])}"
+    if answer["definite"]:
+        yield f"The newest entries that name it{_more('definite', answer)}:\n{hits_table(answer['definite'])}"
+    else:
+        yield f"Nobody for certain: nothing recorded names {thing}."
+
+
+def _perhaps(answer: dict[str, Any]) -> Iterator[str]:
+    if answer["possible"]:
+        where = ", ".join(map(safe, answer["places"]))
+        ran = f"what ran{f' at {where}' if where else ''} without saying all that it touches"
+        yield f"Perhaps: {ran}{_more('possible', answer)}:\n{hits_table(answer['possible'])}"
+
+
+def _more(part: str, answer: dict[str, Any]) -> str:
+    return f" (there are more than these {len(answer[part])})" if answer[f"more_{part}"] else ""

@@ -1,0 +1,44 @@
+"""Many processes append to one log, and are killed while they do: nothing promised is lost, and nothing forks."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.audit.proving.book import Book, Writers, audit, make_log
+
+PROCESSES, APPENDS = 8, 500
+KILLS = 50 if os.environ.get("SOAK") else 5
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    there = f"sqlite:///{tmp_path}/log.db" if request.param == "sqlite" else request.getfixturevalue("fresh_database")
+    make_log(there)
+    return str(there)
+
+
+async def test_eight_processes(url: str, tmp_path: Path) -> None:
+    book = Book()
+    with Writers(url, PROCESSES, APPENDS) as writers:
+        book.read_all(writers.lines)
+    assert book.refused == []
+    assert sorted(book.acknowledged) == list(range(PROCESSES * APPENDS))
+    assert await audit(url, book, tmp_path) == PROCESSES * APPENDS
+
+
+async def test_killed_in_the_midst_of_writing(url: str, tmp_path: Path) -> None:
+    book, chance = Book(), random.Random(7)
+    for _ in range(KILLS):
+        with Writers(url, 4, 0) as writers:
+            book.read(writers.lines.readline())
+            time.sleep(chance.uniform(0, 0.2))
+            writers.kill()
+            book.read_all(writers.lines)
+    assert book.refused == []
+    assert len(book.acknowledged) >= KILLS
+    assert await audit(url, book, tmp_path) >= len(book.acknowledged)

@@ -1,0 +1,161 @@
+"""Each entry by itself and in its place: canonical form, numbering, clock, and the chain of its request."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from typing import Any, NamedTuple, NoReturn
+
+from .meaning import ACTIONS, Fact, Meaning, Subject
+from .report import Report, Tampered
+from .sources import Block
+
+_NUMBER = rb"(0|[1-9][0-9]{0,18})"
+_ENVELOPE = re.compile(  # the end of a body: its keys are sorted, so all but `by` and `data` stand there, in this order
+    rb',"log":"([^"\\]*)",(?:"n":%b,)?"occurred_at":%b,(?:"prev":%b,)?"recorded_at":%b,'
+    rb'(?:"ref":"([^"\\]+)",)?"seq":%b,"type":"([^"\\]+)","v":%b\}' % ((_NUMBER,) * 6)
+).fullmatch
+_VERSION = b"1"
+
+
+class _Kind(NamedTuple):
+    name: str
+    is_action: bool
+
+
+class Entries:
+    """`take` the log's entries in order, then `finish`. Of actions, which are most, only the envelope is read."""
+
+    def __init__(self, report: Report, start: int, tolerance: int, *, deep: bool) -> None:
+        self.origin = ""
+        self.policies: set[str] = set()  # those whose text or loading is known
+        self.keys: list[str] = []  # what the log says it is signed with
+        self.erasures: set[tuple[int, str]] = set()  # seq and field that an entry says were destroyed
+        self.meaning = Meaning(report, tolerance, self.policies, whole=start == 0)
+        self._report, self._start, self._deep = report, start, deep
+        self._clock = 0
+        self._newer = 0
+        self._kinds: dict[bytes, _Kind] = {}
+
+    def take(self, first: int, block: Block) -> None:
+        """The hot loop: a few microseconds an entry. What is rare is in the functions below."""
+        envelope, kinds, subjects, clock = _ENVELOPE, self._kinds, self.meaning.subjects, self._clock
+        origin, outside = self.origin.encode(), self.meaning.outside
+        chained, said = 0, []
+        for seq, body in enumerate(block.bodies, first):
+            found = envelope(body, max(0, body.rfind(b',"log":"')))
+            if found is None:
+                raise Tampered("canonical", "does not end as an entry does", seq)
+            log, n, occurred, prev, recorded, ref, own, type_, version = found.groups()
+            moment, at = int(recorded), int(occurred)
+            if int(own) != seq:
+                raise Tampered("sequence", f"says that it is entry {own.decode()}", seq)
+            if moment < clock:
+                raise Tampered("clock", "was recorded before the entry in front of it", seq)
+            clock = moment
+            if log != origin:
+                origin = self._must_be_of(log, seq)
+            said.append((moment, type_, ref or b""))
+            subject = subjects.get(ref)
+            if (
+                subject is not None
+                and prev is not None
+                and n is not None
+                and (int(prev) == subject.last and int(n) == subject.n + 1)
+            ):
+                subject.n, subject.last = subject.n + 1, seq
+                chained += 1
+            else:
+                subject = self._first(seq, ref, n, prev)
+                chained += subject is not None
+            kind = kinds.get(type_) or self._kind(type_)
+            if kind.is_action and (subject is None or not subject.opens <= at <= subject.closes):
+                outside(subject, seq, kind.name, at)
+            if self._deep or not kind.is_action:
+                self._whole(seq, body, kind.name, (at, subject))
+            if version != _VERSION:
+                self._newer += 1
+        self._clock = self._report.last_at = clock
+        self._compare(first, block, said)
+        for check, count in (("clock", len(said)), ("canonical", len(said)), ("subject", chained)):
+            self._report.passed[check] += count
+
+    def _compare(self, first: int, block: Block, said: list[tuple[int, bytes, bytes]]) -> None:
+        if block.beside is not None and said != block.beside:
+            wrong = next(i for i, each in enumerate(block.beside) if each != said[i])
+            what = "stands beside another time, type or request than it says itself"
+            raise Tampered("sequence", what, first + wrong)
+
+    def _whole(self, seq: int, body: bytes, type_: str, place: tuple[int, Subject | None]) -> None:
+        fields, (at, subject) = _canonical(body, seq), place
+        data = fields.get("data", {})
+        if type_ == "log.key" and isinstance(data.get("key"), str) and data["key"] not in self.keys:
+            self.keys.append(data["key"])
+        elif type_ == "audit.erased":
+            self.erasures |= {(data.get("seq", -1), name) for name in data.get("fields", ())}
+        self.meaning.take(Fact(seq, type_, at, fields.get("by") or {}, data), subject)
+
+    def _must_be_of(self, log: bytes, seq: int) -> bytes:
+        if self.origin:
+            raise Tampered("sequence", f"is of another log, {log.decode(errors='replace')}", seq)
+        self.origin = log.decode(errors="replace")
+        return log
+
+    def _kind(self, type_: bytes) -> _Kind:
+        name = type_.decode(errors="replace")
+        self._kinds[type_] = _Kind(name, name in ACTIONS)
+        return self._kinds[type_]
+
+    def _first(self, seq: int, ref: bytes | None, n: bytes | None, prev: bytes | None) -> Subject | None:
+        """A request's first entry, or the first in this range; None for an entry of no request."""
+        if ref is None:
+            if n is not None or prev is not None:
+                raise Tampered("subject", "counts within a request, but names none", seq)
+            return None
+        name, subjects = ref.decode(errors="replace"), self.meaning.subjects
+        if ref in subjects:
+            last = subjects[ref].last
+            raise Tampered("subject", f"does not follow entry {last} of {name}: one between is missing", seq)
+        began_here = n == b"0" and prev is None
+        if not began_here and (n in (None, b"0") or prev is None or int(prev) >= self._start):
+            raise Tampered("subject", f"is not the first of {name}, and those before are missing", seq)
+        subjects[ref] = Subject(name, int(n or 0), seq, partial=not began_here)
+        return subjects[ref]
+
+    def finish(self) -> None:
+        self.meaning.finish(self._clock)
+        if self._newer:
+            self._report.undecided.append(
+                f"{self._newer} entries are written in a newer form than this verifier knows. Take a newer one."
+            )
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    for key, value in pairs:
+        if value is None or not key.isascii():
+            raise ValueError(f"{key!r} is null or not ASCII")
+    return dict(pairs)
+
+
+def _no(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no whole number")
+
+
+_decode = json.JSONDecoder(parse_float=_no, parse_constant=_no).decode
+_decode_slowly = json.JSONDecoder(object_pairs_hook=_object, parse_float=_no, parse_constant=_no).decode
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
+
+
+def _canonical(body: bytes, seq: int) -> dict[str, Any]:
+    """The entry as data, after writing it again has given the same bytes."""
+    try:
+        text = body.decode()
+        plain = text.isascii() and "null" not in text
+        fields = (_decode if plain else _decode_slowly)(text)
+        again = _encode(fields)
+    except (ValueError, RecursionError) as error:
+        raise Tampered("canonical", f"is not canonical JSON ({error})", seq) from error
+    if again != text or not isinstance(fields, dict) or not unicodedata.is_normalized("NFC", text):
+        raise Tampered("canonical", "is not in canonical form: written again it is another text", seq)
+    return fields
