@@ -22,7 +22,7 @@ demo: .venv/demo.done ## everything on this machine: Vault, a production databas
 .PHONY: test
 test: .venv/dev.done ## all tests, on real parts
 	@tests/install-parts
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 .PHONY: check
 check: .venv/dev.done ## types, style, import rules

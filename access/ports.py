@@ -307,7 +307,8 @@ class TicketSystemSilent(Unavailable):
 class Tickets(Protocol):
     """One ticket system."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     async def look(self, key: str, by: Person, *, fresh: bool = False) -> Ticket:
         """The ticket that a key or a link means; at most a minute old, or with `fresh` asked for now.

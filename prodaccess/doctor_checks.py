@@ -70,8 +70,6 @@ async def database(desk: Desk) -> AsyncIterator[Finding]:
     """It answers, is of this version, and does not let the server change the log."""
     url = make_url(desk.database)
     kind = "SQLite" if url.get_backend_name() == "sqlite" else "PostgreSQL"
-    if kind == "SQLite" and not Path(url.database or "").exists():
-        yield Finding("database", State.WEAK, f"{url.database} is not there yet: `serve` makes it at its first start.")
     with desk.log() as log:
         entries = await log.head() + 1
         yield Finding("database", State.WELL, f"{kind}, tables of version {HEAD}, {entries} entries in the audit log.")

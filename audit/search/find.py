@@ -23,6 +23,7 @@ from audit.search.tail import Looked, Tail
 from audit.search.terms import object_label, object_term, term
 from audit.search.tokens import words_of
 
+MOST_PEOPLE = 500  # lines of people in one answer
 _MOST_PLACES = 20  # targets of one object, above which every target may be its place
 _ENTRIES, _TOUCHES = (SQLModel.metadata.tables[name] for name in ("search_entry", "search_touch"))
 _UNSURE = (term("coverage", "partial"), term("coverage", "opaque"))
@@ -93,6 +94,7 @@ class Touched:
     people: tuple[Toucher, ...]
     places: tuple[str, ...]
     looked: Looked
+    more_people: bool = False
 
 
 def find(tx: Connection, ledger: Reader, query: Query, limit: int = 50) -> Found:
@@ -103,14 +105,15 @@ def find(tx: Connection, ledger: Reader, query: Query, limit: int = 50) -> Found
 def who_touched(tx: Connection, ledger: Reader, query: Query, limit: int = 50) -> Touched:
     """Of a query that names one table, path or host. Raises BadInput."""
     thing, reach = _the_object(query), _reach(tx, ledger, query)
-    places = _places(tx, thing)
+    places = _places(tx, thing, reach)
     definite = _find(tx, ledger, query, limit, reach)
     possible = _find(tx, ledger, _unsure(query, thing, places), limit, reach)
-    unnamed = tuple(hit for hit in possible.hits if hit not in definite.hits)
+    named = {hit.seq for hit in definite.hits}
+    unnamed = tuple(hit for hit in possible.hits if hit.seq not in named)
     people = _people(tx, query, thing, places, reach)
     return Touched(
-        thing, definite.hits, definite.more, unnamed, possible.more, people,
-        places if len(places) <= _MOST_PLACES else (), reach.tail.looked,
+        thing, definite.hits, definite.more, unnamed, possible.more, people[:MOST_PEOPLE],
+        places if len(places) <= _MOST_PLACES else (), reach.tail.looked, len(people) > MOST_PEOPLE,
     )  # fmt: skip
 
 
@@ -226,8 +229,9 @@ WITH RECURSIVE place (target) AS (
 """)
 
 
-def _places(tx: Connection, thing: str) -> tuple[str, ...]:
-    return tuple(tx.execute(_PLACES, {"object": thing}).scalars())
+def _places(tx: Connection, thing: str, reach: _Reach) -> tuple[str, ...]:
+    behind = {row.target for row in reach.tail.rows for touch in touch_rows(row) if touch["object"] == thing}
+    return tuple(sorted({*tx.execute(_PLACES, {"object": thing}).scalars(), *behind}))
 
 
 def _people(tx: Connection, query: Query, thing: str, places: tuple[str, ...], reach: _Reach) -> tuple[Toucher, ...]:
@@ -239,23 +243,34 @@ def _people(tx: Connection, query: Query, thing: str, places: tuple[str, ...], r
     holds += [of.at < reach.before] if reach.before is not None else []
     holds += [of.op.in_(query.ops)] if query.ops else []
     statement = select(*group, *totals).where(*holds).group_by(*group)
-    found = [tuple(row) for row in tx.execute(statement)] + _in_tail(query, thing, reach)
-    people: dict[tuple[str, ...], tuple[int, int, int, int]] = {}
-    for *who, count, first, last, seq in found:
-        known = people.get(tuple(who), (0, first, last, seq))
-        people[tuple(who)] = (known[0] + count, min(known[1], first), max(known[2], last), max(known[3], seq))
-    latest_first = sorted(people.items(), key=lambda item: item[1][3], reverse=True)
-    return tuple(
-        Toucher(*who, count, moment(first), moment(last), seq) for who, (count, first, last, seq) in latest_first
-    )
+    newest = _in_tail(query, thing, reach)
+    if not newest:  # else somebody among the rest may be among the newest, and has to be counted with them
+        statement = statement.order_by(func.max(of.seq).desc()).limit(MOST_PEOPLE + 1)
+    people: dict[tuple[str, ...], Toucher] = {}
+    for one in (*(_toucher(row) for row in tx.execute(statement)), *newest):
+        who = (one.actor_id, one.actor, one.target, one.op)
+        people[who] = _together(people[who], one) if who in people else one
+    return tuple(sorted(people.values(), key=lambda one: one.last_seq, reverse=True))
 
 
-def _in_tail(query: Query, thing: str, reach: _Reach) -> list[tuple[Any, ...]]:
-    """The touches behind the index, in the columns of the counts."""
+def _toucher(row: Any) -> Toucher:
+    actor_id, actor, target, op, count, first, last, seq = row
+    return Toucher(actor_id, actor, target, op, count, moment(first), moment(last), seq)
+
+
+def _in_tail(query: Query, thing: str, reach: _Reach) -> list[Toucher]:
+    """The touches behind the index, one by one."""
     return [
-        (touch["actor_id"], touch["actor"], touch["target"], touch["op"], 1, row.at, row.at, row.seq)
+        _toucher((touch["actor_id"], touch["actor"], touch["target"], touch["op"], 1, row.at, row.at, row.seq))
         for row in reach.tail.rows
         if within(query, row.at)
         for touch in touch_rows(row)
         if touch["object"] == thing and (not query.ops or touch["op"] in query.ops)
     ]
+
+
+def _together(one: Toucher, other: Toucher) -> Toucher:
+    return replace(
+        one, count=one.count + other.count, first=min(one.first, other.first), last=max(one.last, other.last),
+        last_seq=max(one.last_seq, other.last_seq),
+    )  # fmt: skip

@@ -47,7 +47,7 @@ async def rota(far: Far) -> AsyncIterator[PagerDuty]:
 async def test_who_is_on_call(far: Far, rota: PagerDuty) -> None:
     far.says(sample())
     found = await rota.find(SCHEDULE)
-    assert (found.people, found.strangers) == ({"U0TIM"}, ())
+    assert (found.people, found.strangers) == (frozenset({"U0TIM"}), ())
     [asked] = far.asked
     assert (asked.method, asked.path) == ("GET", "/oncalls")
     assert list(asked.query.items()) == [

@@ -29,8 +29,8 @@ async def sim() -> AsyncIterator[Simulator]:
 
 
 def groups(sim: Simulator, **more: Any) -> SlackGroups:
-    retries = [AsyncRateLimitErrorRetryHandler(max_retry_count=1)]
-    client = AsyncWebClient(BOT_TOKEN, base_url=sim.api_url, timeout=5, retry_handlers=retries)
+    patient = AsyncRateLimitErrorRetryHandler(max_retry_count=1)
+    client = AsyncWebClient(BOT_TOKEN, base_url=sim.api_url, timeout=5, retry_handlers=[patient])
     return SlackGroups(client, **{"timeout": 0.6, **more})
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
-import time
 from pathlib import Path
 
 import pytest
@@ -36,7 +36,7 @@ async def test_killed_in_the_midst_of_writing(url: str, tmp_path: Path) -> None:
     for _ in range(KILLS):
         with Writers(url, 4, 0) as writers:
             book.read(writers.lines.readline())
-            time.sleep(chance.uniform(0, 0.2))
+            await asyncio.sleep(chance.uniform(0, 0.2))
             writers.kill()
             book.read_all(writers.lines)
     assert book.refused == []

@@ -8,7 +8,9 @@ import pytest
 
 from access.errors import BadInput
 from access.events import AskRefused, LogQuiet, RequestDenied
+from access.model import Person
 from audit.search.facts import facts_of
+from audit.search.find import MOST_PEOPLE
 from audit.search.query import accepts, parse_query
 from audit.search.rows import Row, Subjects, row_of
 from audit.search.tables import ZONE
@@ -210,6 +212,19 @@ def test_people_are_counted_within_the_times(book: Book, indexed: int) -> None:
     assert [(p.actor, p.count, p.first, p.last) for p in touched.people] == [
         ("ada", 2, NOW + DAY, NOW + DAY * 3), ("linus", 1, NOW + DAY * 2, NOW + DAY * 2),
     ]  # fmt: skip
+
+
+def test_very_many_people_are_cut_off_and_that_is_said(book: Book) -> None:
+    people = [Person(f"T0ACME/U{n}", f"p{n}", f"U{n}") for n in range(MOST_PEOPLE + 1)]
+    book.say(*(query("select 1", "read table:a.t", by=who) for who in people[:-1]))
+    book.index()
+    assert (len(book.touched("table:a.t").people), book.touched("table:a.t").more_people) == (MOST_PEOPLE, False)
+    book.say(query("select 1", "read table:a.t", by=people[-1]), query("select 1", "read table:a.t", by=people[0]))
+    for _ in ("behind the index", "indexed"):
+        touched = book.touched("table:a.t")
+        assert (len(touched.people), touched.more_people) == (MOST_PEOPLE, True)
+        assert [(p.actor, p.count) for p in touched.people[:2]] == [("p0", 2), (f"p{MOST_PEOPLE}", 1)]
+        book.index()
 
 
 @pytest.mark.parametrize("text", ["actor:ada", "table:a.b table:c.d", "host:use1-*", "orders"])
