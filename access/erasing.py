@@ -28,18 +28,30 @@ class Erasing:
 
         Returns what was erased. Raises BadInput, Refused, NotFound, TooLate (while it is open).
         """
+        person, number = await self._admin(why, by), parse_ref(ref)
+        await self._must_be_over(number)
+        return await self._destroy(await self.store.private_texts(as_ref(number)), why, person)
+
+    async def erase_entry(self, seq: int, why: str, by: Person) -> tuple[PrivateTexts, ...]:
+        """The private texts of one entry, also one that belongs to no request: a refused ask, a search. As above."""
+        person, held = await self._admin(why, by), await self.store.private_texts_at(seq)
+        for text in held:
+            if text.ref:
+                await self._must_be_over(parse_ref(text.ref))
+        return await self._destroy(held, why, person)
+
+    async def _admin(self, why: str, by: Person) -> Person:
         person = await self.people.check(by)
         if not self.policies.current().is_admin(person):
             raise Refused("Admins erase. The policy names them under `admins`.")
         if not why.strip() or len(why) > LONGEST_WHY:
             raise BadInput(f"Say why, in 1 to {LONGEST_WHY} characters: it stays in the log.", field="why")
-        number = parse_ref(ref)
-        await self._must_be_over(number)
-        held = await self.store.private_texts(as_ref(number))
+        return person
+
+    async def _destroy(self, held: tuple[PrivateTexts, ...], why: str, by: Person) -> tuple[PrivateTexts, ...]:
         now = self.clock.now()
         events = tuple(
-            TextErased(at=now, ref=as_ref(number), by=person, seq=text.seq, fields=text.fields, why=why.strip())
-            for text in held
+            TextErased(at=now, ref=text.ref, by=by, seq=text.seq, fields=text.fields, why=why.strip()) for text in held
         )
         await self.store.commit(Change(events=events))
         return held

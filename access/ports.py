@@ -64,8 +64,9 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class PrivateTexts:
-    """The fields of one audit entry whose private text still exists."""
+    """The fields of one audit entry whose private text still exists; `ref` is its request, or empty."""
 
+    ref: str
     seq: int
     fields: tuple[str, ...]
 
@@ -113,6 +114,10 @@ class Store(Protocol):
 
     async def private_texts(self, ref: str) -> tuple[PrivateTexts, ...]:
         """What of one request's entries can still be erased, in the log's order."""
+        ...
+
+    async def private_texts_at(self, seq: int) -> tuple[PrivateTexts, ...]:
+        """What of this entry can still be erased: one, or none."""
         ...
 
     async def login_code(self, code_hash: str) -> LoginCode | None: ...

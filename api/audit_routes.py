@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
 from access.model import parse_ref, ref
 from api import audit_views
@@ -50,3 +50,11 @@ async def erase(reference: str, body: EraseIn, device: Admitted, parts: Parts) -
     """For admins, once the request is over. The log still verifies, and says who erased what and why."""
     texts = await parts.erasing.erase(reference, body.why, device.person)
     return audit_views.erased(ref(parse_ref(reference)), texts)
+
+
+@router.post("/entries/{seq}/erasure", summary="Erase people's words of one entry")
+async def erase_entry(
+    seq: Annotated[int, Path(ge=0, lt=2**63)], body: EraseIn, device: Admitted, parts: Parts
+) -> ErasedOut:
+    """For admins; also for an entry that belongs to no request: a refused ask, a search."""
+    return audit_views.erased(f"entry-{seq}", await parts.erasing.erase_entry(seq, body.why, device.person))

@@ -221,5 +221,6 @@ class _Batch:
         _INSERT.run_many(self._tx, rows)
         if self._payloads:
             _INSERT_PAYLOAD.run_many(self._tx, self._payloads)
-        for ref, (count, last_seq) in self._subjects.items():
-            _SAVE_SUBJECT.run(self._tx, {"log_id": LOG, "ref": ref, "count": count, "last_seq": last_seq})
+        if self._subjects:
+            counted = [{"log_id": LOG, "ref": ref, "count": n, "last_seq": last} for ref, (n, last) in self._subjects.items()]
+            _SAVE_SUBJECT.run_many(self._tx, counted)

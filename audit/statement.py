@@ -33,12 +33,9 @@ class Statement:
         return tx.exec_driver_sql(text, values if names is None else tuple(values[name] for name in names))
 
     def run_many(self, tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Every row has all parameters, the statement no literals."""
+        """Every row has all parameters, two at least, and the statement no literals."""
         text, names, _ = self._compiled_for(tx)
-        if names is None:
-            tx.exec_driver_sql(text, list(rows))
-        else:
-            tx.exec_driver_sql(text, list(map(itemgetter(*names), rows)))
+        tx.exec_driver_sql(text, list(rows) if names is None else list(map(itemgetter(*names), rows)))
 
     def _compiled_for(self, tx: Connection) -> _Compiled:
         found = self._compiled.get(tx.dialect.name)
@@ -54,9 +51,26 @@ def _compile(clause: Any, tx: Connection) -> _Compiled:
     return _Compiled(made.string, tuple(made.positiontup) if made.positional else None, fixed)
 
 
+class _Inserting(Statement):
+    """On PostgreSQL many rows go as one array per column: row by row costs many times as much there."""
+
+    def __init__(self, model: type[SQLModel]) -> None:
+        super().__init__(lambda _: insert(_table(model)).values(_all_bound(model)))
+        self._model = model
+
+    def run_many(self, tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        if tx.dialect.name != "postgresql" or len(rows) == 1:
+            super().run_many(tx, rows)
+            return
+        kinds = {column.name: column.type.compile(tx.dialect) for column in _table(self._model).columns}
+        arrays = ", ".join(f"%({name})b::{kind}[]" for name, kind in kinds.items())
+        text = f"INSERT INTO {self._model.__tablename__} ({', '.join(kinds)}) SELECT * FROM unnest({arrays})"  # noqa: S608 (our own names)
+        tx.exec_driver_sql(text, {name: [row[name] for row in rows] for name in kinds})
+
+
 def inserting(model: type[SQLModel]) -> Statement:
-    """INSERT of one whole row."""
-    return Statement(lambda _: insert(_table(model)).values(_all_bound(model)))
+    """INSERT of whole rows."""
+    return _Inserting(model)
 
 
 def upserting(model: type[SQLModel]) -> Statement:

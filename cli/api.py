@@ -63,6 +63,9 @@ class Api:
     def audit_erase(self, ref: str, why: str) -> dict[str, Any]:
         return dict(self._client.call("POST", f"/v1/audit/requests/{ref}/erasure", {"why": why}))
 
+    def audit_erase_entry(self, seq: int, why: str) -> dict[str, Any]:
+        return dict(self._client.call("POST", f"/v1/audit/entries/{seq}/erasure", {"why": why}))
+
     def collect_once_approved(self, ref: str, mark: str, seconds: int = 25) -> dict[str, Any]:
         """A fresh credential (it has `secret`), or the request once its mark is another one or after `seconds`."""
         query = urlencode({"wait": seconds, "after_state": mark})

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 from sqlmodel import col
 
-from access.events import TextErased
+from access.events import RequestAsked, RequestDenied, TextErased
 from access.model import parse_ref
 from audit.search.projector import forget
-from audit.tables import LedgerPayload
+from audit.tables import LedgerEntry, LedgerPayload
 from store.tables import AccessGrant, AccessRequest
+
+_TYPE = select(col(LedgerEntry.type))
 
 
 def erase(tx: Connection, event: TextErased, now: int) -> None:
@@ -24,6 +26,16 @@ def erase(tx: Connection, event: TextErased, now: int) -> None:
     )  # fmt: skip
     forget(tx, event.seq)
     if event.ref and "reason" in event.fields:
-        number = parse_ref(event.ref)
-        tx.execute(update(AccessRequest).where(col(AccessRequest.number) == number).values(reason="", note=""))
+        _blank(
+            tx, parse_ref(event.ref), tx.execute(_TYPE.where(col(LedgerEntry.seq) == event.seq)).scalar_one_or_none()
+        )
+
+
+def _blank(tx: Connection, number: int, kind: str | None) -> None:
+    """The same words where access itself keeps them."""
+    request = update(AccessRequest).where(col(AccessRequest.number) == number)
+    if kind == RequestAsked.TAG:
+        tx.execute(request.values(reason=""))
         tx.execute(update(AccessGrant).where(col(AccessGrant.number) == number).values(reason=""))
+    elif kind == RequestDenied.TAG:
+        tx.execute(request.values(note=""))

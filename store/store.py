@@ -117,7 +117,10 @@ class SqlStore:
         return await self._database.read(lambda tx: _loose_intents(tx, micros(before)))
 
     async def private_texts(self, ref: str) -> tuple[PrivateTexts, ...]:
-        return await self._database.read(lambda tx: _private_texts(tx, ref))
+        return await self._database.read(lambda tx: _private_texts(tx, col(LedgerEntry.ref) == ref))
+
+    async def private_texts_at(self, seq: int) -> tuple[PrivateTexts, ...]:
+        return await self._database.read(lambda tx: _private_texts(tx, col(LedgerEntry.seq) == seq))
 
     # Signing in
 
@@ -208,16 +211,16 @@ def _loose_intents(tx: Connection, before: int) -> tuple[tuple[int, int], ...]:
     return tuple((row[0], row[1]) for row in tx.execute(query.order_by(col(AccessLease.issued_at))))
 
 
-def _private_texts(tx: Connection, ref: str) -> tuple[PrivateTexts, ...]:
+def _private_texts(tx: Connection, which: Any) -> tuple[PrivateTexts, ...]:
     query = (
-        select(col(LedgerPayload.seq), col(LedgerPayload.field))
+        select(col(LedgerEntry.ref), col(LedgerPayload.seq), col(LedgerPayload.field))
         .join(LedgerEntry, col(LedgerEntry.seq) == col(LedgerPayload.seq))
-        .where(col(LedgerEntry.ref) == ref, col(LedgerPayload.wrapped_key).is_not(None))
+        .where(which, col(LedgerPayload.wrapped_key).is_not(None))
     )
-    found: dict[int, list[str]] = {}
-    for seq, field in tx.execute(query.order_by(col(LedgerPayload.seq), col(LedgerPayload.field))):
-        found.setdefault(seq, []).append(field)
-    return tuple(PrivateTexts(seq, tuple(fields)) for seq, fields in found.items())
+    found: dict[tuple[str, int], list[str]] = {}
+    for ref, seq, field in tx.execute(query.order_by(col(LedgerPayload.seq), col(LedgerPayload.field))):
+        found.setdefault((ref, seq), []).append(field)
+    return tuple(PrivateTexts(ref, seq, tuple(fields)) for (ref, seq), fields in found.items())
 
 
 def _next_due(tx: Connection) -> datetime | None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -75,7 +76,7 @@ class Contents:
 def write_bundle(path: Path, contents: Contents) -> Written:
     """Write the zip, which must not exist. Raises ExportError, and then leaves nothing."""
     try:
-        with path.open("xb") as out:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:  # people's words
             _Bundle(out, contents).write()
         return _written(path, contents.proof)
     except FileExistsError:

@@ -9,7 +9,6 @@ it gathers are few for as long as too few were found before; and a window costs 
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +28,6 @@ COLUMNS = (
 )  # fmt: skip
 _NEAR = 4_096  # entries looked through one by one on PostgreSQL, the newest
 _GROWTH = 32
-_AT_ONCE = (3, 42)  # the SQLite that can take words out of its index at once
 _PAGES = 500  # of SQLite's index, merged in one step
 _PATIENCE = 5_000  # milliseconds that PostgreSQL may take over one statement
 # A generic plan or a compiled one would be made for other words than those that are asked.
@@ -110,8 +108,6 @@ def reword(tx: Connection, seq: int, words: frozenset[str], shown: str) -> None:
         tx.execute(text(change), bound | {"words": _as_tsvector(words)})
         return
     old = tx.execute(text("SELECT words FROM search_entry WHERE seq = :seq"), {"seq": seq}).scalar_one()
-    if sqlite3.sqlite_version_info >= _AT_ONCE:
-        tx.exec_driver_sql("INSERT INTO search_words (search_words, rank) VALUES ('secure-delete', 1)")
     tx.execute(_UNINDEX, {"seq": seq, "words": old})
     tx.execute(text("UPDATE search_entry SET words = :words, text = :shown WHERE seq = :seq"), bound)
     tx.exec_driver_sql(_INDEX, (seq, packed(words)))
@@ -125,18 +121,13 @@ def clear(tx: Connection) -> None:
         tx.exec_driver_sql("TRUNCATE search_entry")
 
 
-def leaves_traces(tx: Connection) -> bool:
-    """Whether words that were taken out are still in the index's older parts, until `tidy` has merged them.
+def tidy(tx: Connection, step: int) -> int:
+    """One short step of merging the whole index, which leaves out what was taken out of it.
 
-    SQLite from 3.42 on takes them out at once when told so; PostgreSQL's vacuum does it by itself.
+    `step` is 1 at first; the next one is returned, 0 when all is done. PostgreSQL's vacuum does it by itself.
     """
     if tx.dialect.name != "sqlite":
-        return False
-    return sqlite3.sqlite_version_info < _AT_ONCE
-
-
-def tidy(tx: Connection, step: int) -> int:
-    """One short step of merging the whole index of SQLite; `step` is 1 at first. The next step, 0 when done."""
+        return 0
     before = _changes(tx)
     tx.exec_driver_sql(
         "INSERT INTO search_words (search_words, rank) VALUES ('merge', ?)", (-_PAGES if step == 1 else _PAGES,)

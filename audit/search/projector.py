@@ -98,8 +98,8 @@ def rebuild(tx: Connection) -> None:
 def forget(tx: Connection, seq: int) -> None:
     """Take an entry's words out of the index; its terms stay. Call it where its text is destroyed.
 
-    Waits for a batch that is being projected: it may have read the text before. On PostgreSQL the old row goes
-    with the next vacuum.
+    Waits for a batch that is being projected: it may have read the text before. The words are found no more at
+    once; the projector then clears what is left of them in SQLite's index, PostgreSQL's vacuum in its own.
     """
     _, indexed, _ = _lock(tx)
     if seq > indexed:
@@ -107,8 +107,7 @@ def forget(tx: Connection, seq: int) -> None:
     query = text(f"SELECT {index.words_column(tx)} FROM search_entry WHERE seq = :seq")  # noqa: S608
     words = index.unpacked(tx, tx.execute(query, {"seq": seq}).scalar_one())
     index.reword(tx, seq, frozenset(word for word in words if "=" in word), ERASED)
-    if index.leaves_traces(tx):
-        _remember(tx, tidy=1)
+    _remember(tx, tidy=1)
 
 
 def indexed_to(tx: Connection) -> int:

@@ -100,7 +100,7 @@ class SearchZone(SQLModel, table=True):
 class SearchProgress(SQLModel, table=True):
     """One row: how far the projections have come (`seq`, -1 at first), by which version of the code.
 
-    `tidy`: words of erased texts are still in SQLite's index: 1 to begin merging them away, 2 in the midst of it.
+    `tidy`: words of erased texts may still be in SQLite's index: 1 to begin merging them away, 2 in the midst of it.
     """
 
     __tablename__ = "search_progress"

@@ -13,7 +13,11 @@ from sqlalchemy import Connection
 
 from access.errors import Unavailable
 from access.events import CATALOGUE, Event
-from audit.search.projector import VERSION, Progress, Projector, forget, project
+from audit.search.facts import Facts
+from audit.search.index import Wanted, newest
+from audit.search.projector import VERSION, Progress, Projector, forget, project, write_rows
+from audit.search.rows import Subjects, row_of
+from audit.search.tables import PARTITION
 from tests.audit.search.book import NOW, Book, active, asked, command, ended, file, opened, query
 from tests.audit.search.test_find import STORY
 from tests.people import ADA, LEDGER, LINUS
@@ -144,6 +148,20 @@ def test_following_the_log(book: Book) -> None:
         asyncio.run(Projector(Projections(), feed).run())  # type: ignore[arg-type]
     assert feed.waits == [1000, 1001, 1002]
     assert book.find("later").looked.indexed_to == 1002
+
+
+def test_the_log_grows_beyond_a_partition(book: Book) -> None:
+    def grow(tx: Connection) -> list[int]:
+        seqs = range(PARTITION - 3, PARTITION + 3)
+        rows = [row_of(Facts(seq, seq, "x", "", None, {"why": f"word {seq % 2}"}), Subjects()) for seq in seqs]
+        write_rows(tx, rows[:2])
+        write_rows(tx, rows[2:])
+        return newest(tx, Wanted((("word",), ("1",)), (), 0, 2 * PARTITION), 50)
+
+    assert book.run(grow) == [PARTITION + 1, PARTITION - 1, PARTITION - 3]
+    if not book.is_sqlite:
+        options = "SELECT reloptions FROM pg_class WHERE relname LIKE 'search_entry%words%' AND relkind = 'i'"
+        assert [sorted(row[0]) for row in book.sql(options)] == [["fastupdate=on", "gin_pending_list_limit=1024"]] * 2
 
 
 # Erasing
