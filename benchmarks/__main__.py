@@ -7,6 +7,7 @@ import importlib
 import sys
 
 NAMES = {
+    "audit": "what the audit log costs, against the same rows and bytes without it",
     "click_to_credential": "from the approver's click to a credential in the engineer's process",
     "cli_startup": "what the engineer's command costs to start",
     "search": "searching a year of production: a million entries, on SQLite and on PostgreSQL (some ten minutes)",

@@ -7,43 +7,19 @@ floor are measured in turn, and their medians compared: on a busy machine the ra
 from __future__ import annotations
 
 import asyncio
-import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from sqlalchemy import Connection, text
-
-from access.events import (
-    ApprovalGiven,
-    CredentialIntended,
-    CredentialIssued,
-    Event,
-    GrantActive,
-    GrantEnded,
-    GrantEnding,
-    QueryRun,
-    RequestApproved,
-    RequestAsked,
-    ServerStarted,
-    SessionClosed,
-    SessionOpened,
-)
-from access.model import Person
-from audit.log import LOG, ORIGIN, Ledger
-from audit.merkle import subtree
+from audit.log import ORIGIN
 from audit.note import VerifierKey
-from audit.payloads import KEY, PayloadKey
-from audit.statement import inserting
-from audit.tables import LedgerEntry, LedgerPayload, LedgerTile
-from audit.tree import TILE_WIDTH
+from benchmarks.audit_log import LEDGER, START, Bare, make_tree, queries, story
 from benchmarks.figures import Figure, Result, median, percentile
 from notary.notary import Notary
 from notary.signers.file import FileSigner, make_key
@@ -52,19 +28,166 @@ from prodaccess.clock import SystemClock
 from prodaccess.parts.postgres import Postgres
 from store import SqlStore, open_store
 from verifier.notes import Key
+from verifier.report import VERIFIED
 from verifier.sources.database import Database as Source
 from verifier.walk import Wish, verify
 
-BATCHES = (1, 10, 100, 500)
-ROUNDS = 15  # of each batch size, floor and value in turn
+BATCHES = {1: None, 10: None, 100: 1.5, 500: None}  # entries → the aim
+ROUNDS = 25  # of each batch, floor and value in turn
 ONE_BY_ONE = 200
-VERIFIED = 20_000  # entries in the log that is verified
+ENTRIES = 20_000  # in the log that is verified
+VERIFICATIONS = 5
 MILLION = 1_000_000
 PROOFS = 400
 
-_LEDGER = Ledger(ORIGIN, PayloadKey(os.urandom(KEY)))
-_LINUS, _ADA = (Person(f"T0ACME/U0{name.upper()}", name, f"U0{name.upper()}") for name in ("linus", "ada"))
-_START = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
-_DURABLE = "ALTER SYSTEM SET fsync = on; ALTER SYSTEM SET synchronous_commit = on; SELECT pg_reload_conf()"
+_DURABLE = ("ALTER SYSTEM SET fsync = on", "ALTER SYSTEM SET synchronous_commit = on", "SELECT pg_reload_conf()")
 
-_ENTRY, _PAYLOAD, _TILE = (inserting(model) for model in (LedgerEntry, LedgerPayload, LedgerTile))
+
+def measure() -> Result:
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory() as directory, Postgres() as server:
+        for statement in _DURABLE:
+            server.execute(statement)
+        place = Path(directory)
+        make_key(place / "audit.pem")
+        for engine, urls in (("SQLite", _files(place)), ("PostgreSQL", _databases(server))):
+            figures += asyncio.run(_engine(engine, urls, place / "audit.pem"))
+    return Result("audit", tuple(figures))
+
+
+def _files(place: Path) -> Iterator[str]:
+    return (f"sqlite:///{place}/{n}.db" for n in range(9))
+
+
+def _databases(server: Postgres) -> Iterator[str]:
+    for n in range(9):
+        server.execute(f"CREATE DATABASE bench_{n}")
+        yield server.url(f"bench_{n}")
+
+
+async def _engine(engine: str, urls: Iterator[str], pem: Path) -> list[Figure]:
+    signer = FileSigner(ORIGIN, pem)
+    with _open(next(urls)) as store:
+        figures = [_append(engine, store, batch, aim) for batch, aim in BATCHES.items()]
+        figures += await _one_by_one(engine, store, signer)
+    url = next(urls)
+    with _open(url) as store:
+        await _live(store, signer)
+        figures.append(await asyncio.to_thread(_verify, engine, store, url, await _key(signer)))
+    with _open(next(urls)) as store:
+        figures += await _prove(engine, store)
+    return figures
+
+
+@contextmanager
+def _open(url: str) -> Iterator[SqlStore]:
+    store = open_store(url, SystemClock(), LEDGER)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+async def _key(signer: FileSigner) -> Key:
+    return Key.parse(str(VerifierKey(ORIGIN, await signer.public_key())))
+
+
+@dataclass
+class _Race:
+    """Milliseconds of the value and of its floor, measured in turn."""
+
+    value: list[float] = field(default_factory=list)
+    floor: list[float] = field(default_factory=list)
+
+    def figure(self, name: str, unit: str, scale: float, aim: float | None) -> Figure:
+        return Figure(name, median(self.value) * scale, unit, median(self.floor) * scale, aim)
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return (time.perf_counter() - began) * 1000
+
+
+async def _awaited(work: Awaitable[Any]) -> tuple[float, Any]:
+    began = time.perf_counter()
+    result = await work
+    return (time.perf_counter() - began) * 1000, result
+
+
+def _append(engine: str, store: SqlStore, batch: int, aim: float | None) -> Figure:
+    transact, events, race = store.log.database.transact, queries(batch), _Race()
+
+    def append() -> object:
+        return transact(lambda tx: LEDGER.append(tx, events, START))
+
+    append()
+    bare = transact(lambda tx: Bare.like_the_last(tx, batch), write=False)
+    for _ in range(ROUNDS):
+        bare.renew()
+        race.floor.append(_timed(lambda: transact(bare.write)))
+        race.value.append(_timed(append))
+    return race.figure(f"{engine}: append {batch} at once, each", "µs", 1000 / batch, aim)
+
+
+async def _one_by_one(engine: str, store: SqlStore, signer: FileSigner) -> list[Figure]:
+    """As one gate event goes: written by the store, then covered by a checkpoint."""
+    log, (event,) = store.log, queries(1)
+    notary = Notary(log, Signing(log, signer, SystemClock()), SystemClock(), _nothing)
+    await notary.cover(0)
+    written, covered = _Race(), _Race()
+    bare = log.database.transact(lambda tx: Bare.like_the_last(tx, 1), write=False)
+    bare.payloads.clear()
+    for _ in range(ONE_BY_ONE):
+        bare.renew()
+        floor, _ = await _awaited(log.database.write(bare.write))
+        value, (seq,) = await _awaited(log.database.write(lambda tx: LEDGER.append(tx, (event,), START)))
+        cover, _ = await _awaited(notary.cover(seq))
+        for race, taken in ((written, value), (covered, cover)):
+            race.floor.append(floor)
+            race.value.append(taken)
+    return [
+        written.figure(f"{engine}: acknowledgement, one producer", "ms", 1, 2.5),
+        covered.figure(f"{engine}: checkpoint that covers it", "ms", 1, None),
+    ]
+
+
+async def _nothing() -> None:
+    """No heartbeat."""
+
+
+async def _live(store: SqlStore, signer: FileSigner) -> None:
+    for events in story(ENTRIES):
+        await store.log.database.write(lambda tx, events=events: LEDGER.append(tx, events, START))
+    await Signing(store.log, signer, SystemClock()).catch_up()
+
+
+def _verify(engine: str, store: SqlStore, url: str, key: Key) -> Figure:
+    race, entries = _Race(), 0
+    for _ in range(VERIFICATIONS):
+        race.floor.append(_timed(lambda: _read_and_hash(store)))
+        source = Source(url)
+        began = time.perf_counter()
+        report = verify(source, Wish(keys=(key,)))
+        race.value.append((time.perf_counter() - began) * 1000)
+        source.close()
+        assert report.exit == VERIFIED, report.as_text(colour=False)
+        entries = report.entries
+    return race.figure(f"{engine}: verify {entries} entries, each", "µs", 1000 / entries, 1.5)
+
+
+def _read_and_hash(store: SqlStore) -> None:
+    with store.log.database.engine.connect() as connection:
+        cursor = connection.connection.cursor()
+        cursor.execute("SELECT body FROM ledger_entry ORDER BY seq")
+        while rows := cursor.fetchmany(256):
+            for row in rows:
+                sha256(row[0]).digest()
+        cursor.close()
+
+
+async def _prove(engine: str, store: SqlStore) -> list[Figure]:
+    log, chance = store.log, Random(7)
+    await log.database.write(lambda tx: make_tree(tx, MILLION))
+    proof = [(await _awaited(log.inclusion(chance.randrange(MILLION), MILLION)))[0] for _ in range(PROOFS)]
+    return [Figure(f"{engine}: inclusion proof at a million entries, p95", percentile(proof, 95), "ms", None, 1.5)]

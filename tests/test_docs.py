@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prodaccess.__main__ import SERVER_VERBS
+from prodaccess.__main__ import AUDIT_VERBS, SERVER_VERBS
 from prodaccess.settings import TABLE
 
 ROOT = Path(__file__).parents[1]
@@ -38,9 +38,13 @@ def test_every_variable_of_the_pages_is_a_setting() -> None:
 
 
 def test_every_server_verb_of_the_readme_exists() -> None:
-    verbs = re.findall(r"\.venv/bin/prodaccess ([a-z]+)", (ROOT / "README.md").read_text())
+    text = (ROOT / "README.md").read_text()
+    verbs = set(re.findall(r"\.venv/bin/prodaccess ([a-z]+)", text))
+    assert verbs - {"audit"} <= set(SERVER_VERBS)
+    of_audit = set(re.findall(r"prodaccess audit ([a-z-]+)", text))
+    assert of_audit <= set(AUDIT_VERBS) | {"search", "who", "show", "erase"}
     assert verbs
-    assert set(verbs) <= set(SERVER_VERBS)
+    assert of_audit
 
 
 def test_the_tests_that_the_threat_model_names_exist() -> None:

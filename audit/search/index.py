@@ -4,7 +4,8 @@ SQLite's FTS5 walks a query's hits from the newest on and stops. PostgreSQL's GI
 of a word before the first is known, and a planner that is told to sort and limit may walk the table instead, for
 seconds. So there the newest entries are looked through one by one, then ever larger windows are asked of the index,
 each sorted only after it was gathered. As every window is a fixed multiple of what has been searched, the hits that
-it gathers are few for as long as too few were found before; and a window costs no more than the partitions it is in.
+it gathers are few for as long as too few were found before. And so that a small window gathers only its own, each
+entry there has one more token, `#12`, for the stretch of the log that it lies in.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ COLUMNS = (
     "seq", "at", "type", "ref", "actor_id", "actor", "target", "role", "ticket", "session", "host", "op", "coverage",
     "text",
 )  # fmt: skip
-_NEAR = 4_096  # entries looked through one by one on PostgreSQL, the newest
+_NEAR = 2_048  # entries looked through one by one on PostgreSQL, the newest
+_STRETCH = 32_768  # entries with one `#` token
+_MOST_STRETCHES = 24  # that are worth naming: beyond, whole partitions are asked
 _GROWTH = 32
 _PAGES = 500  # of SQLite's index, merged in one step
 _PATIENCE = 5_000  # milliseconds that PostgreSQL may take over one statement
@@ -59,12 +62,20 @@ class Wanted:
 def add(tx: Connection, entries: Sequence[Row], touches: Sequence[dict[str, Any]]) -> None:
     """Insert entries, index them, and insert what they touched. PostgreSQL's partitions must be there."""
     pack = packed if tx.dialect.name == "sqlite" else _as_tsvector
-    stored = [{name: getattr(row, name) for name in COLUMNS} | {"words": pack(row.words)} for row in entries]
+    stored = [
+        {name: getattr(row, name) for name in COLUMNS} | {"words": pack(tokens(tx, row.seq, row.words))}
+        for row in entries
+    ]
     _insert(tx, "search_entry", stored)
     if tx.dialect.name == "sqlite":
         tx.exec_driver_sql(_INDEX, [(row["seq"], row["words"]) for row in stored])
     if touches:
         _insert(tx, "search_touch", touches)
+
+
+def tokens(tx: Connection, seq: int, words: frozenset[str]) -> frozenset[str]:
+    """What is stored of an entry's words."""
+    return words if tx.dialect.name == "sqlite" else words | {f"#{seq // _STRETCH}"}
 
 
 def _insert(tx: Connection, name: str, rows: Sequence[dict[str, Any]]) -> None:
@@ -102,6 +113,7 @@ def make_room(tx: Connection, first: int, last: int) -> None:
 
 def reword(tx: Connection, seq: int, words: frozenset[str], shown: str) -> None:
     """Give an entry other words and another text."""
+    words = tokens(tx, seq, words)
     bound: dict[str, Any] = {"seq": seq, "words": packed(words), "shown": shown}
     if tx.dialect.name != "sqlite":
         change = "UPDATE search_entry SET words = CAST(:words AS tsvector), text = :shown WHERE seq = :seq"
@@ -205,7 +217,8 @@ def _newest_postgresql(tx: Connection, wanted: Wanted, limit: int) -> list[int]:
     found: list[int] = []
     for low, high in _windows(wanted.low, wanted.high):
         query = look if wanted.high - low <= _NEAR or not wanted.require else ask
-        bound = {**_bound(wanted), "low": low, "high": high, "match": _tsquery(wanted), "limit": limit - len(found)}
+        match = _tsquery(wanted) + ("" if query is look else _in_stretches(low, high))
+        bound = {**_bound(wanted), "low": low, "high": high, "match": match, "limit": limit - len(found)}
         found += tx.execute(query, bound).scalars()
         if len(found) >= limit:
             break
@@ -219,6 +232,13 @@ def _windows(low: int, high: int) -> Iterator[tuple[int, int]]:
         start = max(low, high - size)
         yield start, high
         high, size = start, size * _GROWTH
+
+
+def _in_stretches(low: int, high: int) -> str:
+    numbers = range(low // _STRETCH, (high - 1) // _STRETCH + 1)
+    if len(numbers) > _MOST_STRETCHES:
+        return ""
+    return " & (" + " | ".join(f"'#{number}'" for number in numbers) + ")"
 
 
 def _tsquery(wanted: Wanted) -> str:

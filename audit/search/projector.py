@@ -23,7 +23,7 @@ from audit.statement import upserting
 log = logging.getLogger(__name__)
 
 VERSION = 1  # of what is derived from an entry: another one begins anew
-BATCH = 500  # entries per transaction
+BATCH = 200  # entries per transaction: whoever else writes waits for it
 _IDLE = 30.0  # seconds
 _PAUSE = 1.0  # seconds after a failure
 

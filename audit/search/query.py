@@ -29,7 +29,7 @@ _PART = re.compile(
 )
 _LAST = re.compile(r"(\d{1,4})([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_WORD_FIELDS = ("actor", "target", "ticket", "ref", "session", "host")  # what a bare word may name, too
+_WORD_FIELDS = ("actor", "target", "ticket", "ref", "host")  # what a bare word may name, too
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ def _entries(tx: Connection, rows: Sequence[Row]) -> Iterator[str]:
         for name in COLUMNS:
             if found[name] != getattr(row, name):
                 yield f"search_entry {row.seq}: {name} is {found[name]!r}, and by the ledger {getattr(row, name)!r}"
-        other = index.unpacked(tx, found["words"]) ^ row.words
+        other = index.unpacked(tx, found["words"]) ^ index.tokens(tx, row.seq, row.words)
         if other:
             yield f"search_entry {row.seq}: its words differ from the ledger's, first in {min(other)!r}"
 

@@ -117,7 +117,8 @@ async def test_out_of_order_is_asked_once_more_and_no_oftener(bench: Bench, stat
 
 async def test_slow_is_silent(bench: Bench) -> None:
     bench.far.silent, bench.rest.timeout = True, 0.2
-    assert "did not answer in time" in await fails(bench)
+    async with asyncio.timeout(5):
+        assert "did not answer in time" in await fails(bench)
 
 
 async def test_a_dripping_answer_is_slow_too(bench: Bench) -> None:

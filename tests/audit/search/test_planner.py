@@ -16,7 +16,7 @@ FILL = """
 INSERT INTO search_entry (seq, at, type, ref, actor_id, actor, target, role, ticket, session, host, op, coverage, text,
   words)
 SELECT n, n, 'db.query', '', '', '', '', '', '', '', '', '', '', 'x', array_to_tsvector(array_remove(ARRAY[
-  'common', 'own' || n, 'filler' || n % 1000,
+  'common', 'own' || n, '#' || n / 32768, 'filler' || n % 1000,
   CASE WHEN n % 50 = 0 THEN 'frequent' END,
   CASE WHEN n % 400 = 0 THEN 'middling' END,
   CASE WHEN n < 20000 AND n % 10 = 0 THEN 'bygone' END,

@@ -1,0 +1,136 @@
+"""What the audit benchmark writes: events as a gateway reports them, and the same rows without the log."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from access.events import (
+    ApprovalGiven,
+    CredentialIntended,
+    CredentialIssued,
+    Event,
+    GrantActive,
+    GrantEnded,
+    GrantEnding,
+    PolicyLoaded,
+    QueryRun,
+    RequestApproved,
+    RequestAsked,
+    ServerStarted,
+    SessionClosed,
+    SessionOpened,
+)
+from access.model import Person
+from audit.log import ORIGIN, Ledger
+from audit.merkle import subtree
+from audit.payloads import KEY, PayloadKey
+from audit.statement import inserting
+from audit.tables import LedgerEntry, LedgerPayload, LedgerTile
+from audit.tree import TILE_WIDTH
+
+LEDGER = Ledger(ORIGIN, PayloadKey(os.urandom(KEY)))
+START = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
+_FLOOR = 2  # the log_id of rows that are no log's
+_LINUS, _ADA = (Person(f"T0ACME/U0{name.upper()}", name, f"U0{name.upper()}") for name in ("linus", "ada"))
+_DIGEST, _POLICY = "d" * 64, "0" * 64
+_ENTRY, _PAYLOAD, _TILE = (inserting(model) for model in (LedgerEntry, LedgerPayload, LedgerTile))
+
+
+def queries(count: int, at: datetime = START, ref: str = "PA-7") -> tuple[Event, ...]:
+    """Statements of one session."""
+    shape = "SELECT id, status, total FROM public.orders WHERE customer_id = ? AND status IN (?, ?) ORDER BY created_at"
+    return tuple(
+        QueryRun(
+            at=at, ref=ref, by=_LINUS, session="s1", target="orders-db", shape=shape, rows=3, coverage="full",
+            text=shape.replace("= ?", f"= {n}").replace("(?, ?)", "('open', 'late')"),
+            touches=("read table:public.orders",),
+        )
+        for n in range(count)
+    )  # fmt: skip
+
+
+def story(count: int) -> Iterator[tuple[Event, ...]]:
+    """Some `count` entries in batches: a request, its grant, a long session, the end. It verifies."""
+    ends, about = START + timedelta(hours=1), {"ref": "PA-7"}
+    yield (
+        ServerStarted(at=START, version="0.1.0"),
+        PolicyLoaded(at=START, policy_hash=_POLICY, rules=1),
+        RequestAsked(
+            at=START, **about, by=_LINUS, request_id="ab", target="orders-db", role="read", reason="refunds stuck",
+            duration=timedelta(hours=1), ticket="OPS-1", policy_hash=_POLICY, rule="orders-db/read", digest=_DIGEST,
+            approvals_needed=1, deciders=(_ADA.slack_id,), lapses_at=ends,
+        ),
+        ApprovalGiven(at=START, **about, by=_ADA, policy_hash=_POLICY, rule="r", digest=_DIGEST, count=1, needed=1,
+                      counted=(_ADA.id,)),
+        RequestApproved(at=START, **about, by=_ADA, approvers=(_ADA.id,), provider="vault", expires_at=ends),
+        GrantActive(at=START, **about, provider="vault", expires_at=ends, promise="gone at once"),
+        CredentialIntended(at=START, **about, by=_LINUS, n=1, attempt=1, host="h", address="a", policy_hash=_POLICY),
+        CredentialIssued(at=START, **about, by=_LINUS, n=1, public_id="u", not_after=ends, host="h", address="a"),
+        SessionOpened(at=START, **about, by=_LINUS, session="s1", gateway="postgres", target="orders-db", host="h",
+                      address="a"),
+    )  # fmt: skip
+    for _ in range(count // 500):
+        yield queries(500)
+    yield (
+        SessionClosed(at=START, **about, by=_LINUS, session="s1", why="closed", actions=count, recording="ab" * 32),
+        GrantEnding(at=START, **about, cause="owner"),
+        GrantEnded(at=START, **about, cause="owner", credentials=1, opened_at=START, ending_since=START, proof=("gone",)),
+    )  # fmt: skip
+
+
+@dataclass
+class Bare:
+    """Rows like those of the log, ready-made and belonging to no log."""
+
+    entries: list[dict[str, Any]]
+    payloads: list[dict[str, Any]]
+    _next: int = field(default=0)
+
+    @classmethod
+    def like_the_last(cls, tx: Connection, count: int) -> Bare:
+        """As the last `count` entries and their private texts are."""
+        rows = tx.execute(text(f"SELECT * FROM ledger_entry WHERE log_id = 1 ORDER BY seq DESC LIMIT {count:d}"))  # noqa: S608
+        entries = [{**row, "log_id": _FLOOR} for row in rows.mappings()]
+        first = min(entry["seq"] for entry in entries)
+        rows = tx.execute(text("SELECT * FROM ledger_payload WHERE seq >= :first"), {"first": first})
+        last = tx.execute(text("SELECT max(seq) FROM ledger_entry WHERE log_id = 2")).scalar_one()
+        return cls(entries, [dict(row) for row in rows.mappings()], -1 if last is None else last)
+
+    def renew(self) -> None:
+        """Keys that are not there yet."""
+        for entry in self.entries:
+            self._next += 1
+            entry["seq"] = self._next
+        for payload in self.payloads:
+            payload["commitment"] = os.urandom(32)
+
+    def write(self, tx: Connection) -> None:
+        _ENTRY.run_many(tx, self.entries)
+        if self.payloads:
+            _PAYLOAD.run_many(tx, self.payloads)
+
+
+def make_tree(tx: Connection, size: int) -> None:
+    """The stored tree of a log of so many entries: its tiles, and the entries that are in no full tile yet."""
+    level, hashes = 0, [sha256(b"\0%d" % n).digest() for n in range(size)]
+    rest = [
+        {"log_id": 1, "seq": seq, "recorded_at": 0, "type": "log.quiet", "ref": "", "leaf": hashes[seq], "body": b""}
+        for seq in range(size - size % TILE_WIDTH, size)
+    ]
+    _ENTRY.run_many(tx, rest)
+    while tiles := list(_tiles(level, hashes)):
+        _TILE.run_many(tx, tiles)
+        level, hashes = level + 1, [tile["root"] for tile in tiles]
+
+
+def _tiles(level: int, hashes: Sequence[bytes]) -> Iterator[dict[str, Any]]:
+    for idx in range(len(hashes) // TILE_WIDTH):
+        held = hashes[idx * TILE_WIDTH : (idx + 1) * TILE_WIDTH]
+        yield {"log_id": 1, "level": level, "idx": idx, "root": subtree(held), "hashes": b"".join(held)}
