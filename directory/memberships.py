@@ -76,7 +76,8 @@ class Directories:
         asked = shelf.asked
         async with shelf.lock:
             # where somebody began to ask after we came, their answer is as fresh as ours
-            if shelf.asked == asked or not (shelf.looked or shelf.failed):
+            answered = shelf.asked > asked or (not fresh and self._is_settled(shelf))
+            if not answered or not (shelf.looked or shelf.failed):
                 await self._ask(group, shelf)
             return self._answer(shelf, fresh=fresh)
 

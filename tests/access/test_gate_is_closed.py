@@ -19,6 +19,7 @@ REVEALS = {
     "prodaccess/settings.py": "what starts the server: its own secrets to its own parts",
     "providers/database_probe.py": "the old login is tried, to prove it dead",
     "providers/vault_client.py": "prodaccess signs in at Vault",
+    "tickets/http.py": "prodaccess signs in at a ticket system and at PagerDuty",
 }
 
 

@@ -191,24 +191,32 @@ async def test_many_at_once_fail_together_and_not_one_after_the_other(groups: Gr
     assert len(groups.asked) == 2  # the first one began before the others came
 
 
-async def test_news_between_an_answer_and_one_who_waits_for_it_are_heard(
+async def test_many_who_only_look_share_the_question_that_is_under_way(
     groups: Groups, directories: Directories
 ) -> None:
     groups.gate.clear()
-    asked = [asyncio.ensure_future(one(directories)) for _ in range(3)]
-    await asking(groups, 1)  # the first asks; of the two who wait, one will, and the other takes that answer
-    groups.at_the_end = lambda: groups.people == {"U0GRACE"} and asyncio.get_running_loop().call_soon(news)
+    asked = [asyncio.ensure_future(one(directories)) for _ in range(20)]
+    await asking(groups, 1)
+    groups.gate.set()
+    assert all(isinstance(each, Looked) for each in await asyncio.gather(*asked))
+    assert len(groups.asked) == 1
 
+
+async def test_news_between_an_answer_and_one_who_waits_for_it_are_heard(
+    groups: Groups, directories: Directories
+) -> None:
     def news() -> None:
-        groups.at_the_end = lambda: None
         groups.people = {"U0LINUS"}
         directories.forget(OWNERS)
 
-    groups.gate.set()
-    await asked[0]
+    groups.gate.clear()
+    asked = [asyncio.ensure_future(one(directories, fresh=True)) for _ in range(3)]
+    await asking(groups, 1)  # of the two who wait, one will ask, and the other takes that answer
     groups.people = {"U0GRACE"}
-    found = await asyncio.gather(*asked[1:])
-    assert [each.people for each in found if isinstance(each, Looked)] == [{"U0GRACE"}, {"U0LINUS"}]
+    groups.at_the_end = lambda: len(groups.asked) == 2 and asyncio.get_running_loop().call_soon(news)
+    groups.gate.set()
+    found = await asyncio.gather(*asked)
+    assert [each.people for each in found if isinstance(each, Looked)] == [{"U0ADA"}, {"U0GRACE"}, {"U0LINUS"}]
 
 
 @pytest.mark.parametrize("group", ["pagerduty:PI7DH85", "slack", "slack:", "", ":x"])
