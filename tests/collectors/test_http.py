@@ -121,12 +121,13 @@ async def test_a_no_is_refused_and_says_which_entries(far: Far, near: HttpCollec
     ("value", "least", "most"),
     [
         ("7", 7, 7),
-        (format_datetime(datetime.now(UTC) + timedelta(seconds=600), usegmt=True), 500, 600),
+        (format_datetime(datetime.now(UTC) + timedelta(seconds=3000), usegmt=True), 1000, 3000),
         ("99999999", 3600, 3600),
         (format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True), 0, 0),
         ("soon", 0, 0),
         ("-5", 0, 0),
     ],
+    ids=["seconds", "a moment", "too long", "a moment gone by", "a word", "a debt"],
 )
 async def test_retry_after_is_honoured(far: Far, near: HttpCollector, value: str, least: float, most: float) -> None:
     far.answers = [web.Response(status=429, headers={"Retry-After": value})]
