@@ -408,7 +408,7 @@ class AuditExported(Event):
     TAG: ClassVar[str] = "audit.exported"
     first: int
     last: int
-    form: str  # `bundle`, `jsonl`, `csv`, `ocsf`, `parquet`
+    form: str  # `bundle`, `tiles`, `jsonl`, `csv`, `ocsf`, `parquet`
     sha256: str
     operator: str  # who ran it on the server, as that machine knows them
 

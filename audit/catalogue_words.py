@@ -129,7 +129,7 @@ FIELDS: dict[str, str] = {
     "field": "the input that the refusal is about",
     "fields": "names of the fields whose text was destroyed",
     "first": "`seq` of the first entry that left",
-    "form": "`bundle`, `jsonl`, `csv`, `ocsf` or `parquet`",
+    "form": "`bundle`, `tiles`, `jsonl`, `csv`, `ocsf` or `parquet`",
     "found": "how many entries the answer showed",
     "gateway": "`postgres` or `ssh`",
     "host": "name of a machine: the person's for credentials and sign-ins, the target's for what was done there",

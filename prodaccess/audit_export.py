@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from audit.checkpoint import Checkpoint
 from audit.export.bundle import write_bundle
 from audit.export.files import Export, draft, prove, write
 from audit.export.rows import ExportError, Row, Subjects, Written
+from audit.export.tiles import write_tiles
 from audit.log import Entry, head
 from audit.tree import SqlTiles, Tree
 from prodaccess.audit_bundle import BundleWish, Piece, contents, gather
@@ -70,6 +72,8 @@ def export(log: SqlLog, wish: Wish) -> Exported:
     span = _span(log, wish)
     signed = _covering(log, span.stop - 1)
     path = Path(wish.out).absolute()
+    if wish.form == "tiles":
+        return _as_tiles(log, wish, signed, path)
     if wish.form == "bundle":
         return _as_bundle(log, wish, asyncio.run(gather(log, span, signed)), path)
     wanted = Export(wish.form, span.start, log.ledger.origin)
@@ -92,6 +96,20 @@ def _as_bundle(log: SqlLog, wish: Wish, piece: Piece, path: Path) -> Exported:
         entry = _say(log, wish.form, written)
         part.rename(path)
     return Exported(str(path), "", wish.form, written.start, written.end - 1, written.sha256, entry)
+
+
+def _as_tiles(log: SqlLog, wish: Wish, signed: Checkpoint, path: Path) -> Exported:
+    """The checkpoint in it is its proof. Entries hold no private words, so anybody may mirror it."""
+    if wish.first or wish.last or wish.ref:
+        raise BadInput("Tiles are the whole log: leave out --from, --to and --ref.")
+
+    def bodies(start: int, end: int) -> tuple[bytes, ...]:
+        return tuple(entry.body for entry in _read(log, start, end - start))
+
+    in_transaction(log, lambda tx: write_tiles(path, signed, SqlTiles(tx), bodies))
+    digest = hashlib.sha256(signed.note.encode()).hexdigest()
+    entry = _say(log, wish.form, Written(0, signed.size, 0, digest))
+    return Exported(str(path), "", wish.form, 0, signed.size - 1, digest, entry)
 
 
 @contextmanager

@@ -100,7 +100,7 @@ def _export(arguments: list[str], desk: Desk) -> int:
         "A bundle has everything in it that an outsider needs to verify it. The export is an entry of the log too.\n\n"
         "Exit codes: 0 written, 2 not possible, 3 usage.",
     )
-    parser.add_argument("--form", required=True, choices=("bundle", "jsonl", "csv", "ocsf", "parquet"))
+    parser.add_argument("--form", required=True, choices=("bundle", "tiles", "jsonl", "csv", "ocsf", "parquet"))
     parser.add_argument("--from", dest="first", metavar="SEQ|DATE", help="the first entry, or a day in UTC")
     parser.add_argument("--to", dest="last", metavar="SEQ|DATE", help="the last entry, or a day in UTC; both are in it")
     parser.add_argument("--ref", metavar="PA-7", help="from this request's first entry to its last, and all between")
