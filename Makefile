@@ -24,6 +24,11 @@ test: .venv/dev.done ## all tests, on real parts
 	@tests/install-parts
 	@$(BIN)/python -m pytest -n auto --dist loadfile
 
+.PHONY: soak
+soak: .venv/dev.done ## the audit log under kills, faults and flipped bits: the long version
+	@tests/install-parts
+	@SOAK=1 $(BIN)/python -m pytest --timeout 3600 tests/audit/proving
+
 .PHONY: check
 check: .venv/dev.done ## types, style, import rules
 	@$(BIN)/ruff check .

@@ -8,7 +8,7 @@ import unicodedata
 from access.duration import looks_like_duration
 
 #: words after the slash command that mean something else than a target
-RESERVED = frozenset({"help", "list", "login", "end", "show"})
+RESERVED = frozenset({"audit", "end", "help", "list", "login", "show"})
 
 _TYPED = re.compile(r"[a-z0-9][a-z0-9._-]{0,60}")
 _MEMBER = re.compile(r"[UW][A-Z0-9]{2,20}")

@@ -49,10 +49,13 @@ def canonical(fields: Mapping[str, Any]) -> bytes:
 def encode(event: Event, place: Mapping[str, Any], seal: Seal) -> bytes:
     """The body of one entry: `place` (v, log, seq, recorded_at, n, prev) and the event's own fields."""
     form = _form(type(event))
-    data: dict[str, Any] = {}
-    for (name, write), value in zip(form.writers, form.values(event), strict=True):
-        if value is not None:
-            data[name] = write(value)
+    values = form.values(event)
+    data: dict[str, Any] = dict(zip(form.names, values, strict=True))
+    if None in values:
+        data = {name: value for name, value in data.items() if value is not None}
+    for name, write in form.writers:
+        if name in data:
+            data[name] = write(data[name])
     for name in form.private:
         data[name] = _committed(name, _text(getattr(event, name)), seal)
     body = {**place, "type": event.TAG, "occurred_at": micros(event.at), "data": data}
@@ -60,7 +63,8 @@ def encode(event: Event, place: Mapping[str, Any], seal: Seal) -> bytes:
         body["ref"] = event.ref
     if event.by is not None:
         body["by"] = _person(event.by)
-    return _encoder.encode(body)
+    written = _encoder.encode(body)
+    return written if written.isascii() else _encoder.encode(_normal(body))
 
 
 def fields_of(body: bytes) -> dict[str, Any]:
@@ -103,8 +107,9 @@ def _uncommitted(plain: Any, texts: Texts) -> str:
 
 
 class _Form(NamedTuple):
-    writers: tuple[tuple[str, Callable[[Any], Any]], ...]
+    names: tuple[str, ...]
     values: Callable[[Event], tuple[Any, ...]]
+    writers: tuple[tuple[str, Callable[[Any], Any]], ...]  # of what JSON does not have
     private: tuple[str, ...]
     readers: Mapping[str, Callable[[Any], Any]]
 
@@ -120,8 +125,9 @@ def _form_of(tag: str) -> _Form:
     names = [f.name for f in dataclasses.fields(cls) if f.name not in _ENVELOPE]
     private = tuple(name for name in names if hints[name] == Private)
     kinds = {name: _KINDS[_bare(hints[name])] for name in names if name not in private}
-    writers = tuple((name, kind[0]) for name, kind in kinds.items())
-    return _Form(writers, _getter(tuple(kinds)), private, {name: kind[1] for name, kind in kinds.items()})
+    writers = tuple((name, kind[0]) for name, kind in kinds.items() if kind[0] is not _same)
+    readers = {name: kind[1] for name, kind in kinds.items()}
+    return _Form(tuple(kinds), _getter(tuple(kinds)), writers, private, readers)
 
 
 def _getter(names: tuple[str, ...]) -> Callable[[Event], tuple[Any, ...]]:
@@ -147,16 +153,28 @@ def _text(value: str) -> str:
     return value if value.isascii() else unicodedata.normalize("NFC", value)
 
 
+def _normal(plain: Any) -> Any:
+    """All text in NFC. Most bodies are ASCII throughout, and need no such look."""
+    match plain:
+        case str():
+            return unicodedata.normalize("NFC", plain)
+        case dict():
+            return {name: _normal(value) for name, value in plain.items()}
+        case list() | tuple():
+            return [_normal(value) for value in plain]
+    return plain
+
+
 def _person(value: Person) -> dict[str, str]:
-    return {"id": value.id, "name": _text(value.name), "slack_id": value.slack_id}
+    return {"id": value.id, "name": value.name, "slack_id": value.slack_id}
 
 
 _KINDS: dict[Any, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
-    str: (_text, _same),
+    str: (_same, _same),
     int: (_same, _same),
     bool: (_same, _same),
     datetime: (micros, moment),
     timedelta: (lambda value: round(value.total_seconds()), lambda seconds: timedelta(seconds=seconds)),
     Person: (_person, lambda fields: Person(**fields)),
-    tuple[str, ...]: (lambda values: [_text(value) for value in values], tuple),
+    tuple[str, ...]: (_same, tuple),
 }

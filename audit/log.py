@@ -222,5 +222,7 @@ class _Batch:
         if self._payloads:
             _INSERT_PAYLOAD.run_many(self._tx, self._payloads)
         if self._subjects:
-            counted = [{"log_id": LOG, "ref": ref, "count": n, "last_seq": last} for ref, (n, last) in self._subjects.items()]
+            counted = [
+                {"log_id": LOG, "ref": ref, "count": n, "last_seq": last} for ref, (n, last) in self._subjects.items()
+            ]
             _SAVE_SUBJECT.run_many(self._tx, counted)

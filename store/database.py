@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, Generic, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
@@ -35,6 +35,7 @@ _PRAGMAS = (
     "recursive_triggers=ON",  # else INSERT OR REPLACE would delete without the triggers' knowing
     "secure_delete=ON",  # a destroyed key is overwritten, not merely unlinked
 )  # fmt: skip
+PATIENCE = 2.0  # seconds, for whoever waits: a database that stands still must not hold up every answer
 _SERVING = 0x70726F65  # the advisory lock's number
 _TRIES = 30
 _Result = TypeVar("_Result")
@@ -46,6 +47,24 @@ class DatabaseLocked(AccessError):
 
 class BadDatabase(AccessError):
     """A URL that names no database that we can use. The sentence does not repeat it: it may hold a password."""
+
+
+class _TooLate(Exception):
+    """Whoever asked was told that it failed, so it is rolled back."""
+
+
+class _Call(Generic[_Result]):
+    """One function of a connection, and whether somebody still waits for what it does."""
+
+    def __init__(self, work: Callable[[Connection], _Result]) -> None:
+        self._work = work
+        self.is_late = False
+
+    def __call__(self, tx: Connection) -> _Result:
+        result = self._work(tx)
+        if self.is_late:
+            raise _TooLate
+        return result
 
 
 class Database:
@@ -87,22 +106,33 @@ class Database:
         connection.close()
         raise DatabaseLocked("This database is in use by another prodaccess. Run one `serve` per database.")
 
-    async def read(self, work: Callable[[Connection], _Result]) -> _Result:
-        """Run `work` on a consistent view. Raises Unavailable."""
-        return await self._run(self._readers, work, write=False)
+    async def read(self, work: Callable[[Connection], _Result], *, patience: float = PATIENCE) -> _Result:
+        """Run `work` on a consistent view. Raises Unavailable, also after `patience` seconds."""
+        return await self._run(self._readers, _Call(work), patience, write=False)
 
-    async def write(self, work: Callable[[Connection], _Result]) -> _Result:
-        """Run `work` and commit, or roll back whatever it raises. Raises Unavailable, Stale."""
-        return await self._run(self._writers, work, write=True)
+    async def write(self, work: Callable[[Connection], _Result], *, patience: float = PATIENCE) -> _Result:
+        """Run `work` and commit, or roll back whatever it raises. Raises Unavailable, Stale.
 
-    async def _run(self, pool: ThreadPoolExecutor, work: Callable[[Connection], _Result], *, write: bool) -> _Result:
-        return await asyncio.get_running_loop().run_in_executor(pool, self.transact, work, write)
+        After `patience` seconds it is Unavailable too, and rolled back; only a commit that is under way may yet hold.
+        """
+        return await self._run(self._writers, _Call(work), patience, write=True)
+
+    async def _run(self, pool: ThreadPoolExecutor, call: _Call[_Result], patience: float, *, write: bool) -> _Result:
+        try:
+            async with asyncio.timeout(patience):  # a call that still waits for a thread is not made at all
+                return await asyncio.get_running_loop().run_in_executor(pool, self.transact, call, write)
+        except TimeoutError:
+            call.is_late = True
+            log.warning("database is too slow", extra={"action": "database", "seconds": patience})
+            raise Unavailable(f"The database did not answer within {patience:g} seconds; try again shortly.") from None
 
     def transact(self, work: Callable[[Connection], _Result], write: bool = True) -> _Result:  # noqa: FBT001, FBT002
         """The synchronous form, for start-up and migrations."""
         try:
             with self.engine.connect().execution_options(prodaccess_write=write) as connection, connection.begin():
                 return work(connection)
+        except _TooLate:
+            raise Unavailable("The database answered too late. Nothing was changed.") from None
         except IntegrityError as error:
             raise Stale("Somebody else wrote this first.") from error
         except DBAPIError as error:

@@ -27,6 +27,7 @@ from audit.tree import SqlTiles, Tree
 from store.database import Database
 from store.migrate import must_be_current
 
+_AT_LENGTH = 30.0  # seconds for what reads or writes much, and gives nobody access
 _LOOK = 1.0  # seconds between looks for entries that another process has written
 
 _CHECKPOINT = (
@@ -130,7 +131,7 @@ class SqlLog:
         """In order, those of more than `after` entries."""
         query = select(*_CHECKPOINT).where(col(LedgerCheckpoint.log_id) == LOG, col(LedgerCheckpoint.size) > after)
         ordered = query.order_by(col(LedgerCheckpoint.size))
-        return await self.database.read(lambda tx: tuple(_of(row) for row in tx.execute(ordered)))
+        return await self.database.read(lambda tx: tuple(_of(row) for row in tx.execute(ordered)), patience=_AT_LENGTH)
 
     async def bodies(self, start: int, end: int | None, limit: int) -> tuple[bytes, ...]:
         """Of at most `limit` entries from `start` on, before `end`, in order."""
@@ -169,13 +170,13 @@ class SqlLog:
     # Searching
 
     async def project(self, limit: int) -> Progress:
-        return await self.database.write(lambda tx: project(tx, self.ledger, limit))
+        return await self.database.write(lambda tx: project(tx, self.ledger, limit), patience=_AT_LENGTH)
 
     async def find(self, query: Query, limit: int) -> Found:
-        return await self.database.read(lambda tx: find(tx, self.ledger, query, limit))
+        return await self.database.read(lambda tx: find(tx, self.ledger, query, limit), patience=_AT_LENGTH)
 
     async def who_touched(self, query: Query, limit: int) -> Touched:
-        return await self.database.read(lambda tx: who_touched(tx, self.ledger, query, limit))
+        return await self.database.read(lambda tx: who_touched(tx, self.ledger, query, limit), patience=_AT_LENGTH)
 
     # What the log says about itself
 
@@ -188,11 +189,11 @@ class SqlLog:
     async def policies(self) -> dict[str, str]:
         """The text of every policy that ever decided, by its hash."""
         query = select(col(PolicyBundle.hash), col(PolicyBundle.content))
-        return await self.database.read(lambda tx: {row[0]: row[1] for row in tx.execute(query)})
+        return await self.database.read(lambda tx: {row[0]: row[1] for row in tx.execute(query)}, patience=_AT_LENGTH)
 
     async def anchored(self) -> Sequence[Anchored]:
         """Everything that stands elsewhere, oldest first."""
-        return await self.database.read(_anchored)
+        return await self.database.read(_anchored, patience=_AT_LENGTH)
 
 
 def _anchored(tx: Connection) -> tuple[Anchored, ...]:

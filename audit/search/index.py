@@ -2,15 +2,15 @@
 
 SQLite's FTS5 walks a query's hits from the newest on and stops. PostgreSQL's GIN index cannot: it gathers all hits
 of a word before the first is known, and a planner that is told to sort and limit may walk the table instead, for
-seconds. So there the newest entries are looked through one by one, then ever larger windows are asked of the index,
-each sorted only after it was gathered. As every window is a fixed multiple of what has been searched, the hits that
-it gathers are few for as long as too few were found before. And so that a small window gathers only its own, each
-entry there has one more token, `#12`, for the stretch of the log that it lies in.
+seconds. So there the newest entries are looked through one by one, then windows are asked of the index, each sorted
+only after it was gathered. A window is as large as lets expect what is still missing, by what was found before, so
+that few hits are gathered. And so that a small window gathers only its own, each entry there has one more token,
+`#12`, for the stretch of the log that it lies in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ COLUMNS = (
 _NEAR = 2_048  # entries looked through one by one on PostgreSQL, the newest
 _STRETCH = 32_768  # entries with one `#` token
 _MOST_STRETCHES = 24  # that are worth naming: beyond, whole partitions are asked
-_GROWTH = 32
+_GROWTH = 32  # a window is at most so many times what has been searched
 _PAGES = 500  # of SQLite's index, merged in one step
 _PATIENCE = 5_000  # milliseconds that PostgreSQL may take over one statement
 # A generic plan or a compiled one would be made for other words than those that are asked.
@@ -215,23 +215,21 @@ def _newest_postgresql(tx: Connection, wanted: Wanted, limit: int) -> list[int]:
         f" AND {holds}) SELECT seq FROM hit ORDER BY seq DESC LIMIT :limit"
     )
     found: list[int] = []
-    for low, high in _windows(wanted.low, wanted.high):
-        query = look if wanted.high - low <= _NEAR or not wanted.require else ask
+    high, size = wanted.high, _NEAR
+    while high > wanted.low and len(found) < limit:
+        low, missing = max(wanted.low, high - size), limit - len(found)
+        query = look if high == wanted.high or not wanted.require else ask
         match = _tsquery(wanted) + ("" if query is look else _in_stretches(low, high))
-        bound = {**_bound(wanted), "low": low, "high": high, "match": match, "limit": limit - len(found)}
+        bound = {**_bound(wanted), "low": low, "high": high, "match": match, "limit": missing}
         found += tx.execute(query, bound).scalars()
-        if len(found) >= limit:
-            break
+        high, size = low, _next_size(wanted.high - low, len(found), limit)
     return found
 
 
-def _windows(low: int, high: int) -> Iterator[tuple[int, int]]:
-    """From the newest end on: `_NEAR` entries, then each time `_GROWTH` times as many."""
-    size = _NEAR
-    while high > low:
-        start = max(low, high - size)
-        yield start, high
-        high, size = start, size * _GROWTH
+def _next_size(searched: int, found: int, limit: int) -> int:
+    """Where twice as many as are missing may be expected, by what was found so far."""
+    likely = 2 * searched * (limit - found) // found if found else searched * _GROWTH
+    return max(_NEAR, min(searched * _GROWTH, likely))
 
 
 def _in_stretches(low: int, high: int) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import Field, SQLModel
 
 PARTITION = 1_000_000  # entries in one partition on PostgreSQL
-ZONE = 4_096  # entries whose first and last times are kept together
+ZONE = 1_024  # entries whose first and last times are kept together
 
 
 def _text(name: str, *, key: bool = False) -> Column[str]:

@@ -78,6 +78,13 @@ BOT = {
             "Action": ["iam:PutRolePolicy", "iam:GetRolePolicy", "iam:DeleteRolePolicy"],
             "Resource": ROLE_ARN,
         },
+    ],
+}
+
+# For the audit log's checkpoints, in a bucket with Object Lock; best with keys, and in an account, of its own.
+ANCHOR = {
+    "Version": "2012-10-17",
+    "Statement": [
         {
             "Effect": "Allow",
             "Action": [
@@ -202,5 +209,6 @@ def make_bot(iam: Any) -> AwsAccess:
     name = BOT_ARN.rpartition("/")[2]
     iam.create_user(UserName=name)
     iam.put_user_policy(UserName=name, PolicyName="open-and-close-grants", PolicyDocument=json.dumps(BOT))
+    iam.put_user_policy(UserName=name, PolicyName="anchor-the-log", PolicyDocument=json.dumps(ANCHOR))
     key = iam.create_access_key(UserName=name)["AccessKey"]
     return AwsAccess(key["AccessKeyId"], key["SecretAccessKey"])

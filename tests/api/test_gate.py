@@ -212,7 +212,7 @@ def _operations(api: Api) -> list[tuple[str, str, bool]]:
 async def test_every_route_but_the_open_ones_is_behind_the_gate(api: Api) -> None:
     gated = [(method, path) for method, path, needs in _operations(api) if needs]
     assert {(m, p) for m, p, _ in _operations(api)} - set(gated) == OPEN
-    assert len(gated) == 13
+    assert len(gated) == 14
     for method, path in gated:
         answer = await api.send(method, path.replace("{reference}", "PA-1"), b"{}")
         assert (answer.status, answer.kind) == (401, "not-signed-in"), path

@@ -95,7 +95,8 @@ def test_what_is_erased_is_said_to_be() -> None:
     assert (fields["ref"], fields["by_id"], fields["data"]) == ("", "", {})
     out = io.BytesIO()
     jsonl.write([Row(replace(entry(gone), event=gone))], out, 0)
-    assert json.loads(out.getvalue())["data"] == {"reason": "(erased)", "rule": "orders-db/read", "erased": ["reason"]}
+    data = json.loads(out.getvalue())["data"]
+    assert (data["reason"], data["erased"], data["rule"]) == ("(erased)", ["reason"], "orders-db/read")
 
 
 # CSV

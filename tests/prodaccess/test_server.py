@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,8 @@ import aiohttp
 import pytest
 import yaml
 
+from audit.payloads import KEY
+from notary.signers.file import make_key
 from prodaccess.demo.play import everything
 from prodaccess.demo.server import Server
 from prodaccess.demo.stack import AUDIT_CHANNEL
@@ -33,21 +36,25 @@ def a_workspace(port: int, delivery: str) -> Workspace:
 
 
 @asynccontextmanager
-async def running(delivery: str, database: str) -> AsyncIterator[tuple[Simulator, Server]]:
+async def running(delivery: str, directory: Path, database: str = "") -> AsyncIterator[tuple[Simulator, Server]]:
     port = free_port()
+    if not (directory / "log.key").exists():
+        make_key(directory / "log.key")
     async with Simulator(a_workspace(port, delivery)) as slack:
         app = slack.world.app
         secret = (
             {"SLACK_SIGNING_SECRET": app.signing_secret} if delivery == "http" else {"SLACK_APP_TOKEN": app.app_token}
         )
         environment = {
+            "PRODACCESS_AUDIT_SIGNER": f"file:{directory}/log.key",
+            "PRODACCESS_AUDIT_PAYLOAD_KEY": base64.b64encode(bytes(KEY)).decode(),
             "SLACK_BOT_TOKEN": app.bot_token,
             "SLACK_API_URL": slack.api_url,
             "PRODACCESS_SLACK_MODE": delivery,
             "PRODACCESS_AUDIT_CHANNEL": AUDIT_CHANNEL,
             "PRODACCESS_SLACK_TEAMS": "T0ACME",
             "PRODACCESS_MEMORY_PROVIDER": "yes",
-            "PRODACCESS_DATABASE_URL": database,
+            "PRODACCESS_DATABASE_URL": database or f"sqlite:///{directory}/prodaccess.db",
             **secret,
         }
         server = Server(POLICY, environment, port)
@@ -70,7 +77,7 @@ async def asked_and_approved(slack: Simulator) -> dict[str, Any]:
 
 @pytest.mark.parametrize("delivery", ["socket", "http"])
 async def test_from_the_request_to_the_end(delivery: str, tmp_path: Path) -> None:
-    async with running(delivery, f"sqlite:///{tmp_path}/prodaccess.db") as (slack, _):
+    async with running(delivery, tmp_path) as (slack, _):
         card = await asked_and_approved(slack)
         ended = await slack.person("ada").wait_message(
             AUDIT_CHANNEL, lambda m: "Ended at" in m.get("text", ""), thread=card["ts"], timeout=15
@@ -78,10 +85,10 @@ async def test_from_the_request_to_the_end(delivery: str, tmp_path: Path) -> Non
         assert re.search("proven gone", ended["text"])
 
 
-async def test_on_postgresql_and_across_a_restart(fresh_database: str) -> None:
-    async with running("socket", fresh_database) as (slack, _):
+async def test_on_postgresql_and_across_a_restart(fresh_database: str, tmp_path: Path) -> None:
+    async with running("socket", tmp_path, fresh_database) as (slack, _):
         await asked_and_approved(slack)
-    async with running("socket", fresh_database) as (slack, _):
+    async with running("socket", tmp_path, fresh_database) as (slack, _):
         linus = slack.person("linus")
         await linus.command("general", "/prodaccess list")
         listed = await linus.wait_message("general", lambda m: "PA-1" in everything(m))
@@ -90,7 +97,7 @@ async def test_on_postgresql_and_across_a_restart(fresh_database: str) -> None:
 
 async def test_slack_http_without_a_good_signature_is_refused(tmp_path: Path) -> None:
     async with (
-        running("http", f"sqlite:///{tmp_path}/prodaccess.db") as (_, server),
+        running("http", tmp_path) as (_, server),
         aiohttp.ClientSession() as session,
     ):
         body = "command=%2Fprodaccess&text=list&user_id=U0ADA&team_id=T0ACME"
@@ -101,7 +108,7 @@ async def test_slack_http_without_a_good_signature_is_refused(tmp_path: Path) ->
 
 async def test_health_readiness_metrics_and_the_published_api(tmp_path: Path) -> None:
     async with (
-        running("socket", f"sqlite:///{tmp_path}/prodaccess.db") as (_, server),
+        running("socket", tmp_path) as (_, server),
         aiohttp.ClientSession() as session,
     ):
         for path, word in (

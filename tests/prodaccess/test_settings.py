@@ -7,6 +7,8 @@ import pytest
 from prodaccess.settings import TABLE, SettingsError, as_markdown, read_settings
 
 ENOUGH = {
+    "PRODACCESS_AUDIT_SIGNER": "file:/etc/prodaccess/log.key",
+    "PRODACCESS_AUDIT_PAYLOAD_KEY": "c2VjcmV0",
     "SLACK_BOT_TOKEN": "bot",
     "SLACK_APP_TOKEN": "app",
     "PRODACCESS_AUDIT_CHANNEL": "C1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import socket
 import subprocess
@@ -15,7 +16,9 @@ import pytest
 
 from access.errors import ProviderRefused
 from access.ports import Provider
+from audit.payloads import KEY
 from bot.runner import BotRunner
+from notary.signers.file import make_key
 from prodaccess.wiring import Readiness
 from providers.vault_client import VaultClient, VaultSettings
 from store import open_store
@@ -26,7 +29,10 @@ def serve(directory: Path, **changes: str) -> subprocess.CompletedProcess[str]:
     policy = directory / "policy.yml"
     policy.write_text(POLICY)
     policy.chmod(0o600)
+    make_key(directory / "log.key")
     environment = {
+        "PRODACCESS_AUDIT_SIGNER": f"file:{directory}/log.key",
+        "PRODACCESS_AUDIT_PAYLOAD_KEY": base64.b64encode(bytes(KEY)).decode(),
         "PATH": os.environ["PATH"], "PRODACCESS_POLICY": str(policy), "SLACK_BOT_TOKEN": "xoxb-1",
         "SLACK_APP_TOKEN": "xapp-1", "PRODACCESS_AUDIT_CHANNEL": "C1", "PRODACCESS_SLACK_TEAMS": "T1",
         "PRODACCESS_MEMORY_PROVIDER": "yes", "PRODACCESS_DATABASE_URL": f"sqlite:///{directory}/a.db",

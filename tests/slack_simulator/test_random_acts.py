@@ -17,6 +17,7 @@ from access.events import ApprovalGiven, GrantActive, GrantEnded, RequestAsked
 from access.lifecycle import GRANT_TERMINAL, REQUEST_TERMINAL
 from access.model import Grant, GrantState, Request, RequestState
 from bot.lines import line
+from bot.story import Story
 from slack_simulator.model import Json
 from tests.bot.slack import AUDIT, Office, button, shown, until
 from tests.slack_simulator.crowd import Crowd
@@ -113,7 +114,10 @@ async def agree(office: Office) -> None:
         state = grant.state if grant else request.state
         assert CARD_SAYS[state] in shown(card), f"{request.ref} is {state}, and its card says {shown(card)}"
         assert (button(card, "approve") is not None) == (request.state is RequestState.PENDING)
-        told = [line(entry.event) for entry in await office.store.log.entries_of(request.ref)]
+        events = [entry.event for entry in await office.store.log.entries_of(request.ref)]
+        story = Story.of(events, ())
+        assert story is not None
+        told = [line(event, story) for event in events]
         replies = office.who("ada").messages(AUDIT, thread=card["ts"])[1:]
         lines = [reply["text"] for reply in replies if not reply["is_ephemeral"]]
         assert len(lines) == len([one for one in told if one]), f"{request.ref}: {lines}"

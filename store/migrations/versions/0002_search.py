@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import TSVECTOR
@@ -10,7 +12,7 @@ revision = "0002"
 down_revision = "0001"
 
 _PARTITION = 1_000_000
-_KINDS = {
+_KINDS: dict[str, sa.types.TypeEngine[Any]] = {
     "text": sa.Text(),
     "int": sa.Integer(),
     "big": sa.BigInteger(),
@@ -19,7 +21,7 @@ _KINDS = {
 }
 
 # column: kind, then `?` when it may be NULL
-_TABLES = {
+_TABLES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "search_entry": (
         "seq",
         "seq rowid, at big, type text, ref text, actor_id text, actor text, target text, role text, ticket text, "

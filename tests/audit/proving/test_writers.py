@@ -11,8 +11,9 @@ import pytest
 
 from tests.audit.proving.book import Book, Writers, audit, make_log
 
+SOAK = bool(os.environ.get("SOAK"))
 PROCESSES, APPENDS = 8, 500
-KILLS = 50 if os.environ.get("SOAK") else 5
+KILLS = 50 if SOAK else 5
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -24,11 +25,12 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 async def test_eight_processes(url: str, tmp_path: Path) -> None:
     book = Book()
-    with Writers(url, PROCESSES, APPENDS) as writers:
+    each = APPENDS if SOAK or not url.startswith("sqlite") else 100  # on SQLite they mostly wait for one another
+    with Writers(url, PROCESSES, each) as writers:
         book.read_all(writers.lines)
     assert book.refused == []
-    assert sorted(book.acknowledged) == list(range(PROCESSES * APPENDS))
-    assert await audit(url, book, tmp_path) == PROCESSES * APPENDS
+    assert sorted(book.acknowledged) == list(range(PROCESSES * each))
+    assert await audit(url, book, tmp_path) == PROCESSES * each
 
 
 async def test_killed_in_the_midst_of_writing(url: str, tmp_path: Path) -> None:
