@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from access.ports import Provider
-from prodaccess.parts.aws import BOT, TRUST
+from prodaccess.parts.aws import ANCHOR, BOT, TRUST
 from providers.aws import AwsProvider, AwsSettings
 from providers.vault import VaultProvider
 from providers.vault_client import VaultSettings
@@ -25,6 +25,11 @@ def blocks(language: str) -> list[str]:
 
 def test_the_policies_for_aws_are_those_of_the_stand_in() -> None:
     assert [json.loads(block) for block in blocks("json")] == [TRUST, BOT]
+
+
+def test_the_policy_for_the_anchor_is_that_of_the_stand_in() -> None:
+    (shown,) = re.findall(r"```json\n(.*?)```", (ROOT / "docs/audit.md").read_text("utf-8"), re.DOTALL)
+    assert json.loads(shown) == ANCHOR
 
 
 def test_the_uses_shown_are_good() -> None:
