@@ -38,7 +38,7 @@ check: .venv/dev.done ## types, style, import rules
 
 .PHONY: bench
 bench: .venv/dev.done ## the benchmarks, against their aims
-	@for name in click_to_credential cli_startup slack_ack; do $(BIN)/python -m benchmarks $$name --check; done
+	@for name in click_to_credential cli_startup slack_ack audit search; do $(BIN)/python -m benchmarks $$name --check; done
 
 .PHONY: lock
 lock: .venv/dev.done ## resolve the dependencies anew
