@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 
 import pytest
 
-from access.erasing import Erasing
+from access.erasing import AT_ONCE, Erasing
 from access.errors import BadInput, NotFound, Refused, TooLate
-from access.events import AskRefused, Erased, RequestAsked, RequestDenied, TextErased
+from access.events import (
+    ActRefused,
+    AskRefused,
+    AuditSearched,
+    Erased,
+    QueryRun,
+    RequestAsked,
+    RequestDenied,
+    TextErased,
+)
+from access.ports import Change
 from tests.people import ADA, GRACE, LINUS, MARGARET
 from tests.world import World
 
@@ -97,4 +108,56 @@ async def test_it_needs_a_why_and_something_to_erase(world: World) -> None:
         await erasing(world).erase("PA-1", " ", MARGARET)
     with pytest.raises(NotFound):
         await erasing(world).erase("PA-9", "why", MARGARET)
-    assert await erasing(world).erase_entry(10**12, "why", MARGARET) == ()
+    with pytest.raises(NotFound, match="There is no entry 1000000000000"):
+        await erasing(world).erase_entry(10**12, "why", MARGARET)
+
+
+async def test_many_texts_go_in_steps_between_which_others_write(world: World) -> None:
+    grant = await world.opened()
+    await world.store.commit(Change(events=tuple(said(world, n) for n in range(AT_ONCE * 3))))
+    await world.broker.end(grant.number, LINUS)
+    task = asyncio.ensure_future(erasing(world).erase("PA-1", "DPO-31", MARGARET))
+    before = await world.store.log.head()
+    await world.store.log.wait(before, 10)
+    await world.store.log.quiet(world.clock)
+    assert len(await task) == AT_ONCE * 3 + 1
+    tags = [entry.event.TAG for entry in await world.store.log.entries(before, 1000)]
+    assert tags.count("audit.erased") == AT_ONCE * 3 + 1
+    assert tags[-1] == "audit.erased", "the heartbeat came between two steps"
+    assert await world.store.private_texts("PA-1") == ()
+
+
+async def test_nobody_erases_what_their_own_search_was_for(world: World) -> None:
+    looked = AuditSearched(at=world.clock.now(), by=MARGARET, query=WORDS, found=0, through="terminal")
+    other = AuditSearched(at=world.clock.now(), by=GRACE, query=WORDS, found=0, through="terminal")
+    await world.store.commit(Change(events=(looked, other)))
+    with pytest.raises(Refused, match="your own search"):
+        await erasing(world).erase_entry(0, "tidy", MARGARET)
+    refusal = await world.last(ActRefused)
+    assert isinstance(refusal, ActRefused)
+    assert (refusal.by, refusal.act) == (MARGARET, "erase entry 0")
+    assert len(await erasing(world).erase_entry(1, "DPO-31", MARGARET)) == 1
+
+
+async def test_a_refused_erasure_is_an_entry_once_a_minute(world: World) -> None:
+    await world.asked()
+    ours = erasing(world)
+
+    async def refusals() -> int:
+        for ref in ("PA-1", "PA-2", "PA-3"):
+            with pytest.raises(Refused):
+                await ours.erase(ref, "why", LINUS)
+        tags = [entry.event.TAG for entry in await world.store.log.entries(-1)]
+        return tags.count(ActRefused.TAG)
+
+    assert await refusals() == 1
+    assert await refusals() == 1
+    world.clock.pass_by(minutes=1)
+    assert await refusals() == 2
+
+
+def said(world: World, n: int) -> QueryRun:
+    return QueryRun(
+        at=world.clock.now(), ref="PA-1", by=LINUS, session="s-1", target="orders-db", text=f"select {n}", shape="?",
+        touches=(), coverage="full",
+    )  # fmt: skip
