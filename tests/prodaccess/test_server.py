@@ -65,9 +65,9 @@ async def running(delivery: str, directory: Path, database: str = "") -> AsyncIt
             await asyncio.to_thread(server.stop)
 
 
-async def asked_and_approved(slack: Simulator) -> dict[str, Any]:
+async def asked_and_approved(slack: Simulator, lasting: str = "5s") -> dict[str, Any]:
     linus, ada = slack.person("linus"), slack.person("ada")
-    shown = await linus.command("general", "/prodaccess orders-db 5s OPS-1 a test of the server")
+    shown = await linus.command("general", f"/prodaccess orders-db {lasting} OPS-1 a test of the server")
     assert shown.error is None
     card = await ada.wait_message(AUDIT_CHANNEL, lambda m: "PA-" in everything(m))
     assert (await ada.click(AUDIT_CHANNEL, card["ts"], "approve")).error is None
@@ -87,7 +87,7 @@ async def test_from_the_request_to_the_end(delivery: str, tmp_path: Path) -> Non
 
 async def test_on_postgresql_and_across_a_restart(fresh_database: str, tmp_path: Path) -> None:
     async with running("socket", tmp_path, fresh_database) as (slack, _):
-        await asked_and_approved(slack)
+        await asked_and_approved(slack, lasting="1h")
     async with running("socket", tmp_path, fresh_database) as (slack, _):
         linus = slack.person("linus")
         await linus.command("general", "/prodaccess list")
