@@ -69,6 +69,8 @@ class PrivateTexts:
     ref: str
     seq: int
     fields: tuple[str, ...]
+    kind: str = ""  # the event's tag
+    by: Person | None = None  # whose words they are
 
 
 class Store(Protocol):
@@ -117,7 +119,7 @@ class Store(Protocol):
         ...
 
     async def private_texts_at(self, seq: int) -> tuple[PrivateTexts, ...]:
-        """What of this entry can still be erased: one, or none."""
+        """What of this entry can still be erased: one, or none. NotFound: the log has no such entry."""
         ...
 
     async def login_code(self, code_hash: str) -> LoginCode | None: ...

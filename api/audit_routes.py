@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
@@ -10,7 +11,8 @@ from access.model import parse_ref, ref
 from api import audit_views
 from api.audit_schemas import ErasedOut, EraseIn, FoundOut, TimelineOut, TouchedOut
 from api.gate import Admitted, Parts
-from audit.inquiry import MOST
+from api.schemas import Part
+from audit.inquiry import MOST, Page
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
 _THROUGH = "terminal"
@@ -39,10 +41,11 @@ async def touched(query: Asked, device: Admitted, parts: Parts) -> TouchedOut:
 
 
 @router.get("/requests/{reference}", summary="Everything that the log says about a request")
-async def timeline(reference: str, device: Admitted, parts: Parts) -> TimelineOut:
-    """One's own; anybody's for auditors and admins, whose look is an entry of the log."""
-    entries = await parts.inquiry.timeline(reference, device.person, _THROUGH)
-    return audit_views.timeline(ref(parse_ref(reference)), entries)
+async def timeline(reference: str, device: Admitted, parts: Parts, part: Annotated[Part, Query()]) -> TimelineOut:
+    """One's own; anybody's for auditors and admins, whose look is an entry of the log: each page of it."""
+    page = Page(part.after, part.limit)
+    told = await parts.inquiry.timeline(reference, device.person, _THROUGH, page)
+    return await asyncio.to_thread(audit_views.timeline, ref(parse_ref(reference)), told)
 
 
 @router.post("/requests/{reference}/erasure", summary="Erase people's words about a request")

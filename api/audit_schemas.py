@@ -66,13 +66,18 @@ class TouchedOut(_Looked):
     possible: list[HitOut] = Field(description="entries at the same places whose effect cannot be read from them")
     more_possible: bool
     places: list[str] = Field(description="the targets where it is known to be; empty: anywhere")
+    unrecorded: int = Field(
+        description="how many credentials could be used there at the time and have no recorded session, at most 1000"
+    )
+    credentials: list[HitOut] = Field(description="the newest of them; what was done with them is in the target's log")
 
 
 class TimelineOut(BaseModel):
-    """Everything that the log says about one request, oldest first."""
+    """A page of what the log says about one request, oldest first."""
 
     ref: str
     entries: list[FactOut]
+    more: bool = Field(description="ask again with `after` as the `seq` of the last entry")
 
 
 class EraseIn(Input):

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from access.ports import PrivateTexts
 from api import views
 from api.audit_schemas import ErasedOut, ErasedTextsOut, FoundOut, HitOut, TimelineOut, TouchedOut, ToucherOut
-from audit.log import Entry
+from audit.inquiry import Timeline
 from audit.search.find import Found, Hit, Touched
 
 
@@ -27,13 +27,15 @@ def touched(answer: Touched) -> TouchedOut:
         possible=_hits(answer.possible),
         more_possible=answer.more_possible,
         places=list(answer.places),
+        unrecorded=answer.unrecorded,
+        credentials=_hits(answer.credentials),
         **asdict(answer.looked),
     )
 
 
-def timeline(ref: str, entries: Sequence[Entry]) -> TimelineOut:
-    """One request's entries as facts."""
-    return TimelineOut(ref=ref, entries=[views.fact(entry) for entry in entries])
+def timeline(ref: str, told: Timeline) -> TimelineOut:
+    """A page of one request's entries as facts."""
+    return TimelineOut(ref=ref, entries=views.facts_of(told.entries), more=told.more)
 
 
 def erased(ref: str, texts: Sequence[PrivateTexts]) -> ErasedOut:

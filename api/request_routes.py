@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -12,7 +13,7 @@ from api import views
 from api.asking import read_ask
 from api.gate import Admitted, Parts, SignedIn
 from api.parts import ApiParts
-from api.schemas import AskIn, FactOut, RequestOut, Waiting
+from api.schemas import AskIn, FactOut, Part, RequestOut, Waiting
 from api.waiting import until
 
 router = APIRouter(prefix="/v1/requests", tags=["requests"])
@@ -59,11 +60,12 @@ async def show(
 
 
 @router.get("/{reference}/history", summary="What the audit log says about a request")
-async def history(reference: str, device: Admitted, parts: Parts) -> list[FactOut]:
-    """Every entry, in order."""
+async def history(reference: str, device: Admitted, parts: Parts, part: Annotated[Part, Query()]) -> list[FactOut]:
+    """In order; a page that is full may have another after it."""
     number = parse_ref(reference)
     await parts.broker.see(number, device.person)
-    return [views.fact(entry) for entry in await parts.feed.entries_of(ref(number))]
+    entries = await parts.feed.entries_of(ref(number), None, part.after, part.limit)
+    return await asyncio.to_thread(views.facts_of, entries)
 
 
 @router.post("/{reference}/end", summary="Hand a grant back, or take a waiting request back")

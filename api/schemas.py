@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from audit.inquiry import MOST_ENTRIES
+
 
 class Input(BaseModel):
     """What somebody sends: nothing unknown, nothing that the database cannot hold, and never quoted in an error."""
@@ -138,6 +140,13 @@ class RequestOut(BaseModel):
     decided_at: datetime | None = None
     note: str = Field("", description="why it was denied")
     grant: GrantOut | None = None
+
+
+class Part(BaseModel):
+    """Which part of a request's entries: they come in pages."""
+
+    after: int = Field(-1, ge=-1, lt=2**63, description="only entries with a greater `seq`")
+    limit: int = Field(MOST_ENTRIES, ge=1, le=MOST_ENTRIES)
 
 
 class FactOut(BaseModel):

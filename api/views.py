@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from access.broker import explain_offer
@@ -105,6 +106,11 @@ def fact(entry: Entry) -> FactOut:
         seq=entry.seq, at=event.at, kind=event.TAG, by=event.by.name if event.by else None, text=tell(event),
         did=did(event), facts=facts(event),
     )  # fmt: skip
+
+
+def facts_of(entries: Sequence[Entry]) -> list[FactOut]:
+    """A page of audit entries: called on a thread of its own, for hundreds take a while."""
+    return [fact(entry) for entry in entries]
 
 
 def credential(grant: Grant, issued: Released, now: datetime) -> CredentialOut:

@@ -3,37 +3,41 @@
 `append` runs in the caller's transaction: state and entry are durable together or not at all. The frontier row
 is locked last, so the log never waits on anything while holding it; and as everybody who appends must take it,
 `seq` has no gaps and no two entries stand in one place, however many processes write.
+
+What an entry says about its place (`n`, `prev`, that time does not run back) is taken from the entries themselves:
+the frontier's time and the counts per request are for readers, and an altered one gets into no entry.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+import msgspec
 from sqlalchemy import Connection, bindparam, select, update
 from sqlmodel import col
 
-from access.events import SCHEMA_VERSION, Event
+from access.errors import Unavailable
+from access.events import SCHEMA_VERSION, ApprovalGiven, CredentialIntended, Event, RequestApproved
 from audit.canonical import commitments, encode, event_of, fields_of, micros, moment
 from audit.merkle import leaf_hash
 from audit.payloads import OpenedText, PayloadKey, SealedText
-from audit.statement import Statement, inserting, upserting
-from audit.tables import LedgerEntry, LedgerFrontier, LedgerPayload, LedgerSubject, LedgerTile
+from audit.statement import Statement, inserting
+from audit.tables import LedgerEntry, LedgerFrontier, LedgerPayload, LedgerTile
 from audit.tree import SqlTiles, full_tiles
 
 LOG = 1
 ORIGIN = "prodaccess/audit"
 LONGEST_BODY = 65_535  # bytes: the length that a C2SP entry bundle can state
+BEHIND = timedelta(minutes=5)  # with a clock that is further behind the last entry, nothing is given
+AHEAD = timedelta(days=5 * 365)  # and with one that is further ahead, nothing is written: it could never be taken back
+_GIVING = (ApprovalGiven, RequestApproved, CredentialIntended)
 _AT_ONCE = 500  # parameters of one IN list
 
 _FRONTIER = Statement(
-    lambda _: (
-        select(col(LedgerFrontier.size), col(LedgerFrontier.last_recorded_at))
-        .where(col(LedgerFrontier.log_id) == bindparam("log"))
-        .with_for_update()
-    )
+    lambda _: select(col(LedgerFrontier.size)).where(col(LedgerFrontier.log_id) == bindparam("log")).with_for_update()
 )
 _ADVANCE = Statement(
     lambda _: (
@@ -42,17 +46,37 @@ _ADVANCE = Statement(
         .values(size=bindparam("size"), last_recorded_at=bindparam("at"))
     )
 )
-_SUBJECT = Statement(
-    lambda _: select(col(LedgerSubject.count), col(LedgerSubject.last_seq)).where(
-        col(LedgerSubject.log_id) == bindparam("log_id"), col(LedgerSubject.ref) == bindparam("ref")
+_LAST = Statement(
+    lambda _: select(col(LedgerEntry.recorded_at)).where(
+        col(LedgerEntry.log_id) == bindparam("log"), col(LedgerEntry.seq) == bindparam("seq")
+    )
+)
+_LAST_OF = Statement(
+    lambda _: (
+        select(col(LedgerEntry.seq), col(LedgerEntry.body))
+        .where(col(LedgerEntry.ref) == bindparam("ref"))
+        .order_by(col(LedgerEntry.seq).desc())
+        .limit(1)
     )
 )
 _INSERT, _INSERT_TILE, _INSERT_PAYLOAD = (inserting(m) for m in (LedgerEntry, LedgerTile, LedgerPayload))
-_SAVE_SUBJECT = upserting(LedgerSubject)
+
+
+class _Place(msgspec.Struct):
+    """What an entry says about its place among those of its request, of whatever kind it is."""
+
+    n: int
+
+
+_place = msgspec.json.Decoder(_Place)
 
 
 class TooLong(ValueError):
     """An event that does not fit into one entry: a fault of whoever made it."""
+
+
+class ClockAstray(Unavailable):
+    """This machine's time cannot be true beside the log's last entry; the sentence says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +98,10 @@ class Feed(Protocol):
         """In order, those with `seq > after`."""
         ...
 
-    async def entries_of(self, ref: str) -> tuple[Entry, ...]:
-        """All of one request, in order."""
+    async def entries_of(
+        self, ref: str, kinds: Collection[str] | None = None, after: int = -1, limit: int | None = None
+    ) -> tuple[Entry, ...]:
+        """One request's, in order: all of them, or those of these types, with `seq > after`, at most `limit`."""
         ...
 
     async def wait(self, after: int, timeout: float) -> bool:
@@ -103,11 +129,17 @@ class Ledger:
     payload_key: PayloadKey | None  # without it nothing private can be written, and what is private reads as erased
 
     def append(self, tx: Connection, events: Sequence[Event], now: datetime) -> tuple[int, ...]:
-        """Write the events as the log's next entries; returns their `seq`. Call it last in the transaction."""
+        """Write the events as the log's next entries; returns their `seq`. Call it last in the transaction.
+
+        Raises ClockAstray. A clock that is behind stops what gives access, never what takes it away.
+        """
         if not events:
             return ()
-        size, last_recorded_at = _FRONTIER.run(tx, {"log": LOG}).one()
-        recorded_at = max(micros(now), last_recorded_at)  # never runs backwards, whatever the clock does
+        size = _FRONTIER.run(tx, {"log": LOG}).scalar_one()
+        last = _LAST.run(tx, {"log": LOG, "seq": size - 1}).scalar_one_or_none()
+        if last is not None:
+            _check_clock(now, moment(last), events)
+        recorded_at = max(micros(now), last or 0)  # never runs backwards, whatever the clock does
         batch = _Batch(tx, self, recorded_at)
         rows = [batch.row(event, size + i) for i, event in enumerate(events)]
         batch.write(rows)
@@ -126,9 +158,16 @@ class Ledger:
         """In order, at most `limit` entries with `seq > after`."""
         return self._entries(tx, _select().where(col(LedgerEntry.seq) > after).limit(limit))
 
-    def read_ref(self, tx: Connection, ref: str) -> tuple[Entry, ...]:
-        """All entries of one request, in order."""
-        return self._entries(tx, _select().where(col(LedgerEntry.ref) == ref))
+    def read_ref(
+        self, tx: Connection, ref: str, kinds: Collection[str] | None = None, after: int = -1, limit: int | None = None
+    ) -> tuple[Entry, ...]:
+        """One request's entries, as `Feed.entries_of` has them."""
+        query = _select().where(col(LedgerEntry.ref) == ref)
+        if kinds is not None:
+            query = query.where(col(LedgerEntry.type).in_(kinds))
+        if after >= 0:
+            query = query.where(col(LedgerEntry.seq) > after)
+        return self._entries(tx, query.limit(limit))
 
     def read_some(self, tx: Connection, seqs: Sequence[int]) -> tuple[Entry, ...]:
         """Those that exist of the entries with these `seq`, in the log's order."""
@@ -173,6 +212,19 @@ def head(tx: Connection) -> int:
     return size - 1
 
 
+def _check_clock(now: datetime, last: datetime, events: Sequence[Event]) -> None:
+    if now - last > AHEAD:
+        raise ClockAstray(
+            f"This machine's clock says {now:%Y-%m-%d}, years after the audit log's last entry of {last:%Y-%m-%d}. "
+            "Nothing is written until it is set right. A log that really rested so long is closed: begin a new one."
+        )
+    if last - now > BEHIND and any(isinstance(event, _GIVING) for event in events):
+        raise ClockAstray(
+            f"This machine's clock says {now:%Y-%m-%d %H:%M} UTC, and the audit log's last entry is of "
+            f"{last:%Y-%m-%d %H:%M}. No access is given until the clock is set right."
+        )
+
+
 class _Batch:
     """The rows of one append, and the per-request counters they touch. Safe under the frontier lock."""
 
@@ -199,8 +251,8 @@ class _Batch:
 
     def _number(self, ref: str, seq: int, place: dict[str, Any]) -> None:
         if ref not in self._subjects:
-            found = _SUBJECT.run(self._tx, {"log_id": LOG, "ref": ref}).one_or_none()
-            self._subjects[ref] = (found[0], found[1]) if found else (0, -1)
+            found = _LAST_OF.run(self._tx, {"ref": ref}).one_or_none()
+            self._subjects[ref] = (_place.decode(bytes(found[1])).n + 1, found[0]) if found else (0, -1)
         n, previous = self._subjects[ref]
         self._subjects[ref] = (n + 1, seq)
         place["n"] = n
@@ -221,8 +273,3 @@ class _Batch:
         _INSERT.run_many(self._tx, rows)
         if self._payloads:
             _INSERT_PAYLOAD.run_many(self._tx, self._payloads)
-        if self._subjects:
-            counted = [
-                {"log_id": LOG, "ref": ref, "count": n, "last_seq": last} for ref, (n, last) in self._subjects.items()
-            ]
-            _SAVE_SUBJECT.run_many(self._tx, counted)

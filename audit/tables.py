@@ -20,8 +20,8 @@ def _big(name: str, *, key: bool = False, null: bool = False) -> Column[int]:
     return Column(name, BigInteger, primary_key=key, nullable=null, autoincrement=False)
 
 
-def _text(name: str, *, key: bool = False, index: bool = False) -> Column[str]:
-    return Column(name, Text, primary_key=key, nullable=False, index=index)
+def _text(name: str, *, key: bool = False) -> Column[str]:
+    return Column(name, Text, primary_key=key, nullable=False)
 
 
 def _bytes(name: str, *, key: bool = False, null: bool = False) -> Column[bytes]:
@@ -36,7 +36,7 @@ class LedgerEntry(SQLModel, table=True):
     seq: int = Field(sa_column=_big("seq", key=True))
     recorded_at: int = Field(sa_column=_big("recorded_at"))
     type: str = Field(sa_column=_text("type"))
-    ref: str = Field(sa_column=_text("ref", index=True))
+    ref: str = Field(sa_column=_text("ref"))
     leaf: bytes = Field(sa_column=_bytes("leaf"))
     body: bytes = Field(sa_column=_bytes("body"))
 
@@ -48,16 +48,6 @@ class LedgerFrontier(SQLModel, table=True):
     log_id: int = Field(sa_column=_int("log_id", key=True))
     size: int = Field(sa_column=_big("size"))
     last_recorded_at: int = Field(sa_column=_big("last_recorded_at"))
-
-
-class LedgerSubject(SQLModel, table=True):
-    """How many entries one request has, and its last: gives each entry its `n` and `prev` without a scan."""
-
-    __tablename__ = "ledger_subject"
-    log_id: int = Field(sa_column=_int("log_id", key=True))
-    ref: str = Field(sa_column=_text("ref", key=True))
-    count: int = Field(sa_column=_big("count"))
-    last_seq: int = Field(sa_column=_big("last_seq"))
 
 
 class LedgerTile(SQLModel, table=True):
@@ -119,3 +109,5 @@ class PolicyBundle(SQLModel, table=True):
 
 
 Index("ledger_payload_seq", SQLModel.metadata.tables["ledger_payload"].c.seq)
+_entries = SQLModel.metadata.tables["ledger_entry"]
+Index("ledger_entry_ref", _entries.c.ref, _entries.c.seq)

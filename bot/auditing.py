@@ -63,10 +63,10 @@ class Auditing:
 
     async def _who(self, act: Act, question: str) -> None:
         answer = await self.inquiry.who_touched(question, act.by, _THROUGH, _MOST)
-        shown = (*answer.definite[:_SHOWN], *answer.possible[:_SHOWN])
+        shown = (*answer.definite[:_SHOWN], *answer.possible[:_SHOWN], *answer.credentials[:_SHOWN])
         links = await self.links.to_all(hit.ref for hit in shown)
         await self.answers.show(act.where, touched(answer, question, links, self.cli))
 
     async def _timeline(self, act: Act, ref: str) -> None:
-        entries = await self.inquiry.timeline(ref, act.by, _THROUGH)
-        await self.answers.show(act.where, timeline(ref, entries, await self.links.to(ref), self.cli))
+        told = await self.inquiry.timeline(ref, act.by, _THROUGH)
+        await self.answers.show(act.where, timeline(ref, told, await self.links.to(ref), self.cli))

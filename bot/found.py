@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from access.errors import BadInput
 from access.events import CommandRun, Event, FileTouched, QueryRun, RequestAsked
+from audit.inquiry import Timeline
 from audit.log import Entry
-from audit.search.find import Found, Hit, Touched
+from audit.search.find import MOST_UNRECORDED, Found, Hit, Touched
 from audit.search.tail import Looked
 from bot.blocks import Block, Message, lines, link, moment, note, section, word
 from bot.kinds import KINDS, kind
@@ -39,15 +40,33 @@ def found(answer: Found, question: str, links: Mapping[str, str], cli: str) -> M
 def touched(answer: Touched, question: str, links: Mapping[str, str], cli: str) -> Message:
     """Who did for certain, and who may have."""
     blocks: list[Block] = []
-    if not answer.definite and not answer.possible:
+    if not answer.definite and not answer.possible and not answer.unrecorded:
         blocks.append(section("*None*: no recorded action names it, and none could have touched it unseen."))
     if answer.definite:
         blocks += _group("Definite", "the log names it", _touchers(answer), answer.definite, links)
+    if answer.unrecorded:
+        blocks += _unseen(answer, links)
     if answer.possible:
         people = list(dict.fromkeys(hit.actor for hit in answer.possible))
         blocks += _group("Possible", "what was run there could not be read in full", people, answer.possible, links)
-    text = f"{len(answer.definite)} definite, {len(answer.possible)} possible"
+    text = f"{len(answer.definite)} definite, {len(answer.possible) + answer.unrecorded} possible"
     return Message(text, (*blocks, note(f"{_reach(answer.looked)} · all of it: {_command(cli, 'who', question)}")))
+
+
+def _unseen(answer: Touched, links: Mapping[str, str]) -> list[Block]:
+    """What nobody recorded is not an all-clear."""
+    people = list(dict.fromkeys(hit.actor for hit in answer.credentials))
+    head = f"{'' if answer.definite else 'No recording names it; '}{_unrecorded(answer)}"
+    return [
+        section(f"{head}: {_names(people, len(answer.credentials))}"),
+        _listed(answer.credentials[:_SHOWN], links),
+    ]
+
+
+def _unrecorded(answer: Touched) -> str:
+    count = f"{answer.unrecorded}{'+' if answer.unrecorded >= MOST_UNRECORDED else ''}"
+    issued = "credential was" if answer.unrecorded == 1 else "credentials were"
+    return f"{count} {issued} issued there whose use nobody recorded"
 
 
 def _touchers(answer: Touched) -> list[str]:
@@ -56,10 +75,13 @@ def _touchers(answer: Touched) -> list[str]:
 
 
 def _group(name: str, why: str, people: Sequence[str], hits: Sequence[Hit], links: Mapping[str, str]) -> list[Block]:
+    return [section(f"*{name}* ({why}): {_names(people, len(hits))}"), _listed(hits[:_SHOWN], links)]
+
+
+def _names(people: Sequence[str], hits: int) -> str:
     named = [escaped(one or "prodaccess", 40) for one in people[:8]]
     named += [f"{len(people) - 8} more"] if len(people) > 8 else []
-    rest = f". The newest {_SHOWN}" if len(hits) > _SHOWN else ""
-    return [section(f"*{name}* ({why}): {listed(named, 'and')}{rest}"), _listed(hits[:_SHOWN], links)]
+    return f"{listed(named, 'and')}{f'. The newest {_SHOWN}' if hits > _SHOWN else ''}"
 
 
 def _listed(hits: Sequence[Hit], links: Mapping[str, str]) -> Block:
@@ -76,15 +98,20 @@ def _hit(hit: Hit, url: str) -> Iterator[Block]:
         yield link(hit.ref, url)
 
 
-def timeline(ref: str, entries: Sequence[Entry], url: str, cli: str) -> Message:
+def timeline(ref: str, told: Timeline, url: str, cli: str) -> Message:
     """Oldest first; what was run in sessions is counted, not repeated."""
-    steps = list(_steps(entries))
+    entries, steps = told.entries, list(_steps(told.entries))
     asked = next((e.event for e in entries if isinstance(e.event, RequestAsked)), None)
     what = f" · *{escaped(asked.target, 100)} · {escaped(asked.role, 100)}*" if asked else ""
-    head = f"{ref}{what}, {_counted(len(entries), 'entry', 'entries')}"
+    head = f"{ref}{what}, {'the first ' if told.more else ''}{_counted(len(entries), 'entry', 'entries')}"
     blocks = [section(f"{head}{f' · <{url}|Its thread>' if url else ''}"), lines(steps[:_MOST])]
-    left = f"{len(steps) - _MOST} more lines and every action" if len(steps) > _MOST else "every action, and the proofs"
-    return Message(head, (*blocks, note(f"{left}: `{cli} audit show {ref}`")))
+    return Message(head, (*blocks, note(f"{_left(len(steps), told)}: `{cli} audit show {ref}`")))
+
+
+def _left(steps: int, told: Timeline) -> str:
+    if told.more:
+        return "all that came after, and every action"
+    return f"{steps - _MOST} more lines and every action" if steps > _MOST else "every action, and the proofs"
 
 
 def _steps(entries: Sequence[Entry]) -> Iterator[tuple[Block, ...]]:

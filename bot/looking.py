@@ -98,8 +98,8 @@ class Looking:
 
     async def _reason(self, ref: str) -> str:
         """The log's word on a reason that the request no longer has: none was given, or it was erased."""
-        asked = (entry.event for entry in await self.feed.entries_of(ref) if isinstance(entry.event, RequestAsked))
-        return next((event.reason for event in asked if event.reason), "no reason given")
+        asked = (entry.event for entry in await self.feed.entries_of(ref, (RequestAsked.TAG,)))
+        return next((e.reason for e in asked if isinstance(e, RequestAsked) and e.reason), "no reason given")
 
     def _standing(self, request: Request, grant: Grant | None) -> str:
         if grant is None:

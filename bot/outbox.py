@@ -84,7 +84,11 @@ def retry_after(error: BaseException) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a message stands, and the receipt on it. `ts` is an opaque id within its channel."""
+    """Where a message stands. `ts` is an opaque id within its channel.
+
+    The receipt is the one on the message, and not noted with its place: whoever can write the notes could else
+    have it painted over.
+    """
 
     channel: str
     ts: str
@@ -92,11 +96,10 @@ class Place:
 
     @classmethod
     def of(cls, noted: Mapping[str, Any] | None) -> Place | None:
-        return cls(noted["channel"], noted["ts"], noted.get(PAYLOAD_RECEIPT, "")) if noted else None
+        return cls(noted["channel"], noted["ts"]) if noted else None
 
     def noted(self) -> dict[str, str]:
-        place = {"channel": self.channel, "ts": self.ts}
-        return place | ({PAYLOAD_RECEIPT: self.receipt} if self.receipt else {})
+        return {"channel": self.channel, "ts": self.ts}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,7 @@ def payload_of(message: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class Outbox:
-    """Three calls: post, update, find. Errors come out as they are; `outcome` reads them."""
+    """Post, read, update, find. Errors come out as they are; `outcome` reads them."""
 
     client: AsyncWebClient
     identity: Identity
@@ -142,6 +145,14 @@ class Outbox:
             log.warning("Slack refused our blocks", extra={"action": "post", "mark": mark.kind, "code": code(error)})
             answer = await self.client.chat_postMessage(**call)
         return Place(answer["channel"], answer["ts"], message.receipt)
+
+    async def read(self, place: Place, mark: Mark) -> Mapping[str, Any] | None:
+        """The message at this place as Slack has it; None where another one stands there, or none."""
+        answer = await self.client.conversations_replies(  # of a message's own `ts`, whether it heads a thread or not
+            channel=place.channel, ts=place.ts, oldest=place.ts, latest=place.ts, inclusive=True, limit=2,
+            include_all_metadata=True,
+        )  # fmt: skip
+        return next((m for m in answer["messages"] if m["ts"] == place.ts and mark.is_on(m)), None)
 
     async def update(self, place: Place, message: Message, mark: Mark) -> None:
         await self.client.chat_update(

@@ -1,10 +1,14 @@
-"""What stands already: brought up to what the log says now, and its receipts added once they can be had."""
+"""What stands already: brought up to what the log says now, and its receipts added once they can be had.
+
+A receipt that Slack shows is a witness against whoever owns the database, so it is never painted from there: what
+stands is read first, its receipt stays, and only a message that has none gets one.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 
 from slack_sdk.errors import SlackApiError
@@ -14,13 +18,15 @@ from access.ports import Notebook, PolicySource
 from audit.log import Entry, Feed, Receipts
 from bot.outbox import Mark, Outbox, Outcome, Place, outcome
 from bot.people import code
-from bot.plan import CARD, Post, Reach, card_key, standing
-from bot.proof import proven
+from bot.plan import CARD, TOLD_TAGS, Post, Reach, card_key, standing
+from bot.proof import proven, receipt_on
+from bot.sessions import SESSION_TAGS, Tally, count
 from bot.story import Story
 
 log = logging.getLogger(__name__)
 
 PATIENCE = 5.0  # seconds that a message waits for its receipt
+_PAGE = 500  # entries read at once
 
 
 @dataclass
@@ -37,9 +43,25 @@ class Painter:
     _linked: tuple[str, str] = ("", "")
     _painting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def story(self, ref: str) -> Story | None:
-        """None where nothing was asked under this ref."""
-        return self._fold(await self.feed.entries_of(ref)) if ref else None
+    async def story(self, ref: str, *, counted: bool = False) -> Story | None:
+        """None where nothing was asked under this ref. `counted`: with all that was done in its sessions."""
+        story = self._fold(await self._told(ref)) if ref else None
+        if not counted or story is None:
+            return story
+        sessions: dict[str, Tally] = {}
+        async for page in self._pages(ref, SESSION_TAGS):
+            count(sessions, (entry.event for entry in page))
+        return replace(story, sessions=sessions)
+
+    async def _told(self, ref: str) -> tuple[Entry, ...]:
+        return tuple([entry async for page in self._pages(ref, TOLD_TAGS) for entry in page])
+
+    async def _pages(self, ref: str, kinds: frozenset[str]) -> AsyncIterator[tuple[Entry, ...]]:
+        """A session can be tens of thousands of entries, and nobody else is to wait for them."""
+        page = await self.feed.entries_of(ref, kinds, -1, _PAGE)
+        while page:
+            yield page
+            page = await self.feed.entries_of(ref, kinds, page[-1].seq, _PAGE) if len(page) == _PAGE else ()
 
     def _fold(self, entries: tuple[Entry, ...]) -> Story | None:
         policy = self.policies.current()
@@ -49,7 +71,7 @@ class Painter:
 
     async def head(self, ref: str) -> Post:
         """The card, to be posted anew. Raises NotFound."""
-        entries = await self.feed.entries_of(ref)
+        entries = await self._told(ref)
         story = self._fold(entries)
         for _, post in standing(entries, story, self.cli) if story else ():
             if post.kind == CARD:
@@ -59,21 +81,28 @@ class Painter:
     async def paint(self, ref: str, reach: Reach) -> None:
         await self._paint(ref, lambda key: reach.covers(key, ref))
 
-    async def _paint(self, ref: str, wanted: Callable[[str], bool]) -> None:
+    async def _paint(self, ref: str, wanted: Callable[[str], bool], owed: str = "") -> None:
         async with self._painting:  # reads and writes together
-            entries = await self.feed.entries_of(ref)
+            entries = await self._told(ref)
             story = self._fold(entries)
             for entry, post in standing(entries, story, self.cli) if story else ():
                 if wanted(post.keep):
-                    await self._update(post, Mark(entry.seq, post.kind), ref)
+                    await self._update(post, Mark(entry.seq, post.kind), ref, owed)
 
-    async def _update(self, post: Post, mark: Mark, ref: str) -> None:
+    async def _update(self, post: Post, mark: Mark, ref: str, owed: str) -> None:
+        """`owed` is the receipt for a message that has none."""
         place = Place.of(await self.notebook.note(post.keep))
         if place is None:
             return
         words = post.words(await self.link(ref) if post.linked else "")
         try:
-            await self.outbox.update(place, proven(words, place.receipt) if post.proof is not None else words, mark)
+            stands = await self.outbox.read(place, mark)
+            if stands is None:
+                log.warning("a message is not where it was noted", extra={"action": post.keep})
+                return
+            if post.proof is not None:
+                words = proven(words, receipt_on(stands) or owed)
+            await self.outbox.update(place, words, mark)
         except SlackApiError as error:
             if outcome(error) not in (Outcome.GONE, Outcome.CONTENT) and code(error) != "channel_not_found":
                 raise
@@ -95,13 +124,10 @@ class Painter:
         place = Place.of(await self.notebook.note(key))
         if place is None:
             return True  # the message is gone, and with it what it was owed
-        if not place.receipt:
-            receipt = await self.receipt(seq)
-            if not receipt:
-                return False
-            await self.notebook.put_notes({key: replace(place, receipt=receipt).noted()})  # from now on this one
-        await self._paint(ref, lambda kept: kept == key)
-        return True
+        receipt = await self.receipt(seq)
+        if receipt:
+            await self._paint(ref, lambda kept: kept == key, receipt)
+        return bool(receipt)
 
     # Links
 

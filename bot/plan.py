@@ -37,6 +37,9 @@ OPERATION = "operation"
 #: what a request ends with; its line carries the receipt
 CLOSING = (RequestDenied, RequestCancelled, RequestExpired, GrantFailed, GrantEnded)
 
+#: what a request's messages are made of
+TOLD_TAGS = frozenset(kind.TAG for kind in TOLD.keys() | PHASE_AFTER.keys())
+
 
 class Reach(Enum):
     """How much of what stands about a request is brought up to date."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from access.events import CommandRun, Event, FileTouched, QueryRun, SessionOpened
 
 Action = QueryRun | CommandRun | FileTouched
+SESSION_TAGS = frozenset({SessionOpened.TAG, QueryRun.TAG, CommandRun.TAG, FileTouched.TAG})
 _KINDS: tuple[tuple[type[Event], str, str], ...] = (
     (QueryRun, "query", "queries"),
     (CommandRun, "command", "commands"),
@@ -42,9 +43,14 @@ class Tally:
 def tallies(events: Iterable[Event]) -> dict[str, Tally]:
     """By the session's id, in the order in which they were opened."""
     found: dict[str, Tally] = {}
+    count(found, events)
+    return found
+
+
+def count(found: dict[str, Tally], events: Iterable[Event]) -> None:
+    """Add the events that come next."""
     for event in events:
         if isinstance(event, SessionOpened | Action):
             tally = found.setdefault(event.session, Tally(len(found) + 1))
             if isinstance(event, Action):
                 tally.add(event)
-    return found

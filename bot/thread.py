@@ -18,6 +18,7 @@ from typing import Any
 from slack_sdk.errors import SlackApiError
 
 from access.errors import AccessError, NotFound
+from access.events import SessionClosed
 from audit.log import Entry
 from bot.blocks import Message
 from bot.channel import is_shared
@@ -81,7 +82,7 @@ class Thread:
 
     async def _tell(self, entry: Entry) -> None:
         if is_told(entry.event):
-            story = await self.painter.story(entry.event.ref)
+            story = await self.painter.story(entry.event.ref, counted=isinstance(entry.event, SessionClosed))
             late = self.directory.clock.now() - entry.event.at > _LATE
             for step in plan(entry, story, self.painter.cli, late=late):
                 if isinstance(step, Paint):

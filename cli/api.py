@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from . import session
 from .client import Client, Message, Server, checked
 
+_PAGE = 500  # entries: the most that the server gives at once
 _OPENING_TIMEOUT = 40.0  # the server waits for an opening, and then for the provider
 
 
@@ -44,7 +45,13 @@ class Api:
         return dict(self._client.call("GET", f"/v1/requests/{ref}?{query}", timeout=seconds + 15))
 
     def history(self, ref: str) -> list[dict[str, Any]]:
-        return list(self._client.call("GET", f"/v1/requests/{ref}/history"))
+        """All of it, a page at a time."""
+        found: list[dict[str, Any]] = []
+        while page := list(self._client.call("GET", f"/v1/requests/{ref}/history?{_after(found)}")):
+            found += page
+            if len(page) < _PAGE:
+                break
+        return found
 
     def end(self, ref: str) -> dict[str, Any]:
         return dict(self._client.call("POST", f"/v1/requests/{ref}/end", timeout=_OPENING_TIMEOUT))
@@ -58,7 +65,13 @@ class Api:
         return dict(self._client.call("GET", f"/v1/audit/touched?{urlencode({'q': query})}"))
 
     def audit_timeline(self, ref: str) -> dict[str, Any]:
-        return dict(self._client.call("GET", f"/v1/audit/requests/{ref}"))
+        """All of it, a page at a time."""
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self._client.call("GET", f"/v1/audit/requests/{ref}?{_after(found)}")
+            found += page["entries"]
+            if not page["more"]:
+                return {"ref": page["ref"], "entries": found}
 
     def audit_erase(self, ref: str, why: str) -> dict[str, Any]:
         return dict(self._client.call("POST", f"/v1/audit/requests/{ref}/erasure", {"why": why}))
@@ -75,6 +88,11 @@ class Api:
     def collect(self, ref: str) -> dict[str, Any]:
         """A fresh credential: the secret is in what this returns."""
         return dict(self._client.call("POST", f"/v1/grants/{ref}/credentials", timeout=_OPENING_TIMEOUT))
+
+
+def _after(found: list[dict[str, Any]]) -> str:
+    """The page that follows what was found."""
+    return urlencode({"after": found[-1]["seq"] if found else -1, "limit": _PAGE})
 
 
 def sign_in(server: str, code: str, host: str, public_key: str) -> dict[str, Any]:

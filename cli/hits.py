@@ -30,7 +30,7 @@ KEYS = {
     "refunds": "a word; -refunds: not that word",
 }
 _PLACE = re.compile(r"at character ([0-9]{1,4})")
-_HITS = ("ENTRY", "TIME", "WHO", "WHAT", "REQUEST", "TARGET", "")
+_HITS = ("ENTRY", "TIME", "WHO", "WHAT", "REQUEST", "TARGET", "TEXT")
 _PEOPLE = ("WHO", "TARGET", "DID", "TIMES", "FIRST", "LAST", "ENTRY")
 
 

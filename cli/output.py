@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+_NARROWEST = 20  # columns that are left to a text, however far it is indented
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 _COLOURS = {"active": "32", "pending": "33", "issuing": "33", "quarantine": "33", "revoking": "33", "failed": "31"}
 _NAMES = {
@@ -64,7 +65,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], states: Sequence
     columns = list(zip(header, *rows, strict=True))
     widths = [max(map(width, column)) for column in columns]
     lines = [_line(row, widths) for row in (header, *rows)]
-    if space := _columns():
+    if space := terminal_width():
         lines = [_cut(line, space) for line in lines]
     return "\n".join([lines[0], *map(coloured, lines[1:], states or [""] * len(rows))])
 
@@ -88,13 +89,36 @@ def _cut(line: str, space: int) -> str:
     return line + "…"
 
 
-def fitted(text: str, end: str) -> str:
-    """The text with its end, cut before the end where a terminal is narrower."""
-    space = _columns()
-    return (_cut(text, space - width(end)) if space else text) + end
+def wrapped(head: str, text: str, end: str, columns: int) -> Iterator[str]:
+    """All of it, on as many lines as that takes; those after the first stand under the text. 0: on one line.
+
+    Breaks stand between words; only a word that is longer than a whole line is broken inside.
+    """
+    room = max(columns or sys.maxsize, width(head) + _NARROWEST)
+    indent, line = " " * width(head), head
+    first, *others = text.split(" ")
+    for gap, word in [("", first), *((" ", word) for word in others), *([("  ", end)] if end else [])]:
+        fits = line in (head, indent) or width(line + gap + word) <= room
+        if not fits:
+            yield line
+        line = line + gap + word if fits else indent + word
+        while (part := _first(line, room)) != line:
+            yield part
+            line = indent + line[len(part) :]
+    yield line
 
 
-def _columns() -> int:
+def _first(line: str, space: int) -> str:
+    """As much of it as goes into so many columns."""
+    taken = 0
+    for i, char in enumerate(line):
+        taken += width(char)
+        if taken > space:
+            return line[:i]
+    return line
+
+
+def terminal_width() -> int:
     """How wide standard output is; 0 where it is no terminal, or one that does not say."""
     return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else 0
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from .output import coloured, fitted, safe, width
+from .output import coloured, safe, terminal_width, width, wrapped
 
 Fact = dict[str, Any]
 _MARKS = {
@@ -44,10 +44,11 @@ def _lines(facts: Sequence[Fact]) -> Iterator[str]:
 def _fact(fact: Fact, time: str, space: int) -> Iterator[str]:
     mark, who = _MARKS.get(fact["kind"], " "), safe(fact["by"] or "—")
     inside = "│ " if fact["kind"] in _DONE_IN_SESSION else ""
-    line = f"{time}  {who}{' ' * (space - width(who))}  {mark} {inside}{_did(fact)}"
-    yield coloured(fitted(line, f"  [{fact['seq']}]"), _COLOURED_AS.get(mark, ""))
+    head = f"{time}  {who}{' ' * (space - width(who))}  {mark} "
+    for line in wrapped(f"{head}{inside}", _did(fact), f"[{fact['seq']}]", terminal_width()):
+        yield coloured(line, _COLOURED_AS.get(mark, ""))
     for sentence in _proof(fact):
-        yield f"{' ' * (len(time) + space + 6)}{safe(sentence)}"
+        yield from wrapped(" " * width(head), safe(sentence), "", terminal_width())
 
 
 def _did(fact: Fact) -> str:

@@ -21,6 +21,7 @@ _Result = TypeVar("_Result")
 
 QUIET = timedelta(minutes=5)  # without an entry; then a heartbeat says that nothing happened
 _EVERY = 1.0  # seconds
+_EAGER = 5.0  # seconds between two questions to a silent anchor while nothing is signed before it answers
 
 
 class Notary:
@@ -29,22 +30,28 @@ class Notary:
     def __init__(
         self, records: Records, signing: Signing, clock: Clock, quiet: Callable[[], Awaitable[object]]
     ) -> None:
-        self.trouble = ""  # why nothing can be signed at the moment; empty when well
-        self.deadline = 2.0  # seconds, for whoever waits to be covered
+        self.deadline = 2.8  # seconds, to be covered: two signatures of 1.4 s, and less than the gate waits
         self.patience = 15.0  # seconds, with an anchor that is asked what it holds
         self.ask_again = 60.0  # seconds, when it did not answer
         self._records = records
         self._signing = signing
         self._clock = clock
         self._quiet = quiet
+        self._trouble = ""
         self._unasked: list[Anchor] = []
+        self._heard = asyncio.Event()  # every anchor has said what it holds
         self._seen, self._grew_at = 0, clock.now()
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be signed at the moment; empty when well."""
+        return self._signing.broken or self._signing.held or self._trouble
 
     # For those who wait
 
     async def cover(self, seq: int) -> Covered:
         """Proof that entry `seq` is in a signed checkpoint; signed now if need be. Raises Unavailable, LogBroken."""
-        await self._in_time(self._signing.reach(seq))
+        await self._in_time(self._reach(seq))
         if self._signing.size <= seq:
             raise Unavailable(f"The audit log does not hold entry {seq}, so no checkpoint can cover it.")
         return Covered(seq=seq, size=self._signing.size)
@@ -57,7 +64,15 @@ class Notary:
             raise Unavailable(f"The checkpoint that covers entry {seq} is not in the database.")
         return str(await self._in_time(self._signing.receipt(seq, kept)))
 
+    async def _reach(self, seq: int) -> None:
+        await self._signing.free()
+        await self._signing.reach(seq)
+
     # For the anchors
+
+    async def all_asked(self) -> None:
+        """Wait until every anchor of `check_anchors` has said what it holds."""
+        await self._heard.wait()
 
     async def check_anchors(self, anchors: Sequence[Anchor]) -> tuple[str, ...]:
         """Compare the log with what every anchor holds; answers one sentence for each that could not be asked.
@@ -90,6 +105,8 @@ class Notary:
 
     async def _look(self) -> None:
         try:
+            if self._signing.held and not self._signing.broken:
+                return
             await self._in_time(self._signing.catch_up())
             await self._stay_alive()
         except Unavailable as error:
@@ -101,10 +118,10 @@ class Notary:
             self._note("")
 
     def _note(self, trouble: str) -> None:
-        if trouble != self.trouble:
+        if trouble != self._trouble:
             level, text = (logging.WARNING, trouble) if trouble else (logging.INFO, "checkpoints are signed again")
             log.log(level, text, extra={"action": "notary"})
-        self.trouble = trouble
+        self._trouble = trouble
 
     async def _stay_alive(self) -> None:
         now = self._clock.now()
@@ -119,11 +136,12 @@ class Notary:
             async with asyncio.timeout(self.deadline):
                 return await work
         except TimeoutError:
-            raise Unavailable(f"The audit log's checkpoint was not signed within {self.deadline:g} s.") from None
+            late = f"The audit log's checkpoint was not signed within {self.deadline:g} s."
+            raise Unavailable(self._signing.held or late) from None
 
     async def _keep_asking(self) -> None:
         while True:
-            await asyncio.sleep(self.ask_again)
+            await asyncio.sleep(min(self.ask_again, _EAGER) if self._signing.held else self.ask_again)
             try:
                 await self._ask_the_unasked()
             except LogBroken:
@@ -132,14 +150,21 @@ class Notary:
                 log.exception("an anchor could not be asked", extra={"action": "anchor"})
 
     async def _ask_the_unasked(self) -> tuple[str, ...]:
-        silent: list[str] = []
-        for anchor in tuple(self._unasked):
-            try:
-                await self.ask(anchor)
-                self._unasked.remove(anchor)
-            except LogBroken:
-                raise
-            except Unavailable as error:
-                silent.append(f"{anchor.name} could not be asked which checkpoint it holds: {error}")
-                log.warning(silent[-1], extra={"action": "anchor"})
-        return tuple(silent)
+        asked = tuple(self._unasked)
+        answers = await asyncio.gather(*(self._ask_one(anchor) for anchor in asked))
+        self._unasked = [anchor for anchor, why in zip(asked, answers, strict=True) if why]
+        if not self._unasked:
+            self._heard.set()
+        return tuple(why for why in answers if why)
+
+    async def _ask_one(self, anchor: Anchor) -> str:
+        """Empty when it answered. Raises LogBroken."""
+        try:
+            await self.ask(anchor)
+        except LogBroken:
+            raise
+        except Unavailable as error:
+            silent = f"{anchor.name} could not be asked which checkpoint it holds: {error}"
+            log.warning(silent, extra={"action": "anchor"})
+            return silent
+        return ""

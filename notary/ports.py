@@ -35,6 +35,10 @@ class Records(Protocol):
 
     async def consistency(self, old: int, new: int) -> tuple[bytes, ...]: ...
 
+    async def named_keys(self) -> Sequence[bytes]:
+        """The bodies of all entries that name a key of the log's, in order."""
+        ...
+
     async def last_checkpoint(self) -> Checkpoint | None: ...
 
     async def checkpoint_covering(self, seq: int) -> Checkpoint | None:
@@ -66,6 +70,18 @@ class Signer(Protocol):
     def close(self) -> None:
         """Let go of connections."""
         ...
+
+
+class Memory(Protocol):
+    """Keeps the last checkpoint where whoever owns the database does not reach it. Raises Unavailable."""
+
+    where: str
+
+    async def last(self) -> str | None:
+        """A note text."""
+        ...
+
+    async def keep(self, note: str) -> None: ...
 
 
 class Published(Protocol):

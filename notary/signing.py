@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import NoReturn
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import NoReturn, TypeVar
 
 import msgspec
 
 from access.errors import Stale, Unavailable
+from access.events import LogKeyUsed
 from access.ports import Clock
 from audit.checkpoint import Checkpoint
 from audit.merkle import ProofError, Range, leaf_hash, verify_consistency, verify_inclusion
@@ -23,9 +24,11 @@ from audit.note import Note, NoteError, VerifierKey, note_text, parse_note, sign
 from audit.receipt import Receipt
 from audit.tree import TreeDamaged
 from notary.errors import LogBroken
-from notary.ports import Genuine, Records, Signer
+from notary.ports import Genuine, Memory, Records, Signer
 
 log = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
 
 CHUNK = 500  # entries hashed between two breaths of the event loop
 _STOP = "No checkpoint is signed and no credential is handed out until this is settled."
@@ -36,20 +39,43 @@ class _Place(msgspec.Struct):
 
     seq: int
     log: str
+    type: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Named(msgspec.Struct):
+    """What an entry `log.key` says."""
+
+    key: str
 
 
 _place = msgspec.json.Decoder(_Place)
+_named = msgspec.json.Decoder(_Named)
 
 
 class Signing:
     """Everything here happens under one lock: whoever waited for it finds that somebody else has signed.
 
-    `earlier` are keys that signed this log before the signer's own; their checkpoints still count.
+    `earlier` are keys that signed this log before the signer's own; of each, those checkpoints still count that do not
+    hold the entry that names its successor: a key that was put away may be stolen without harm to what came later.
+
+    A signing that has begun goes on when whoever waits for it gives up: the next one finds it done.
     """
 
-    def __init__(self, records: Records, signer: Signer, clock: Clock, earlier: Sequence[VerifierKey] = ()) -> None:
+    def __init__(
+        self, records: Records, signer: Signer, clock: Clock, earlier: Sequence[VerifierKey] = (),
+        memory: Memory | None = None,
+    ) -> None:  # fmt: skip
         self.size = 0  # entries in the last signed checkpoint
         self.broken = ""  # why nothing is signed any more
+        self.held = ""  # why nothing is signed yet
+        self.limit = 5.0  # seconds, for the signer; one that is silent for longer is asked anew
+        self._free = asyncio.Event()
+        self._free.set()
+        self._memory = memory
+        self._forgetful = ""  # why the memory kept nothing the last time
+        self._names: dict[int, str] = {}  # by `seq`: the keys that the log itself names
+        self._ongoing: asyncio.Future[None] | None = None
         self._records = records
         self._signer = signer
         self._clock = clock
@@ -67,22 +93,63 @@ class Signing:
     async def key(self) -> VerifierKey:
         """What whoever verifies needs to know. Raises Unavailable."""
         if self._key is None:
-            key = VerifierKey(self.origin, await self._signer.public_key())
+            key = VerifierKey(self.origin, await self._answer(self._signer.public_key()))
             self._key, self._keys = key, (key, *self._keys)
         return self._key
+
+    async def begin(self) -> None:
+        """Compare the log with its own last checkpoint, and with what is kept beside the key.
+
+        Raises Unavailable, LogBroken.
+        """
+        async with self._alone():
+            pass
 
     async def reach(self, seq: int) -> None:
         """Sign all that the log holds, unless entry `seq` is in a checkpoint already. Raises Unavailable, LogBroken."""
         if self.size > seq and not self.broken:
             return
-        async with self._alone():
-            if self.size <= seq:
-                await self._catch_up()
+        await self._wait_for_ongoing()
+        if self.size <= seq or self.broken:
+            await self._join()
 
     async def catch_up(self) -> None:
         """Sign all that the log holds, if that is more than was signed. Raises Unavailable, LogBroken."""
-        async with self._alone():
-            await self._catch_up()
+        await self._wait_for_ongoing()
+        await self._join()
+
+    def hold(self, why: str) -> None:
+        """Nothing is signed before `release`."""
+        self.held = why
+        self._free.clear()
+
+    def release(self) -> None:
+        self.held = ""
+        self._free.set()
+
+    async def free(self) -> None:
+        """Wait until nothing holds the signing up."""
+        await self._free.wait()
+
+    async def _wait_for_ongoing(self) -> None:
+        """It may have looked before the last entry was there, and failed for a reason that is gone."""
+        if self._ongoing is not None:
+            with suppress(Unavailable):
+                await asyncio.shield(self._ongoing)
+
+    async def _join(self) -> None:
+        """One signing for all who came while the one before was going on."""
+        if self._ongoing is None:
+            self._ongoing = asyncio.ensure_future(self._run())
+            self._ongoing.add_done_callback(_seen)
+        await asyncio.shield(self._ongoing)
+
+    async def _run(self) -> None:
+        try:
+            async with self._alone():
+                await self._catch_up()
+        finally:
+            self._ongoing = None
 
     async def compare(self, text: str, where: str) -> None:
         """Check that the log holds everything that this genuine checkpoint says. Raises Unavailable, LogBroken."""
@@ -116,7 +183,7 @@ class Signing:
 
     async def genuine(self) -> Genuine:
         """Raises Unavailable while the signer cannot say which key is ours."""
-        await self.key()
+        await self.begin()  # which keys count up to where is known by then
 
         def is_genuine(text: str) -> bool:
             try:
@@ -130,6 +197,7 @@ class Signing:
     def refuse(self, why: str) -> NoReturn:
         """From now on nothing is signed. Raises LogBroken."""
         self.broken = f"{why} {_STOP}"
+        self.release()  # whoever waits hears this instead
         log.critical(self.broken, extra={"action": "notary"})
         raise LogBroken(self.broken)
 
@@ -149,11 +217,17 @@ class Signing:
         if self._begun:
             return
         await self.key()
+        if len(self._keys) > 1:
+            self._hear(await self._records.named_keys())
+        kept = await self._memory.last() if self._memory else None  # before the log is read: a server may be signing
         if (last := await self._records.last_checkpoint()) is not None:
             note = self._believe(last.note, "The log's own last checkpoint")
             if note.size != last.size:
                 raise LogBroken(f"What is kept as the checkpoint of {last.size} entries is one of {note.size}.")
             await self._take_up(note)
+        if kept is not None and self._memory:
+            theirs = self._believe(kept, f"What is kept in {self._memory.where}")
+            await self._hold_to(theirs.size, theirs.root, self._memory.where)
         self._begun = True
 
     async def _take_up(self, note: Note) -> None:
@@ -200,18 +274,63 @@ class Signing:
                 raise LogBroken(f"Entry {seq} of the log cannot be read.") from None
             if said.seq != seq or said.log != self.origin:
                 raise LogBroken(f"Where entry {seq} of {self.origin} should stand is entry {said.seq} of {said.log}.")
+            if said.type == LogKeyUsed.TAG:
+                self._hear([body])
         return [leaf_hash(body) for body in bodies]
 
+    def _hear(self, bodies: Sequence[bytes]) -> None:
+        """Which keys the log names, and from where on."""
+        try:
+            for body in bodies:
+                said = _place.decode(body)
+                self._names[said.seq] = _named.decode(said.data).key
+        except msgspec.MsgspecError:
+            raise LogBroken("An entry that names the log's key cannot be read.") from None
+
+    def _good_for(self, size: int) -> list[VerifierKey]:
+        """The keys whose signature counts under a checkpoint of this size."""
+        return [key for key in self._keys if key == self._key or size <= self._succeeded_at(str(key), size)]
+
+    def _succeeded_at(self, key: str, never: int) -> int:
+        """The first entry that names a later key. One that the log never named came before the signer's own."""
+        own = max((seq for seq, name in self._names.items() if name == key), default=-1)
+        if own < 0:
+            return min((seq for seq, name in self._names.items() if name == str(self._key)), default=never)
+        return min((seq for seq in self._names if seq > own), default=never)
+
     async def _sign(self) -> None:
+        if self.held:
+            raise Unavailable(self.held)
         size, root = self._hashed.size, self._hashed.root()
         text, key = note_text(self.origin, size, root), await self.key()
-        note = signed(text, key.name, key.key_id, await self._signer.sign(text.encode()))
+        note = signed(text, key.name, key.key_id, await self._answer(self._signer.sign(text.encode())))
         try:
             verify(parse_note(note), (key,))
         except NoteError as error:
             raise Unavailable("The signer gave a signature that its own public key does not verify.") from error
+        await self._remember(note)
         await self._save(Checkpoint(size, root, note, self._clock.now()))
         self.size = size
+
+    async def _answer(self, asked: Awaitable[_Result]) -> _Result:
+        """What the signer answers, in time."""
+        try:
+            async with asyncio.timeout(self.limit):
+                return await asked
+        except TimeoutError:
+            raise Unavailable(f"The audit log's signer did not answer within {self.limit:g} s.") from None
+
+    async def _remember(self, note: str) -> None:
+        """Where that cannot be (a key in a read-only place), the anchors alone know how far the log has been."""
+        why = ""
+        try:
+            if self._memory is not None:
+                await self._memory.keep(note)
+        except Unavailable as error:
+            why = str(error)
+        if why and why != self._forgetful:
+            log.warning(why, extra={"action": "notary"})
+        self._forgetful = why
 
     async def _save(self, checkpoint: Checkpoint) -> None:
         try:
@@ -237,7 +356,7 @@ class Signing:
         note = parse_note(text)
         if note.origin != self.origin:
             raise NoteError(f"This is a checkpoint of {note.origin}, not of {self.origin}.")
-        verify(note, self._keys)
+        verify(note, self._good_for(note.size))
         return note
 
     def _believe(self, text: str, what: str) -> Note:
@@ -248,6 +367,12 @@ class Signing:
                 f"{what} cannot be believed: {error} "
                 "If the log's key was changed, name the earlier one in PRODACCESS_AUDIT_EARLIER_KEYS."
             ) from error
+
+
+def _seen(done: asyncio.Future[None]) -> None:
+    """Whoever waited was told; where nobody waits any more, the next one is."""
+    if not done.cancelled():
+        done.exception()
 
 
 def _older(ours: int, theirs: int, where: str) -> str:

@@ -28,7 +28,8 @@ from notary.anchors.s3 import S3Anchor, S3Place
 from notary.anchors.witness import WitnessAnchor
 from notary.aws import AwsPlace
 from notary.errors import BadSetting
-from notary.ports import Signer
+from notary.memory import FileMemory
+from notary.ports import Memory, Signer
 from notary.signers.file import FileSigner
 from notary.signers.kms import KmsSigner
 from notary.signers.vault import TransitKey, VaultLogin, VaultSigner
@@ -77,6 +78,12 @@ def make_signer(words: str, origin: str, around: Around) -> Signer:
     if kind == "kms" and _KMS.fullmatch(rest):
         return KmsSigner(origin, rest, around.aws)
     raise BadSetting(f"{_SIGNERS}, unlike {words!r}.")
+
+
+def make_memory(words: str) -> Memory | None:
+    """Beside a key in a file; a signer elsewhere has no place of its own to write."""
+    kind, _, rest = words.strip().partition(":")
+    return FileMemory(Path(rest)) if kind == "file" and rest else None
 
 
 def make_anchors(words: AnchorWords, origin: str) -> tuple[Paced, ...]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
+from typing import TextIO
 
 SERVER_VERBS = {
     "serve": "run the server: Slack bot, api, and the clockwork that ends everything on time",
@@ -26,7 +28,16 @@ _HELP = ("-h", "--help", "help")
 
 def main() -> int:
     """Dispatch; returns the exit code."""
-    arguments = sys.argv[1:]
+    try:
+        code = _dispatch(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def _dispatch(arguments: list[str]) -> int:
     verb, *rest = arguments or [""]
     if verb in SERVER_VERBS:
         from prodaccess.admin import run
@@ -45,15 +56,16 @@ def _engineer(arguments: list[str]) -> int:
     code = engineer(arguments)
     if len(arguments) == 1 and arguments[0] in _HELP:
         _print_verbs(SERVER_VERBS | {"audit": f"{', '.join(AUDIT_VERBS)}: see prodaccess audit --help"})
-    elif arguments in (["audit", "--help"], ["audit", "-h"], ["audit", "help"], ["help", "audit"]):
-        _print_verbs({f"audit {verb}": meaning for verb, meaning in AUDIT_VERBS.items()})
+    elif arguments in (["audit"], ["audit", "--help"], ["audit", "-h"], ["audit", "help"], ["help", "audit"]):
+        audit = {f"audit {verb}": meaning for verb, meaning in AUDIT_VERBS.items()}
+        _print_verbs(audit, sys.stdout if len(arguments) > 1 else sys.stderr)
     return code
 
 
-def _print_verbs(verbs: Mapping[str, str]) -> None:
+def _print_verbs(verbs: Mapping[str, str], out: TextIO | None = None) -> None:
     space = max(map(len, verbs))
-    print("\nOn the server:")
-    print("\n".join(f"  {verb:{space}}  {meaning}" for verb, meaning in verbs.items()))
+    print("\nOn the server:", file=out)
+    print("\n".join(f"  {verb:{space}}  {meaning}" for verb, meaning in verbs.items()), file=out)
 
 
 if __name__ == "__main__":

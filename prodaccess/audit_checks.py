@@ -1,36 +1,36 @@
 """`prodaccess audit verify`: the stand-alone verifier on the configured database, and what only we can check.
 
 The verification itself is the stand-alone verifier's, which shares no code with what wrote the log. Only what it
-cannot know is added here: whether the search index says what the log says.
+cannot know is added here: whether each decision would be made again, and whether the search index says what the log
+says.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import make_url
+from sqlalchemy import Connection, select
+from sqlmodel import col
 
 from access.errors import AccessError
-from access.secret import Secret
+from audit.log import Ledger
 from audit.search.recheck import recheck
+from audit.tables import LedgerPayload
 from notary.errors import BadSetting
-from prodaccess.audit_desk import Desk
+from prodaccess.audit_desk import BadPayloadKey, Desk, in_transaction
+from prodaccess.audit_replay import judged_again
 from prodaccess.settings import SettingsError
 from verifier.notes import Checkpoint, Key, Malformed
 from verifier.report import Finding, Report, Unreadable
 from verifier.sources.database import Database
 from verifier.walk import Wish, verify
 
-_DATABASE = "PRODACCESS_DATABASE_URL"
 USAGE = 3
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +47,20 @@ def check_log(desk: Desk, wanted: Wanted) -> int:
     """Prints the report; returns its exit code."""
     try:
         wish = Wish(keys=_keys(desk, wanted.key), since=_kept(wanted.since), deep=wanted.deep)
-    except Malformed as error:
+        payload_key = desk.payload_key() if wanted.deep else None
+    except (Malformed, BadPayloadKey) as error:
         print(f"prodaccess audit verify: {error}", file=sys.stderr)
         return USAGE
     try:
-        source = Database(desk.database, deep=wanted.deep, payload_key=desk.payload_key() if wanted.deep else None)
+        source = Database(desk.database, deep=wanted.deep, payload_key=payload_key)
     except Unreadable as error:
         return _say(Report("the database", undecided=[str(error)]), as_json=wanted.as_json)
     try:
         report = verify(source, wish)
     finally:
         source.close()
+    if not report.failures:
+        _check_decisions(desk, report)
     if wanted.deep:
         _check_search(desk, report)
     return _say(report, as_json=wanted.as_json)
@@ -75,42 +78,58 @@ def _keys(desk: Desk, given: str) -> tuple[Key, ...]:
 
 
 def _kept(path: str) -> Checkpoint | None:
-    return Checkpoint.parse(Path(path).read_text("utf-8")) if path else None
+    """Raises OSError, and Malformed also where it is no text at all."""
+    try:
+        return Checkpoint.parse(Path(path).read_text("utf-8")) if path else None
+    except ValueError as error:
+        raise Malformed(
+            f"{path} is no checkpoint, but something else: prodaccess audit checkpoint prints one."
+        ) from error
+
+
+def _check_decisions(desk: Desk, report: Report) -> None:
+    """Each is made again by our own rules, which the stand-alone verifier does not have."""
+    try:
+        with desk.log() as log:
+            judged = judged_again(log)
+    except (AccessError, SettingsError, OSError, ValueError) as error:
+        report.undecided.append(f"The decisions could not be made again: {error}")
+        return
+    for each in judged.differences:
+        report.fail(
+            Finding(
+                "decision",
+                f"{each.tag}: {each.what} is {each.recorded}, and judged again {each.replayed}",
+                each.seq,
+                each.ref,
+            )
+        )
+    skipped = f", {len(judged.skipped)} not judged again" if judged.skipped else ""
+    report.remarks.append(f"decision: {judged.checked} made again by the policy of their time{skipped}")
 
 
 def _check_search(desk: Desk, report: Report) -> None:
-    """The projections are derived anew and compared. They are no part of the proof: they can be dropped and refilled.
-
-    An SQLite index checks itself only where it may write, so there a copy is checked, and the server goes on writing.
-    """
+    """The projections are derived anew and compared. They are no part of the proof: they can be refilled any time."""
     try:
-        with _beside(desk) as beside, beside.log(words=True) as log:
-            difference = log.database.transact(lambda tx: recheck(tx, log.ledger))
-    except (AccessError, SettingsError, OSError, sqlite3.Error) as error:
+        with desk.log(words=True) as log:
+            opens = in_transaction(log, lambda tx: _opens_any(tx, log.ledger))
+            difference = in_transaction(log, lambda tx: recheck(tx, log.ledger)) if opens else None
+    except (AccessError, SettingsError, OSError, ValueError) as error:
         report.undecided.append(f"The search index could not be checked: {error}")
         return
-    if difference:
+    if not opens:
+        report.undecided.append("The payload key opens none of the texts, so the search index was not checked.")
+    elif difference:
         report.fail(Finding("search", difference))
     else:
         report.remarks.append("search: the index was derived anew, and says the same")
 
 
-@contextmanager
-def _beside(desk: Desk) -> Iterator[Desk]:
-    url = make_url(desk.database)
-    if url.get_backend_name() != "sqlite" or not url.database:
-        yield desk
-        return
-    place = Path(url.database).absolute().parent  # as private as the database, and as large
-    with tempfile.TemporaryDirectory(prefix=".verify-", dir=place) as directory:
-        copy = Path(directory, "copy.db")
-        copy.touch(mode=0o600)
-        source, target = sqlite3.connect(f"file:{url.database}?mode=ro", uri=True), sqlite3.connect(copy)
-        with closing(source), closing(target):
-            source.backup(target)
-        secrets = {**desk.settings.secrets, _DATABASE: Secret({"value": f"sqlite:///{copy}"})}
-        files = {name: path for name, path in desk.settings.files.items() if name != _DATABASE}
-        yield replace(desk, settings=replace(desk.settings, secrets=secrets, files=files))
+def _opens_any(tx: Connection, ledger: Ledger) -> bool:
+    """Whether the payload key is of this log: True as well where there is nothing to open."""
+    sealed = select(col(LedgerPayload.seq)).where(col(LedgerPayload.wrapped_key).is_not(None))
+    seqs = list(tx.execute(sealed.distinct()).scalars())
+    return not seqs or any(ledger.texts(tx, seqs[i : i + _AT_ONCE]) for i in range(0, len(seqs), _AT_ONCE))
 
 
 def _say(report: Report, *, as_json: bool) -> int:

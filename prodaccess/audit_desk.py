@@ -21,6 +21,7 @@ from access.events import Event
 from access.secret import Secret
 from audit.log import Ledger
 from audit.note import VerifierKey
+from audit.payloads import KEY
 from notary.ports import Signer
 from notary.spec import earlier_keys
 from prodaccess.clock import SystemClock
@@ -30,6 +31,10 @@ from store.log import SqlLog, open_log
 
 _PAYLOAD_KEY = "PRODACCESS_AUDIT_PAYLOAD_KEY"
 _Result = TypeVar("_Result")
+
+
+class BadPayloadKey(SettingsError):
+    """What is set is no payload key at all."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +70,14 @@ class Desk:
             log.close()
 
     def payload_key(self) -> bytes | None:
-        """Raises SettingsError."""
+        """Raises BadPayloadKey."""
         try:
-            return base64.b64decode(self.settings.reveal(_PAYLOAD_KEY), validate=True) or None
+            key = base64.b64decode(self.settings.reveal(_PAYLOAD_KEY), validate=True)
         except binascii.Error:
-            raise SettingsError(f"{_PAYLOAD_KEY} is not base64: prodaccess audit keygen makes one.") from None
+            raise BadPayloadKey(f"{_PAYLOAD_KEY} is not base64: prodaccess audit keygen makes one.") from None
+        if key and len(key) != KEY:
+            raise BadPayloadKey(f"{_PAYLOAD_KEY} has {len(key)} bytes, and a payload key has {KEY}.")
+        return key or None
 
     def signer(self) -> Signer:
         """Raises SettingsError."""

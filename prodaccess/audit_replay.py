@@ -22,9 +22,14 @@ _AT_ONCE = 500
 
 def replay_decisions(log: SqlLog, *, as_json: bool) -> int:
     """Prints what was found. Exit code 0, or 1 where a decision would be another."""
-    report = replay(_entries(log), _policies(log))
+    report = judged_again(log)
     print(json.dumps(_as_dict(report), indent=2) if as_json else _as_text(report))
     return DIFFERENT if report.differences else 0
+
+
+def judged_again(log: SqlLog) -> Report:
+    """Every decision of the log."""
+    return replay(_entries(log), _policies(log))
 
 
 def _entries(log: SqlLog) -> Iterator[Entry]:

@@ -16,7 +16,7 @@ from access.model import parse_ref
 from access.model import ref as as_ref
 from audit.export.rows import ExportError
 from audit.merkle import ProofError, leaf_hash, verify_inclusion
-from audit.note import NoteError, parse_note, verify
+from audit.note import Note, NoteError, parse_note, verify
 from audit.receipt import Receipt
 from audit.tree import TreeDamaged
 from notary.errors import BadSetting
@@ -29,7 +29,7 @@ from store.log import SqlLog
 
 TAMPERED, UNDECIDED, USAGE = 1, 2, 3
 _FAILURES = (
-    AccessError, SettingsError, BadSetting, BadKeyFile, NoteError, ExportError, ProofError, TreeDamaged, OSError,
+    AccessError, SettingsError, BadSetting, BadKeyFile, NoteError, ExportError, ProofError, TreeDamaged,
 )  # fmt: skip
 
 
@@ -43,9 +43,21 @@ def run(verb: str, arguments: list[str]) -> int:
         return verbs[verb](arguments, Desk.of(os.environ))
     except SystemExit as leaving:  # argparse has said what it had to
         return leaving.code if isinstance(leaving.code, int) else USAGE
+    except BrokenPipeError:  # the reader of our output has had enough
+        raise
+    except OSError as error:
+        print(f"prodaccess: {masked(_told(error))}", file=sys.stderr)
+        return UNDECIDED
     except _FAILURES as error:
         print(f"prodaccess: {masked(str(error))}", file=sys.stderr)
         return UNDECIDED
+    except Exception as error:
+        print(f"prodaccess: unexpected {type(error).__name__}: {masked(str(error))}", file=sys.stderr)
+        return UNDECIDED
+
+
+def _told(error: OSError) -> str:
+    return f"{error.filename} cannot be opened ({error.strerror})." if error.filename and error.strerror else str(error)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -115,7 +127,7 @@ def _export(arguments: list[str], desk: Desk) -> int:
     from prodaccess.audit_bundle import BundleWish
     from prodaccess.audit_export import Wish, export
 
-    since = parse_note(Path(options.since).read_text("utf-8")) if options.since else None
+    since = _note_in(parser, options.since) if options.since else None
     wish = Wish(
         options.form, options.out, options.first or "", options.last or "", options.ref or "",
         BundleWish(not options.without_words, since, _known_keys(desk) if options.form == "bundle" else ()),
@@ -124,6 +136,14 @@ def _export(arguments: list[str], desk: Desk) -> int:
         done = export(log, wish)
     _print(options.json, done.as_dict(), str(done))
     return 0
+
+
+def _note_in(parser: _Parser, path: str) -> Note:
+    """A checkpoint that was kept."""
+    try:
+        return parse_note(Path(path).read_text("utf-8"))
+    except (NoteError, ValueError):
+        parser.error(f"{path} is no checkpoint, but something else: prodaccess audit checkpoint prints one")
 
 
 def _known_keys(desk: Desk) -> tuple[str, ...]:
@@ -197,7 +217,10 @@ async def _receipt_of(log: SqlLog, what: str) -> Receipt:
 
 
 async def _last_of(log: SqlLog, what: str) -> int:
-    ref = as_ref(parse_ref(what))
+    try:
+        ref = as_ref(parse_ref(what))
+    except BadInput:
+        raise BadInput(f"“{what[:40]}” is neither a request nor an entry: they look like PA-7 and 812.") from None
     entries = await log.entries_of(ref)
     if not entries:
         raise BadInput(f"The log has no {ref}.")

@@ -12,6 +12,7 @@ from sqlalchemy import URL, Connection, make_url, text
 
 from access.errors import Unavailable
 from access.ports import Provider
+from audit.log import BEHIND
 from bot.app import create_anchor, create_people
 from bot.channel import AuditChannel
 from bot.client import close_connections, keep_connections
@@ -20,10 +21,11 @@ from bot.people import SILENT, code
 from prodaccess.audit_desk import Desk, in_transaction
 from prodaccess.clock import SystemClock, wall_time
 from prodaccess.doctor import Check, Finding, State
-from prodaccess.doctor_log import anchors, checkpoint, collectors, signer
+from prodaccess.doctor_log import anchors, checkpoint, collectors, recorded_at, signer
 from prodaccess.policy_file import FixedPolicy, load_policy
 from prodaccess.settings import SettingsError, read_settings
 from prodaccess.wiring import bot_settings, make_providers
+from store.guards import unguarded
 from store.log import SqlLog
 from store.migrate import HEAD
 from store.privileges import no_wall, search_room, too_much
@@ -73,6 +75,9 @@ async def database(desk: Desk) -> AsyncIterator[Finding]:
     with desk.log() as log:
         entries = await log.head() + 1
         yield Finding("database", State.WELL, f"{kind}, tables of version {HEAD}, {entries} entries in the audit log.")
+        for fault in in_transaction(log, unguarded):
+            how = "Find out who changed it, and verify the log: prodaccess audit verify"
+            yield Finding("database", State.WRONG, f"{fault} `serve` does not start.\n{how}")
         for finding in _file(url) if kind == "SQLite" else in_transaction(log, _wall):
             yield finding
 
@@ -100,6 +105,12 @@ def _wall(tx: Connection) -> list[Finding]:
 
 async def clock(desk: Desk) -> AsyncIterator[Finding]:
     """Deadlines are this machine's, entries' order is the database's."""
+    with desk.log() as log:
+        newest = await recorded_at(log, await log.head())
+    if newest is not None and newest - wall_time() > BEHIND:
+        what = f"The audit log's last entry is of {newest:%Y-%m-%d %H:%M} UTC, and this machine's clock is behind it."
+        how = "One of both is wrong. Until they agree no access is given, and entries bear that entry's time."
+        yield Finding("clock", State.WRONG, f"{what}\n{how}")
     if make_url(desk.database).get_backend_name() == "sqlite":
         yield Finding("clock", State.WELL, "The database has the clock of this machine.")
         return

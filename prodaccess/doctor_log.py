@@ -24,7 +24,7 @@ from notary.errors import LogBroken
 from notary.notary import Notary
 from notary.ports import Anchor
 from notary.signing import Signing
-from notary.spec import AnchorWords, make_anchors
+from notary.spec import AnchorWords, make_anchors, make_memory
 from prodaccess.audit_desk import Desk, in_transaction
 from prodaccess.clock import SystemClock, wall_time
 from prodaccess.doctor import Finding, State
@@ -73,7 +73,7 @@ async def checkpoint(desk: Desk) -> AsyncIterator[Finding]:
     """The newest one is ours, and nothing waits long for the next."""
     with desk.log() as log:
         newest, head = await log.last_checkpoint(), await log.head()
-        waiting = await _recorded_at(log, newest.size if newest else 0)
+        waiting = await recorded_at(log, newest.size if newest else 0)
     late = waiting is not None and wall_time() - waiting > SIGNED_WITHIN
     if late:
         count = head + 1 - (newest.size if newest else 0)
@@ -88,6 +88,9 @@ async def checkpoint(desk: Desk) -> AsyncIterator[Finding]:
     except NoteError as error:
         yield Finding("checkpoint", State.WRONG, f"The newest one, of {newest.size} entries: {error}")
         return
+    if trouble := await _trouble(desk):
+        yield Finding("checkpoint", State.WRONG, trouble)
+        return
     age = wall_time() - newest.at
     if age > HEARTBEAT_WITHIN:
         what = f"The newest one is of {newest.at:%Y-%m-%d %H:%M} UTC, and a heartbeat comes every 5 minutes."
@@ -96,7 +99,19 @@ async def checkpoint(desk: Desk) -> AsyncIterator[Finding]:
         yield Finding("checkpoint", State.WELL, f"{newest.size} entries are signed, {age.total_seconds():.0f} s ago.")
 
 
-async def _recorded_at(log: SqlLog, seq: int) -> datetime | None:
+async def _trouble(desk: Desk) -> str:
+    """Whether the log is what its last checkpoint says, and what is kept beside the key."""
+    with desk.log() as log, closing(desk.signer()) as held:
+        memory = make_memory(desk.settings["PRODACCESS_AUDIT_SIGNER"])
+        signing = Signing(log, held, SystemClock(), (await desk.verifier_keys())[1:], memory)
+        try:
+            await signing.begin()
+        except LogBroken as error:
+            return str(error)
+    return ""
+
+
+async def recorded_at(log: SqlLog, seq: int) -> datetime | None:
     """When an entry was written, None where there is none."""
     bodies = await log.bodies(seq, seq + 1, 1)
     return moment(fields_of(bodies[0])["recorded_at"]) if bodies else None
@@ -158,7 +173,7 @@ async def _collector(log: SqlLog, name: str) -> Finding:
     noted = in_transaction(log, lambda tx: _note(tx, f"collector:{name}:cursor"))
     if noted is None:
         return Finding("collectors", State.WEAK, f"{name} has not been sent anything yet: `serve` sends.")
-    waiting, behind = await _recorded_at(log, noted["seq"] + 1), await log.head() - noted["seq"]
+    waiting, behind = await recorded_at(log, noted["seq"] + 1), await log.head() - noted["seq"]
     if waiting is not None and wall_time() - waiting > PUSHED_WITHIN:
         what = f"{name} is {behind} entries behind, since {waiting:%Y-%m-%d %H:%M} UTC. The server's log says why."
         return Finding("collectors", State.WRONG, what)

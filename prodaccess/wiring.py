@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -88,9 +88,10 @@ def build(settings: Settings, clock: Clock) -> House:
         tasks=tasks, settings=slack, directory=people.directory, receipts=witnessing.notary, inquiry=inquiry,
     )  # fmt: skip
     bot = BotRunner(bot_parts)
+    readiness = Readiness(store, providers, bot, witnessing.ready)
     parts = ApiParts(
         broker=broker, sign_ins=sign_ins, policies=policies, people=replace(people, recent=True), feed=store.log,
-        store=store, clock=clock, readiness=Readiness(store, providers, bot), grants_by_state=store.grants_by_state,
+        store=store, clock=clock, readiness=readiness, grants_by_state=store.grants_by_state,
         public_urls=(settings.public_url, f"http://{settings['PRODACCESS_LISTEN']}"), version=VERSION,
         inquiry=inquiry, erasing=erasing,
     )  # fmt: skip
@@ -111,6 +112,7 @@ class Readiness:
     store: SqlStore
     providers: Mapping[str, Provider]
     bot: BotRunner
+    signs: Callable[[], Mapping[str, str]] = dict  # whether the log can be signed: without that nothing is given
     holds: float = 2.0  # seconds; bad news a tenth of it
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _known: Mapping[str, str] = field(default_factory=dict)
@@ -124,7 +126,7 @@ class Readiness:
             return self._known
 
     async def _ask(self) -> Mapping[str, str]:
-        found = {"database": await self._database(), "slack": self.bot.trouble()}
+        found = {"database": await self._database(), "slack": self.bot.trouble(), **self.signs()}
         return found | {name: await provider.health() for name, provider in self.providers.items()}
 
     async def _database(self) -> str:

@@ -8,7 +8,7 @@ import binascii
 import contextlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from access.errors import AccessError, Unavailable
@@ -30,13 +30,15 @@ from notary.ports import Signer
 from notary.signers.file import BadKeyFile
 from notary.signers.vault import VaultLogin
 from notary.signing import Signing
-from notary.spec import AnchorWords, Around, earlier_keys, make_anchors, make_signer
+from notary.spec import AnchorWords, Around, earlier_keys, make_anchors, make_memory, make_signer
 from prodaccess.settings import Settings, SettingsError
 from store import SqlStore
 
 log = logging.getLogger(__name__)
 _KEY_NOTE = "log:key"
 _AGAIN = 10.0  # seconds
+_EAGER = 2.0  # seconds between two questions to a silent Slack while nothing is signed before it answers
+_WAITING = "Nothing is signed before Slack and the anchors have said which log they know, or {:g} s have passed."
 
 
 @dataclass(frozen=True)
@@ -67,15 +69,29 @@ class Witnessing:
     anchors: tuple[Paced, ...]
     pushes: tuple[Push, ...]
     slack: SlackAnchor
+    patience: float = 30.0  # seconds, with anchors that do not answer at start
+    _slack_answered: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def check(self) -> None:
-        """Refuse to go on with a log that is older than what others hold. Raises LogBroken."""
+        """Refuse to go on with a log that is older than what others hold, or altered. Raises LogBroken, Unguarded."""
+        await self.store.log.check_guards()
+        try:
+            await self.signing.begin()
+        except LogBroken:
+            raise
+        except Unavailable as error:
+            log.warning("%s", error, extra={"action": "notary"})
         for silent in await self.notary.check_anchors([paced.anchor for paced in self.anchors]):
             log.warning("%s", silent, extra={"action": "anchor"})
 
     def start(self, tasks: Tasks) -> list[asyncio.Task[None]]:
-        """One task each, so that none waits for another."""
+        """One task each, so that none waits for another.
+
+        Nothing is signed at first: a forged history must not get a true signature before it is seen to be one.
+        """
+        self.signing.hold(_WAITING.format(self.patience))
         started = [
+            tasks.start(self._let_sign(), "sign"),
             tasks.start(self.notary.run(), "notary"),
             tasks.start(self._name_the_key(), "log key"),
             tasks.start(self._ask_slack(), "log in Slack"),
@@ -89,6 +105,10 @@ class Witnessing:
         found = {"checkpoints": self.notary.trouble} | dict(self.anchoring.troubles())
         return found | {push.collector.name: push.trouble for push in self.pushes}
 
+    def ready(self) -> Mapping[str, str]:
+        """What credentials wait for; copies elsewhere may be late without anybody's harm."""
+        return {"checkpoints": self.notary.trouble}
+
     async def close(self) -> None:
         """Sign what was written last, and let go of connections."""
         with contextlib.suppress(Unavailable):
@@ -96,6 +116,17 @@ class Witnessing:
         self.signer.close()
         for paced in self.anchors:
             paced.anchor.close()
+
+    async def _let_sign(self) -> None:
+        """As soon as everybody was heard, or after the patience with them."""
+        try:
+            async with asyncio.timeout(self.patience):
+                await self._slack_answered.wait()
+                await self.notary.all_asked()
+        except TimeoutError:
+            silent = "Some do not say which log they know; it is signed now, and they are asked again"
+            log.warning(silent, extra={"action": "notary", "seconds": self.patience})
+        self.signing.release()
 
     async def _ask_slack(self) -> None:
         """Compare the log with the receipts that stand in the audit channel; Slack may be late."""
@@ -107,8 +138,9 @@ class Witnessing:
                 return  # said where it was found, and by everything that needs a signature from now on
             except AccessError as error:
                 log.warning("Slack's receipts are not seen yet", extra={"action": "anchor", "why": str(error)})
-                await asyncio.sleep(_AGAIN)
+                await asyncio.sleep(_EAGER if self.signing.held else _AGAIN)
             else:
+                self._slack_answered.set()
                 return
 
     async def _name_the_key(self) -> None:
@@ -164,7 +196,7 @@ def make_witnessing(settings: Settings, store: SqlStore, clock: Clock, slack: Sl
     except (BadSetting, SpecError) as error:
         raise SettingsError(str(error)) from error
     records = store.log
-    signing = Signing(records, signer, clock, earlier)
+    signing = Signing(records, signer, clock, earlier, make_memory(settings["PRODACCESS_AUDIT_SIGNER"]))
     notary = Notary(records, signing, clock, lambda: records.quiet(clock))
     anchoring = Anchoring(records, clock, outages, notary.ask)
     return Witnessing(store, clock, signer, signing, notary, anchoring, anchors, pushes, slack)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, select
 from sqlmodel import col
 
-from access.events import LogQuiet
+from access.events import LogKeyUsed, LogQuiet
 from access.model import Receipt
 from access.ports import Clock
 from audit import log
@@ -25,6 +25,8 @@ from audit.statement import Statement, inserting
 from audit.tables import LedgerAnchor, LedgerCheckpoint, LedgerEntry, PolicyBundle
 from audit.tree import SqlTiles, Tree
 from store.database import Database
+from store.erasure import scrub
+from store.guards import must_be_guarded
 from store.migrate import must_be_current
 
 _AT_LENGTH = 30.0  # seconds for what reads or writes much, and gives nobody access
@@ -82,6 +84,7 @@ class SqlLog:
     def __post_init__(self) -> None:
         self._written = asyncio.Event()
         self._last_written = -1  # by this process
+        self._is_unclean = False  # erased words may still stand in SQLite's -wal
 
     def close(self) -> None:
         self.database.close()
@@ -99,8 +102,10 @@ class SqlLog:
     async def entries(self, after: int, limit: int = 100) -> tuple[Entry, ...]:
         return await self.database.read(lambda tx: self.ledger.read(tx, after, limit))
 
-    async def entries_of(self, ref: str) -> tuple[Entry, ...]:
-        return await self.database.read(lambda tx: self.ledger.read_ref(tx, ref))
+    async def entries_of(
+        self, ref: str, kinds: Collection[str] | None = None, after: int = -1, limit: int | None = None
+    ) -> tuple[Entry, ...]:
+        return await self.database.read(lambda tx: self.ledger.read_ref(tx, ref, kinds, after, limit))
 
     async def head(self) -> int:
         return await self.database.read(log.head)
@@ -139,6 +144,15 @@ class SqlLog:
         span = {"log": LOG, "start": start, "stop": stop}
         return await self.database.read(lambda tx: tuple(bytes(row[0]) for row in _BODIES.run(tx, span)))
 
+    async def named_keys(self) -> tuple[bytes, ...]:
+        """The bodies of all entries that name a key of the log's, in order. Reads the whole log's types."""
+        query = select(col(LedgerEntry.body)).where(
+            col(LedgerEntry.log_id) == LOG, col(LedgerEntry.type) == LogKeyUsed.TAG
+        )
+        ordered = query.order_by(col(LedgerEntry.seq))
+        found = await self.database.read(lambda tx: tx.execute(ordered).scalars().all(), patience=_AT_LENGTH)
+        return tuple(map(bytes, found))
+
     async def leaf(self, seq: int) -> bytes:
         """The stored leaf hash of an entry."""
         return (await self.database.read(lambda tx: SqlTiles(tx).leaves(seq, seq + 1)))[0]
@@ -170,7 +184,14 @@ class SqlLog:
     # Searching
 
     async def project(self, limit: int) -> Progress:
-        return await self.database.write(lambda tx: project(tx, self.ledger, limit), patience=_AT_LENGTH)
+        progress = await self.database.write(lambda tx: project(tx, self.ledger, limit), patience=_AT_LENGTH)
+        if progress.tidied or self._is_unclean:
+            await self.scrub()
+        return progress
+
+    async def scrub(self) -> None:
+        """After an erasure; where a reader holds it up, `project` comes back to it."""
+        self._is_unclean = not await asyncio.to_thread(scrub, self.database)
 
     async def find(self, query: Query, limit: int) -> Found:
         return await self.database.read(lambda tx: find(tx, self.ledger, query, limit), patience=_AT_LENGTH)
@@ -185,6 +206,10 @@ class SqlLog:
         now = clock.now()
         seqs = await self.database.write(lambda tx: self.ledger.append(tx, (LogQuiet(at=now),), now))
         self.announce(Receipt(seqs))
+
+    async def check_guards(self) -> None:
+        """The log's tables are what they were made as. Raises Unguarded."""
+        await self.database.read(must_be_guarded)
 
     async def policies(self) -> dict[str, str]:
         """The text of every policy that ever decided, by its hash."""

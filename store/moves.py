@@ -96,9 +96,7 @@ class Desk:
         now = self.clock.now()
         for policy in change.policies:
             _keep_policy(self.tx, policy, micros(now))
-        for event in change.events:
-            if isinstance(event, TextErased):
-                erase(self.tx, event, micros(now))
+        erase(self.tx, [event for event in change.events if isinstance(event, TextErased)], micros(now))
         return Receipt(self.ledger.append(self.tx, change.events, now), change.events)
 
 

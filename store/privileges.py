@@ -28,7 +28,6 @@ GRANTS = {
     "policy_bundle": ADD,
     "ledger_payload": f"{ADD}, UPDATE (wrapped_key, destroyed_at)",  # erasing; a trigger refuses any other change
     "ledger_frontier": "SELECT, UPDATE",
-    "ledger_subject": MOVE,
     "counter": "SELECT, UPDATE",
     "access_*": MOVE,
     "login_code": MOVE,

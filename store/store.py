@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, func, or_, select
 from sqlmodel import SQLModel, col
 
-from access.model import Device, Grant, GrantState, LoginCode, Receipt, Request
+from access.errors import NotFound
+from access.events import TextErased
+from access.model import Device, Grant, GrantState, LoginCode, Person, Receipt, Request
 from access.ports import Change, Clock, Due, PrivateTexts, Quota
-from audit.canonical import micros, moment
-from audit.log import Ledger
+from audit.canonical import fields_of, micros, moment
+from audit.log import Ledger, head
 from audit.statement import selecting
 from audit.tables import LedgerEntry, LedgerPayload
 from store import moves, rows
@@ -73,7 +76,10 @@ class SqlStore:
         return await self._write(lambda desk: desk.create(build, quota))
 
     async def commit(self, change: Change) -> Receipt:
-        return await self._write(lambda desk: desk.write(change))
+        receipt = await self._write(lambda desk: desk.write(change))
+        if any(isinstance(event, TextErased) for event in change.events):
+            await self.log.scrub()
+        return receipt
 
     async def _write(self, work: Callable[[moves.Desk], Receipt]) -> Receipt:
         receipt = await self._database.write(lambda tx: work(moves.Desk(tx, self.log.ledger, self._clock)))
@@ -120,7 +126,7 @@ class SqlStore:
         return await self._database.read(lambda tx: _private_texts(tx, col(LedgerEntry.ref) == ref))
 
     async def private_texts_at(self, seq: int) -> tuple[PrivateTexts, ...]:
-        return await self._database.read(lambda tx: _private_texts(tx, col(LedgerEntry.seq) == seq))
+        return await self._database.read(lambda tx: _private_texts_at(tx, seq))
 
     # Signing in
 
@@ -213,14 +219,31 @@ def _loose_intents(tx: Connection, before: int) -> tuple[tuple[int, int], ...]:
 
 def _private_texts(tx: Connection, which: Any) -> tuple[PrivateTexts, ...]:
     query = (
-        select(col(LedgerEntry.ref), col(LedgerPayload.seq), col(LedgerPayload.field))
+        select(
+            col(LedgerPayload.seq),
+            col(LedgerPayload.field),
+            col(LedgerEntry.ref),
+            col(LedgerEntry.type),
+            col(LedgerEntry.body),
+        )
         .join(LedgerEntry, col(LedgerEntry.seq) == col(LedgerPayload.seq))
         .where(which, col(LedgerPayload.wrapped_key).is_not(None))
     )
-    found: dict[tuple[str, int], list[str]] = {}
-    for ref, seq, field in tx.execute(query.order_by(col(LedgerPayload.seq), col(LedgerPayload.field))):
-        found.setdefault((ref, seq), []).append(field)
-    return tuple(PrivateTexts(ref, seq, tuple(fields)) for (ref, seq), fields in found.items())
+    rows = tx.execute(query.order_by(col(LedgerPayload.seq), col(LedgerPayload.field)))
+    return tuple(_texts_of(list(entry)) for _, entry in groupby(rows, key=lambda row: row.seq))
+
+
+def _texts_of(entry: Sequence[Any]) -> PrivateTexts:
+    """One row for each field."""
+    first, fields = entry[0], tuple(row.field for row in entry)
+    by = fields_of(bytes(first.body)).get("by")
+    return PrivateTexts(first.ref, first.seq, fields, first.type, Person(**by) if by else None)
+
+
+def _private_texts_at(tx: Connection, seq: int) -> tuple[PrivateTexts, ...]:
+    if seq > head(tx):
+        raise NotFound(f"There is no entry {seq}.")
+    return _private_texts(tx, col(LedgerEntry.seq) == seq)
 
 
 def _next_due(tx: Connection) -> datetime | None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from .notes import Checkpoint, Key, Malformed, signature_lines
-from .report import Report, Tampered
+from .report import Finding, Report, Tampered
 from .sources import Anchor, Payload, Source, Tile
 from .tree import WIDTH
 
 _COMMITTED = b'":{"commit":"'
 _SALT = 16
-_HOW = ("fetch one from there and give it with --since", "give its key with --witness")
+_HOW = {
+    "witness": "give its key with --witness",
+    "tsa": "not checked here, openssl ts -verify does it (docs/verify.md)",
+}
+_FETCH = "not checked here, fetch one from there and give it with --since"
 
 
 def check_policies(source: Source, report: Report) -> Iterator[str]:
@@ -23,6 +27,17 @@ def check_policies(source: Source, report: Report) -> Iterator[str]:
             raise Tampered("policy", f"the text kept as policy {name[:16]} has another hash")
         report.passed["policy"] += 1
         yield name
+
+
+def check_named(source: Source, report: Report, texts: set[str], named: Mapping[str, int]) -> None:
+    """Each policy that an entry names has its text here, and a database keeps no other. `named`: hash → first entry."""
+    if not source.has_policies:
+        return
+    for policy, seq in named.items():
+        if policy not in texts:
+            report.fail(Finding("policy", f"names policy {policy[:16]}, whose text is not there", seq))
+    for policy in sorted(texts - set(named) if source.is_whole else ()):
+        report.fail(Finding("policy", f"a text is kept as policy {policy[:16]}, which no entry names"))
 
 
 class Tiles:
@@ -76,6 +91,9 @@ class Payloads:
         self._next = next(self._stream, None)
         self._states: Counter[str] = Counter()
         self._erased: list[tuple[int, str]] = []
+        self._unopened: list[tuple[int, str]] = []
+        self._end, self._is_up_to_date = source.end, source.end == source.size
+        self._is_database = source.is_whole
 
     def take(self, first: int, bodies: Sequence[bytes]) -> None:
         for seq, body in enumerate(bodies, first):
@@ -99,8 +117,9 @@ class Payloads:
         if known not in body:
             raise Tampered("payload", f"its {payload.field} is not the text that the log committed to", payload.seq)
         if payload.state == "unopened":
-            raise Tampered("payload", f"its {payload.field} cannot be opened with the payload key", payload.seq)
-        if payload.state == "erased" and payload.commitment is not None:  # a bundle may end before the entry about it
+            self._unopened.append((payload.seq, payload.field))
+            return
+        if payload.state == "erased":
             self._erased.append((payload.seq, payload.field))
         self._report.passed["payload"] += 1
 
@@ -108,12 +127,30 @@ class Payloads:
         """`erasures`: what entries say was destroyed."""
         if self._next is not None:
             raise Tampered("payload", "a text is kept for an entry that does not name it", self._next.seq)
-        for seq, field in self._erased:
-            if (seq, field) not in erasures:
-                raise Tampered("payload", f"its {field} was destroyed, and no audit.erased says so", seq)
+        self._judge_unopened()
+        self._judge_erased([each for each in self._erased if each not in erasures])
         if self._states:
             told = ", ".join(f"{count} {state}" for state, count in sorted(self._states.items()))
             self._report.remarks.append(f"private texts: {told}")
+
+    def _judge_unopened(self) -> None:
+        if self._unopened and not self._states["shown"]:  # more likely the key than each of the texts
+            self._report.undecided.append("The payload key opens none of the private texts. It may be another log's.")
+            return
+        for seq, field in self._unopened:
+            self._report.fail(Finding("payload", f"its {field} cannot be opened with the payload key", seq))
+
+    def _judge_erased(self, unsaid: Sequence[tuple[int, str]]) -> None:
+        if self._is_database:
+            for seq, field in unsaid:
+                self._report.fail(Finding("payload", f"its {field} was destroyed, and no audit.erased says so", seq))
+        elif self._is_up_to_date:  # an erasure that is not yet signed has its entry behind the bundle
+            for seq, field in unsaid:
+                what = f"its {field} is said to be erased, and the log up to entry {self._end - 1} does not show it"
+                self._report.note(Finding("payload", what, seq))
+        elif unsaid:
+            what = f"{len(unsaid)} private texts are said to be erased, and this range does not show it"
+            self._report.remarks.append(what)
 
 
 class Anchors:
@@ -151,6 +188,8 @@ class Anchors:
             if not any(imprint in anchor.proof for imprint in stamped):
                 raise Tampered("anchors", f"the time stamp from {anchor.sink} is not over the checkpoint of "
                                f"size {anchor.size}")  # fmt: skip
+            self._elsewhere[anchor.sink] += 1  # that it stands in it proves nothing: anybody can write such bytes
+            return
         else:
             self._elsewhere[anchor.sink] += 1
             return
@@ -176,7 +215,9 @@ class Anchors:
         if self._next is not None:
             self._gone(self._next)
         for sink, count in self._elsewhere.items():
-            self._report.remarks.append(f"{count} checkpoints stand at {sink}: {_HOW[sink.startswith('witness:')]}")
+            self._report.remarks.append(
+                f"{count} checkpoints stand at {sink}: {_HOW.get(sink.partition(':')[0], _FETCH)}"
+            )
         for key in self._witnesses:
             if self._cosigned[key.name]:
                 self._report.remarks.append(f"{key.name} has cosigned {self._cosigned[key.name]} checkpoints")

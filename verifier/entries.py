@@ -7,21 +7,23 @@ import re
 import unicodedata
 from typing import Any, NamedTuple, NoReturn
 
-from .meaning import ACTIONS, Fact, Meaning, Subject
-from .report import Report, Tampered
+from .meaning import ACTIONS, Fact, Meaning, Place, Subject
+from .report import Finding, Report, Tampered
 from .sources import Block
+from .uptime import SILENCE
 
 _NUMBER = rb"(0|[1-9][0-9]{0,18})"
 _ENVELOPE = re.compile(  # the end of a body: its keys are sorted, so all but `by` and `data` stand there, in this order
     rb',"log":"([^"\\]*)",(?:"n":%b,)?"occurred_at":%b,(?:"prev":%b,)?"recorded_at":%b,'
     rb'(?:"ref":"([^"\\]+)",)?"seq":%b,"type":"([^"\\]+)","v":%b\}' % ((_NUMBER,) * 6)
 ).fullmatch
-_VERSION = b"1"
+_VERSION, _START = b"1", b"server.started"
 
 
 class _Kind(NamedTuple):
     name: str
     is_action: bool
+    has_target: bool
 
 
 class Entries:
@@ -31,18 +33,22 @@ class Entries:
         self.origin = ""
         self.policies: set[str] = set()  # those whose text or loading is known
         self.keys: list[str] = []  # what the log says it is signed with
+        self.named: dict[str, int] = {}  # policy → the first entry that names it
         self.erasures: set[tuple[int, str]] = set()  # seq and field that an entry says were destroyed
         self.meaning = Meaning(report, tolerance, self.policies, whole=start == 0)
         self._report, self._start, self._deep = report, start, deep
-        self._clock = 0
+        self._clock = self._at = 0  # the last entry's recorded_at and occurred_at
+        self._awake = 0  # since when no silence lay between two entries
+        self._stood = 0  # the recorded_at at which the clock was last seen to stand behind
+        self._late = tolerance * 1_000_000
         self._newer = 0
         self._kinds: dict[bytes, _Kind] = {}
 
     def take(self, first: int, block: Block) -> None:
         """The hot loop: a few microseconds an entry. What is rare is in the functions below."""
         envelope, kinds, subjects, clock = _ENVELOPE, self._kinds, self.meaning.subjects, self._clock
-        origin, outside = self.origin.encode(), self.meaning.outside
-        chained, said = 0, []
+        origin, acted, late = self.origin.encode(), self.meaning.acted, self._late
+        chained, newer, said = 0, 0, []
         for seq, body in enumerate(block.bodies, first):
             found = envelope(body, max(0, body.rfind(b',"log":"')))
             if found is None:
@@ -53,6 +59,9 @@ class Entries:
                 raise Tampered("sequence", f"says that it is entry {own.decode()}", seq)
             if moment < clock:
                 raise Tampered("clock", "was recorded before the entry in front of it", seq)
+            if moment - clock > SILENCE or type_ == _START:
+                self._wakes(type_, clock, moment)
+            unsure = moment - at > late and self._is_unsure(seq, type_, (moment, clock, at))
             clock = moment
             if log != origin:
                 origin = self._must_be_of(log, seq)
@@ -70,13 +79,19 @@ class Entries:
                 subject = self._first(seq, ref, n, prev)
                 chained += subject is not None
             kind = kinds.get(type_) or self._kind(type_)
-            if kind.is_action and (subject is None or not subject.opens <= at <= subject.closes):
-                outside(subject, seq, kind.name, at)
+            if kind.is_action and (
+                subject is None or not subject.opens <= at <= subject.closes
+                or not body.startswith(subject.mark) or (kind.has_target and subject.at_target not in body)
+            ):  # fmt: skip
+                acted(subject, Place(seq, at, unsure), kind.name, body)
             if self._deep or not kind.is_action:
-                self._whole(seq, body, kind.name, (at, subject))
-            if version != _VERSION:
-                self._newer += 1
-        self._clock = self._report.last_at = clock
+                self.meaning.uptime.goes_on(self._awake, clock)
+                self._whole(Place(seq, at, unsure), body, kind.name, subject)
+            newer += version != _VERSION
+        if block.bodies:
+            self._clock, self._at = clock, at
+            self._report.last_at = clock
+        self._newer += newer
         self._compare(first, block, said)
         for check, count in (("clock", len(said)), ("canonical", len(said)), ("subject", chained)):
             self._report.passed[check] += count
@@ -87,14 +102,40 @@ class Entries:
             what = "stands beside another time, type or request than it says itself"
             raise Tampered("sequence", what, first + wrong)
 
-    def _whole(self, seq: int, body: bytes, type_: str, place: tuple[int, Subject | None]) -> None:
-        fields, (at, subject) = _canonical(body, seq), place
+    def _wakes(self, type_: bytes, clock: int, moment: int) -> None:
+        """After a silence, or with a start, which is no proof of a life before it."""
+        self.meaning.uptime.ends(self._awake, clock)
+        self._awake = moment
+        if type_ == _START:
+            self.meaning.before_start = clock
+
+    def _is_unsure(self, seq: int, type_: bytes, times: tuple[int, int, int]) -> bool:
+        """Recorded long after it is said to have happened: the clock was set back, or somebody dated it back.
+
+        While the clock stands behind, recorded_at stays as it is. Where it moves on, it is what the clock said.
+        """
+        moment, before, at = times
+        gap = f"{(moment - at) / 1_000_000:.0f} s"
+        if moment > before:
+            if seq > self._start and self.meaning.matters(type_.decode(errors="replace")):
+                self._report.fail(Finding("meaning", f"was recorded {gap} after the time that it gives itself", seq))
+            return False
+        if moment != self._stood:
+            self._stood = moment
+            what = f"the clock stood {gap} behind the entry before, so times here are not sure until it caught up"
+            self._report.note(Finding("clock", what, seq))
+        return True
+
+    def _whole(self, place: Place, body: bytes, type_: str, subject: Subject | None) -> None:
+        seq, fields = place.seq, _canonical(body, place.seq)
         data = fields.get("data", {})
+        if isinstance(data, dict) and (policy := data.get("policy_hash")):
+            self.named.setdefault(str(policy), seq)
         if type_ == "log.key" and isinstance(data.get("key"), str) and data["key"] not in self.keys:
             self.keys.append(data["key"])
         elif type_ == "audit.erased":
             self.erasures |= {(data.get("seq", -1), name) for name in data.get("fields", ())}
-        self.meaning.take(Fact(seq, type_, at, fields.get("by") or {}, data), subject)
+        self.meaning.take(Fact(seq, type_, place.at, fields.get("by") or {}, data, unsure=place.unsure), subject)
 
     def _must_be_of(self, log: bytes, seq: int) -> bytes:
         if self.origin:
@@ -104,7 +145,7 @@ class Entries:
 
     def _kind(self, type_: bytes) -> _Kind:
         name = type_.decode(errors="replace")
-        self._kinds[type_] = _Kind(name, name in ACTIONS)
+        self._kinds[type_] = _Kind(name, name in ACTIONS, name != "session.closed")
         return self._kinds[type_]
 
     def _first(self, seq: int, ref: bytes | None, n: bytes | None, prev: bytes | None) -> Subject | None:
@@ -123,8 +164,13 @@ class Entries:
         subjects[ref] = Subject(name, int(n or 0), seq, partial=not began_here)
         return subjects[ref]
 
-    def finish(self) -> None:
-        self.meaning.finish(self._clock)
+    def finish(self, frontier: int | None) -> None:
+        """`frontier`: what is kept as the last recorded_at, where it is."""
+        if frontier is not None and frontier != self._clock:
+            what = "is the last, but the log's clock is kept with another time than it was recorded at"
+            self._report.fail(Finding("clock", what, max(0, self._start + self._report.entries - 1)))
+        self.meaning.uptime.goes_on(self._awake, self._clock)
+        self.meaning.finish(self._at)
         if self._newer:
             self._report.undecided.append(
                 f"{self._newer} entries are written in a newer form than this verifier knows. Take a newer one."

@@ -117,11 +117,14 @@ def _source(args: argparse.Namespace) -> Source:
 def _payload_key(path: Path) -> bytes:
     try:
         raw = path.read_bytes()
+    except OSError as error:
+        raise Unreadable(f"{path} cannot be read: {error}.") from error
+    try:
         key = raw if len(raw) == 32 else base64.b64decode(raw.strip(), validate=True)
-    except (OSError, ValueError) as error:
-        raise Unreadable(f"{path} holds no payload key: {error}.") from error
+    except ValueError:
+        key = b""
     if len(key) != 32:
-        raise Unreadable(f"{path} holds no payload key: 32 bytes are expected, plain or in base64.")
+        raise Malformed(f"{path} holds no payload key: 32 bytes are expected, plain or in base64.")
     return key
 
 

@@ -1,18 +1,22 @@
 """What the entries mean together: access only as approved, by others, in time, and always ended.
 
-Judges one request at a time from its own entries. Honest lateness (a revocation that failed at the provider, a
-server that was down at the deadline) is an exception when the log itself explains it; otherwise it is a failure.
+Judges one request at a time from its own entries. Lateness is an exception to be looked at, with the log's own reason
+for it where there is one: a machine that slept is no forgery. It is a failure where the log shows the server up all
+the while, and not a word about it.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from .report import Finding, Report
+from .uptime import Uptime
 
 _SECOND = 1_000_000  # times are microseconds
+_ESCALATES = 300 * _SECOND  # a revocation that goes on failing is written down again well within this
 _NEVER = 1 << 62
 ACTIONS = frozenset(("session.opened", "session.closed", "db.query", "host.command", "host.file"))
 
@@ -29,13 +33,17 @@ class Subject:
     needed: int = 0
     duration: int = 0
     digest: str = ""
+    lapses_at: int = _NEVER
+    mark: bytes = b""  # how the requester's entries begin, and how they name the target
+    at_target: bytes = b""
     approvers: frozenset[str] = frozenset()
     state: str = ""  # asked, approved, active, ending, closed
     expires_at: int = 0
     opens: int = _NEVER  # when it became active, and when it ended or was to end
     closes: int = 0
     trouble: str = ""
-    leases: dict[int, str] = field(default_factory=dict)  # n → intended, issued, aborted
+    excused: int = 0  # until when the trouble explains a delay
+    leases: dict[int, str] = field(default_factory=dict)  # n → intended, issued, aborted, taken back (after issued)
 
 
 class Fact(NamedTuple):
@@ -46,6 +54,15 @@ class Fact(NamedTuple):
     at: int
     by: dict[str, str]
     data: dict[str, Any]
+    unsure: bool = False  # the clock stood behind: its time may be wrong
+
+
+class Place(NamedTuple):
+    """Where an entry stands, and when it says it happened."""
+
+    seq: int
+    at: int
+    unsure: bool
 
 
 class Meaning:
@@ -55,7 +72,9 @@ class Meaning:
         self.subjects: dict[bytes | None, Subject] = {}
         self._report, self._tolerance = report, tolerance * _SECOND
         self._policies, self._whole = policies, whole
-        self._started = self._judged = 0
+        self.uptime = Uptime()
+        self.before_start = 0  # recorded_at of the entry in front of the last start
+        self._started = self._judged = self._unexplained = 0
         self._judges: dict[str, Callable[[Subject, Fact], str | None]] = {
             "request.asked": self._asked, "approval.given": self._given, "request.approved": self._approved,
             "request.denied": _closed, "request.cancelled": _closed, "request.expired": _closed,
@@ -81,12 +100,16 @@ class Meaning:
         if wrong:
             self._fail(subject, fact.seq, f"{fact.type} {wrong}")
 
-    def outside(self, subject: Subject | None, seq: int, type_: str, at: int) -> None:
-        """An action that happened when its grant was not open, or without one."""
+    def matters(self, type_: str) -> bool:
+        """Whether entries of this type are judged."""
+        return type_ in self._judges or type_ in ACTIONS
+
+    def acted(self, subject: Subject | None, place: Place, type_: str, body: bytes) -> None:
+        """An action that happened when its grant was not open, or without one, or by or at somebody else's."""
         if subject is None:
-            self._fail(None, seq, f"{type_} belongs to no request")
-        elif not subject.partial and (wrong := self._outside(subject, seq, type_, at)):
-            self._fail(subject, seq, f"{type_} {wrong}")
+            self._fail(None, place.seq, f"{type_} belongs to no request")
+        elif not subject.partial and (wrong := self._outside(subject, place, type_) or _foreign(subject, type_, body)):
+            self._fail(subject, place.seq, f"{type_} {wrong}")
 
     def finish(self, now: int) -> None:
         """What is still open at the last entry's time."""
@@ -103,6 +126,11 @@ class Meaning:
                         subject, subject.last, f"credential {n} was intended, and nothing says what became of it"
                     )
         self._report.passed["meaning"] += self._judged
+        if self._unexplained:
+            count = f"{self._unexplained} grant{'s' * (self._unexplained != 1)}"
+            self._report.remarks.append(
+                f"{count} ended late, or not yet, and the log does not say why: ask (exceptions)"
+            )
         if partial:
             self._report.remarks.append(f"{partial} requests began before this range: their meaning was not judged")
 
@@ -114,6 +142,9 @@ class Meaning:
             return "is not the first entry of its request"
         subject.state, subject.asker = "asked", (by["id"], by["slack_id"])
         subject.needed, subject.duration, subject.digest = data["approvals_needed"], data["duration"], data["digest"]
+        subject.lapses_at = data["lapses_at"]
+        subject.mark = b'{"by":{"id":%b,' % _json(by["id"])
+        subject.at_target = b'"target":%b' % _json(data["target"])
         return self._unknown_policy(data["policy_hash"])
 
     def _given(self, subject: Subject, fact: Fact) -> str | None:
@@ -126,7 +157,17 @@ class Meaning:
             return "approves something else than what was asked"
         subject.approvers |= {by["id"]}
         subject.needed = max(subject.needed, data["needed"])
-        return self._unknown_policy(data["policy_hash"])
+        return self._lapsed(subject, fact) or self._unknown_policy(data["policy_hash"])
+
+    def _lapsed(self, subject: Subject, fact: Fact) -> str | None:
+        late = fact.at - subject.lapses_at
+        if late <= 0:
+            return None
+        what = f"came {_seconds(late)} after the request had lapsed"
+        if late > self._tolerance and not fact.unsure:
+            return what
+        self._note(subject, fact.seq, f"{fact.type} {what}")
+        return None
 
     def _approved(self, subject: Subject, fact: Fact) -> str | None:
         data = fact.data
@@ -142,7 +183,7 @@ class Meaning:
             return f"needs {subject.needed} approvals by others and has {len(counted)}"
         if subject.expires_at > fact.at + (subject.duration + 1) * _SECOND:
             return "lasts longer than was asked for"
-        return None
+        return self._lapsed(subject, fact)
 
     def _unknown_policy(self, policy: str) -> str | None:
         known = policy in self._policies or not self._whole
@@ -154,6 +195,7 @@ class Meaning:
         if subject.state != "approved":
             return f"comes when the request is {subject.state or 'not asked'}, not approved"
         subject.state, subject.opens, subject.closes = "active", fact.at, subject.expires_at
+        subject.trouble, subject.excused = "", 0  # what was in doubt before explains nothing from here on
         return None if fact.data["expires_at"] == subject.expires_at else "has another deadline than was approved"
 
     def _intended(self, subject: Subject, fact: Fact) -> str | None:
@@ -169,22 +211,24 @@ class Meaning:
         subject.leases[n] = "issued"
         if before != "intended":
             return f"of credential {n}, which was {before}"
+        if fact.data["not_after"] > subject.expires_at:
+            return f"of credential {n}, which outlives its grant"
         return self._usable(subject, fact) or (None if by["id"] == subject.asker[0] else "is not for the requester")
 
     def _usable(self, subject: Subject, fact: Fact) -> str | None:
         if subject.state != "active":
             return f"comes when the grant is {subject.state or 'not there'}, not active"
-        return self._outside(subject, fact.seq, fact.type, fact.at)
+        return self._outside(subject, Place(fact.seq, fact.at, fact.unsure), fact.type)
 
-    def _outside(self, subject: Subject, seq: int, type_: str, at: int) -> str | None:
+    def _outside(self, subject: Subject, place: Place, type_: str) -> str | None:
         """Where it happened while access was not open. Just outside is an exception: clocks and wires take time."""
         if subject.opens == _NEVER:
             return "happened without an active grant"
-        outside = max(subject.opens - at, at - subject.closes)
-        if outside > self._tolerance:
+        outside = max(subject.opens - place.at, place.at - subject.closes)
+        if outside > self._tolerance and not place.unsure:
             return f"happened {_seconds(outside)} outside its grant"
         if outside > 0:
-            self._note(subject, seq, f"{type_} happened {_seconds(outside)} outside its grant")
+            self._note(subject, place.seq, f"{type_} happened {_seconds(outside)} outside its grant")
         return None
 
     # Its end
@@ -192,11 +236,14 @@ class Meaning:
     def _ended(self, subject: Subject, fact: Fact) -> str | None:
         if subject.state != "ending":
             return f"comes when the grant is {subject.state or 'not there'}, not ending"
-        subject.state = "closed"
-        issued = sum(1 for how in subject.leases.values() if how == "issued")
-        subject.leases = {n: how for n, how in subject.leases.items() if how == "intended"}
+        subject.state, how = "closed", list(subject.leases.values())
+        issued = how.count("issued") + how.count("taken back")
         if fact.data["credentials"] < issued:
             return f"speaks of {fact.data['credentials']} credentials, but {issued} were issued"
+        if fact.data["credentials"] > issued + how.count("aborted"):  # some of these were made, and never issued
+            return f"speaks of {fact.data['credentials']} credentials, but only {issued} were issued"
+        if not fact.data["proof"]:
+            return "says nothing of what was checked at the provider"
         return self._late(subject, fact.seq, fact.at, "ended")
 
     def _late(self, subject: Subject, seq: int, at: int, what: str) -> str | None:
@@ -204,13 +251,24 @@ class Meaning:
         if late <= self._tolerance:
             return None
         what = f"{what} {_seconds(late)} after its deadline"
-        if subject.trouble:
-            self._note(subject, seq, f"{what}; {subject.trouble}")
-        elif self._started > subject.expires_at and at - self._started <= self._tolerance:
-            self._note(subject, seq, f"{what}; the server was started {_seconds(at - self._started)} before")
-        else:
-            return f"{what}, and nothing in the log says why"
+        if why := self._reason(subject, at):
+            self._note(subject, seq, f"{what}; {why}")
+            return None
+        what = f"{what}, and nothing in the log says why"
+        if self.uptime.was_up(subject.expires_at, at):
+            return f"{what}, although the server was up"
+        self._unexplained += 1
+        self._note(subject, seq, what)
         return None
+
+    def _reason(self, subject: Subject, at: int) -> str:
+        """Trouble that was still going on, or a server that was down at the deadline and ended it at its start."""
+        if subject.trouble and at <= subject.excused:
+            return subject.trouble
+        is_down = self._started > subject.expires_at and self.before_start <= subject.expires_at + self._tolerance
+        if is_down and at - self._started <= self._tolerance:
+            return f"the server was started {_seconds(at - self._started)} before"
+        return ""
 
     def _note(self, subject: Subject, seq: int, what: str) -> None:
         self._report.note(Finding("meaning", what, seq, subject.ref))
@@ -227,6 +285,8 @@ def _closed(subject: Subject, fact: Fact) -> str | None:
 
 def _troubled(subject: Subject, fact: Fact) -> str | None:
     subject.trouble = subject.trouble or f"{fact.type} in entry {fact.seq}: {str(fact.data['why'])[:200]}"
+    goes_on = fact.type == "grant.quarantined" or fact.data["escalated"]
+    subject.excused = max(subject.excused, _NEVER if goes_on else fact.at + _ESCALATES)
     expected = "approved" if fact.type == "grant.quarantined" else "ending"
     return None if subject.state == expected else f"comes when the grant is {subject.state or 'not there'}"
 
@@ -238,8 +298,21 @@ def _ending(subject: Subject, fact: Fact) -> str | None:
 
 def _aborted(subject: Subject, fact: Fact) -> str | None:
     n = fact.data["n"]
-    known, subject.leases[n] = n in subject.leases, "aborted"
+    known = subject.leases.get(n)
+    subject.leases[n] = "taken back" if known in ("issued", "taken back") else "aborted"
     return None if known else f"of credential {n}, which was never intended"
+
+
+def _foreign(subject: Subject, type_: str, body: bytes) -> str | None:
+    if not body.startswith(subject.mark) and (body.startswith(b'{"by":') or type_ != "session.closed"):
+        return "was not done by the requester"
+    if type_ != "session.closed" and subject.at_target not in body:
+        return "was done at another target than was asked for"
+    return None
+
+
+def _json(text: str) -> bytes:
+    return json.dumps(text, ensure_ascii=False).encode()
 
 
 def _seconds(micros: int) -> str:

@@ -17,20 +17,21 @@ _KEPT = 1000
 #: check → what it asserts
 CHECKS = {
     "files": "every file of the bundle has the size and SHA-256 that its manifest names",
-    "signature": "checkpoints are signed by the given key",
+    "tables": "the log lies in tables, not in views (missing guards against change are exceptions)",
+    "signature": "checkpoints are signed by the given key, and after its successor was named, by that one",
     "sequence": "entries are numbered without gaps, each at its own place",
     "leaf": "the stored leaf hash is the hash of the entry",
     "canonical": "entries are written in the one canonical form (queries, commands and files: all of it with --deep)",
-    "clock": "recorded_at never decreases",
+    "clock": "recorded_at never decreases, and the log's clock is that of its last entry",
     "subject": "each request's entries are counted and chained without gaps",
     "root": "the recomputed root is what every checkpoint says",
     "tiles": "stored tiles are what the entries hash to",
     "consistency": "the log continues what was signed before (--since)",
     "receipt": "the log holds what the receipt says",
-    "anchors": "what was published outside is what the log says",
+    "anchors": "cosignatures of the given witnesses are over what the log says",
     "payload": "texts kept beside the log are those that it committed to",
-    "policy": "policy texts have the hash that decisions name",
-    "meaning": "access happened only as approved, by others, in time, and ended",
+    "policy": "the text of each policy that an entry names is there, has that hash, and there is no other",
+    "meaning": "access happened only as approved, by others, and ended (lateness is an exception)",
 }
 
 

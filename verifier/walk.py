@@ -10,10 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .beside import Anchors, Payloads, Tiles, check_policies
+from .beside import Anchors, Payloads, Tiles, check_named, check_policies
 from .entries import Entries
+from .keyring import KeyRing
 from .notes import Checkpoint, Key, Malformed, Receipt
-from .report import Report, Tampered, Unreadable
+from .report import Finding, Report, Tampered, Unreadable
 from .sources import Block, Signed, Source
 from .tree import Tree, is_consistent, leaves, levels_between
 
@@ -63,8 +64,8 @@ class _Walk:
         self.entries = Entries(report, source.start, wish.tolerance, deep=wish.deep)
         self.anchors = Anchors(source, report, wish.witnesses)
         self.payloads = Payloads(source, report) if source.has_payloads and not wish.quick else None
-        self._keys = list(wish.keys)
-        self._trusted: set[str] = set()
+        self.keys = KeyRing(wish.keys, report)
+        self._texts: set[str] = set()  # of policies
         self._good = source.start  # everything before is covered by a checkpoint that holds
         self._last: Checkpoint | None = None
         self._unsigned: Checkpoint | None = None  # the last one, when only that one's signature is looked at
@@ -77,9 +78,11 @@ class _Walk:
         source, report = self.source, self.report
         report.first = source.start
         report.passed["files"] += source.check_files()
-        self.entries.policies |= set(check_policies(source, report))
+        self._check_tables()
+        self._texts |= set(check_policies(source, report))
+        self.entries.policies |= self._texts
         if self.wish.trust_first and not self.wish.keys:
-            self._trust(source.keys)
+            self.keys.trust(source.keys)
         try:
             self._look()
             for block in source.blocks():
@@ -87,6 +90,12 @@ class _Walk:
             self._finish()
         finally:
             report.origin = self.entries.origin
+
+    def _check_tables(self) -> None:
+        if self.source.tables:
+            for what in self.source.check_tables():
+                self.report.note(Finding("tables", what))
+            self.report.passed["tables"] += self.source.tables
 
     # Entries
 
@@ -100,10 +109,11 @@ class _Walk:
         self.report.entries += count
         self.report.passed["sequence"] += count
         self._hold_receipt(first, hashes)
+        self.keys.take(first, block.bodies)
         if not self.wish.quick:
             self.entries.take(first, block)
             if self.wish.trust_first and not self.wish.keys:
-                self._trust(self.entries.keys)
+                self.keys.trust(self.entries.keys)
         if self.payloads is not None:
             self.payloads.take(first, block.bodies)
         self._grow(hashes)
@@ -176,22 +186,8 @@ class _Walk:
         if self.wish.quick:
             self._unsigned = checkpoint
         else:
-            self._must_be_signed(checkpoint)
+            self.keys.must_have_signed(checkpoint)
         return checkpoint
-
-    def _must_be_signed(self, checkpoint: Checkpoint) -> None:
-        if not self._keys:
-            return
-        if not checkpoint.is_signed_by(self._keys):
-            what = f"the checkpoint of size {checkpoint.size} is not signed by the given key"
-            raise Tampered("signature", f"{what} (if the log's key was changed, give every key)")
-        self.report.passed["signature"] += 1
-
-    def _trust(self, keys: Sequence[str]) -> None:
-        for text in (text for text in keys if text not in self._trusted):
-            self._trusted.add(text)
-            self._keys.append(Key.parse(text))
-            self.report.remarks.append(f"the log's own word for its key was taken: {text}")
 
     # What others remember
 
@@ -236,13 +232,14 @@ class _Walk:
         if self.tiles is not None:
             self.tiles.finish()
         if self._unsigned is not None:
-            self._must_be_signed(self._unsigned)
+            self.keys.must_have_signed(self._unsigned)
         self._prove_the_rest()
         self.anchors.finish()
         if self.payloads is not None:
             self.payloads.finish(self.entries.erasures)
         if not self.wish.quick:
-            self.entries.finish()
+            self.entries.finish(source.frontier)
+            check_named(source, self.report, self._texts, self.entries.named)
         self._decide()
 
     def _prove_the_rest(self) -> None:
@@ -268,5 +265,5 @@ class _Walk:
             return
         if self._last is None:
             report.undecided.append("There is no checkpoint, so nobody has signed any of this.")
-        elif not self._keys:
+        elif not self.keys.keys:
             report.undecided.append("No key was given, so nobody knows who signed this. Give --key or --key-file.")

@@ -12,7 +12,7 @@ from sqlmodel import SQLModel, col
 
 from access.errors import BadInput
 from audit.canonical import micros, moment
-from audit.search import index
+from audit.search import index, unrecorded
 from audit.search.facts import Reader, read_some_facts
 from audit.search.index import COLUMNS, Wanted
 from audit.search.projector import recall, touch_rows
@@ -24,6 +24,7 @@ from audit.search.terms import object_label, object_term, term
 from audit.search.tokens import words_of
 
 MOST_PEOPLE = 500  # lines of people in one answer
+MOST_UNRECORDED = 1_000  # credentials that are counted
 _MOST_PLACES = 20  # targets of one object, above which every target may be its place
 _ENTRIES, _TOUCHES = (SQLModel.metadata.tables[name] for name in ("search_entry", "search_touch"))
 _UNSURE = (term("coverage", "partial"), term("coverage", "opaque"))
@@ -84,6 +85,9 @@ class Touched:
 
     `possible`: entries that may have touched it without naming it, because nobody could read all of what they did
     (a function, a script), where the object is known to be: at `places`, or anywhere when that is empty.
+
+    `unrecorded`: how many credentials could be used there at the time and have no recorded session, at most
+    `MOST_UNRECORDED`; `credentials` are the newest of them. What was done with them is for the target's own log.
     """
 
     object: str
@@ -95,6 +99,8 @@ class Touched:
     places: tuple[str, ...]
     looked: Looked
     more_people: bool = False
+    unrecorded: int = 0
+    credentials: tuple[Hit, ...] = ()
 
 
 def find(tx: Connection, ledger: Reader, query: Query, limit: int = 50) -> Found:
@@ -111,10 +117,27 @@ def who_touched(tx: Connection, ledger: Reader, query: Query, limit: int = 50) -
     named = {hit.seq for hit in definite.hits}
     unnamed = tuple(hit for hit in possible.hits if hit.seq not in named)
     people = _people(tx, query, thing, places, reach)
+    credentials = _unrecorded(tx, ledger, query, places if len(places) <= _MOST_PLACES else (), reach.tail)
     return Touched(
         thing, definite.hits, definite.more, unnamed, possible.more, people[:MOST_PEOPLE],
         places if len(places) <= _MOST_PLACES else (), reach.tail.looked, len(people) > MOST_PEOPLE,
+        len(credentials), credentials[:limit],
     )  # fmt: skip
+
+
+def _unrecorded(tx: Connection, ledger: Reader, query: Query, places: tuple[str, ...], tail: Tail) -> tuple[Hit, ...]:
+    """Credentials of requests that have no recorded session at all."""
+    since, in_force = unrecorded.in_force(tx, tail, query)
+    asked = unrecorded.issued(query, places, since)
+    hits = _find(tx, ledger, asked, MOST_UNRECORDED, _reach(tx, ledger, asked)).hits
+    if since is not None:
+        hits = tuple(hit for hit in hits if hit.ref in in_force)
+    recorded = {
+        session.ref
+        for sessions in unrecorded.sessions_of({hit.ref for hit in hits})
+        for session in _find(tx, ledger, sessions, MOST_UNRECORDED, _reach(tx, ledger, sessions)).hits
+    }
+    return tuple(hit for hit in hits if hit.ref not in recorded)
 
 
 def _find(tx: Connection, ledger: Reader, query: Query, limit: int, reach: _Reach) -> Found:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, text
 from sqlmodel import SQLModel
 
 from audit.search.rows import Row
@@ -111,18 +111,27 @@ def make_room(tx: Connection, first: int, last: int) -> None:
             )
 
 
-def reword(tx: Connection, seq: int, words: frozenset[str], shown: str) -> None:
-    """Give an entry other words and another text."""
-    words = tokens(tx, seq, words)
-    bound: dict[str, Any] = {"seq": seq, "words": packed(words), "shown": shown}
+def strip(tx: Connection, seqs: Sequence[int], shown: str) -> None:
+    """Leave entries only their terms, and another text to show."""
+    query = text(f"SELECT seq, {words_column(tx)} AS words FROM search_entry WHERE seq IN :seqs")  # noqa: S608
+    rows = tx.execute(query.bindparams(bindparam("seqs", expanding=True)), {"seqs": list(seqs)}).all()
+    kept = {row.seq: _terms_of(unpacked(tx, row.words)) for row in rows}
+    if not rows:
+        return
     if tx.dialect.name != "sqlite":
         change = "UPDATE search_entry SET words = CAST(:words AS tsvector), text = :shown WHERE seq = :seq"
-        tx.execute(text(change), bound | {"words": _as_tsvector(words)})
+        tx.execute(text(change), [
+            {"seq": seq, "words": _as_tsvector(tokens(tx, seq, words)), "shown": shown} for seq, words in kept.items()
+        ])  # fmt: skip
         return
-    old = tx.execute(text("SELECT words FROM search_entry WHERE seq = :seq"), {"seq": seq}).scalar_one()
-    tx.execute(_UNINDEX, {"seq": seq, "words": old})
-    tx.execute(text("UPDATE search_entry SET words = :words, text = :shown WHERE seq = :seq"), bound)
-    tx.exec_driver_sql(_INDEX, (seq, packed(words)))
+    tx.execute(_UNINDEX, [{"seq": row.seq, "words": row.words} for row in rows])
+    change = "UPDATE search_entry SET words = :words, text = :shown WHERE seq = :seq"
+    tx.execute(text(change), [{"seq": seq, "words": packed(words), "shown": shown} for seq, words in kept.items()])
+    tx.exec_driver_sql(_INDEX, [(seq, packed(words)) for seq, words in kept.items()])
+
+
+def _terms_of(words: frozenset[str]) -> frozenset[str]:
+    return frozenset(word for word in words if "=" in word)
 
 
 def clear(tx: Connection) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, select, update
 from sqlmodel import SQLModel, col
 
 from access.errors import AccessError
@@ -32,10 +32,14 @@ _SAVE_GRANT, _SAVE_SESSION, _SAVE_ZONE = upserting(SearchGrant), upserting(Searc
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """After one batch: the last entry that is indexed, and whether there is more to do at once."""
+    """After one batch: the last entry that is indexed, and whether there is more to do at once.
+
+    `tidied`: the last of the words that were taken out has just left the index.
+    """
 
     seq: int
     more: bool
+    tidied: bool = False
 
 
 class Projections(Protocol):
@@ -80,10 +84,10 @@ def project(tx: Connection, ledger: Reader, limit: int = BATCH) -> Progress:
         _write(tx, facts)
         seq = facts[-1].seq
         _remember(tx, seq=seq)
-    elif tidy:
-        tidy = index.tidy(tx, tidy)
-        _remember(tx, tidy=tidy)
-    return Progress(seq, len(facts) == limit or (not facts and tidy > 0))
+    left = index.tidy(tx, tidy) if tidy else 0  # in every batch: a busy log never leaves a batch without entries
+    if left != tidy:
+        _remember(tx, tidy=left)
+    return Progress(seq, len(facts) == limit or left > 0, tidied=tidy > 0 and not left)
 
 
 def rebuild(tx: Connection) -> None:
@@ -95,19 +99,16 @@ def rebuild(tx: Connection) -> None:
     _remember(tx, version=VERSION, seq=-1, tidy=0)
 
 
-def forget(tx: Connection, seq: int) -> None:
-    """Take an entry's words out of the index; its terms stay. Call it where its text is destroyed.
+def forget(tx: Connection, seqs: Sequence[int]) -> None:
+    """Take entries' words out of the index; their terms stay. Call it where their texts are destroyed.
 
-    Waits for a batch that is being projected: it may have read the text before. The words are found no more at
+    Waits for a batch that is being projected: it may have read a text before. The words are found no more at
     once; the projector then clears what is left of them in SQLite's index, PostgreSQL's vacuum in its own.
     """
     _, indexed, _ = _lock(tx)
-    if seq > indexed:
-        return
-    query = text(f"SELECT {index.words_column(tx)} FROM search_entry WHERE seq = :seq")  # noqa: S608
-    words = index.unpacked(tx, tx.execute(query, {"seq": seq}).scalar_one())
-    index.reword(tx, seq, frozenset(word for word in words if "=" in word), ERASED)
-    _remember(tx, tidy=1)
+    if known := sorted({seq for seq in seqs if seq <= indexed}):
+        index.strip(tx, known, ERASED)
+        _remember(tx, tidy=1)
 
 
 def indexed_to(tx: Connection) -> int:

@@ -21,18 +21,21 @@ EXAMPLES = """\
   prodaccess audit search 'type:credential.* target:orders-db after:2026-11-01 before:2026-12-01'
   prodaccess audit search '"refunds stuck" -deploy' --limit 200
   prodaccess audit search 'coverage:opaque last:7d' --json | jq -r '.hits[].ref'"""
+MOST = 200
 WORDS = "actor: ref: ticket: target: table: path: host: session: op: type: coverage: after: before: last:"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("query", nargs="+", metavar="QUERY", help="what to find")
-    parser.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many, up to 200; usually 50")
+    parser.add_argument("--limit", type=int, default=50, metavar="N", help=f"at most so many, up to {MOST}; usually 50")
 
 
 def run(args: argparse.Namespace) -> int:
     from ..api import Api
 
     query = query_of(args.query)
+    if not 1 <= args.limit <= MOST:
+        raise Usage(f"--limit is from 1 to {MOST}, and not {args.limit}.")
     try:
         answer = Api().audit_search(query, args.limit)
     except Usage as error:

@@ -12,13 +12,14 @@ from ..output import print_json, safe
 
 ABOUT = """\
 Name a table, a path or a host, and a span of time where you can: the query is written as for audit search. The answer
-has two parts: those whose recorded statements and commands name it, and those who ran something there at the time
-whose effect cannot be told from its text (a script, a function). Nobody in both parts means that no recorded session
-touched it; a credential used without a recording is in the target's own log, under the same request."""
+has three parts: those whose recorded statements and commands name it, those who ran something there at the time
+whose effect cannot be told from its text (a script, a function), and those who held a credential there of which no
+session was recorded: what they did is in the target's own log, under the same request."""
 EXAMPLES = """\
   prodaccess audit who 'table:public.orders after:2026-11-01'
   prodaccess audit who 'path:/etc/shadow last:90d'
   prodaccess audit who 'host:db-1 after:2026-11-20 before:2026-11-21' --json"""
+_COUNTED = 1_000  # credentials; the server counts no further
 WORDS = "table: path: host: target: op: after: before: last:"
 
 
@@ -45,9 +46,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _told(answer: dict[str, Any]) -> str:
     thing = safe(answer["object"])
-    if not answer["definite"] and not answer["possible"]:
-        return f"Nobody: nothing recorded names {thing}, and nothing there could hide it."
-    return "\n\n".join([*_for_certain(thing, answer), *_perhaps(answer)])
+    if answer["definite"] or answer["possible"]:
+        return "\n\n".join([*_for_certain(thing, answer), *_perhaps(answer), *_unrecorded(answer)])
+    if answer["unrecorded"]:
+        return "\n\n".join([f"No recording names {thing}.", *_unrecorded(answer)])
+    return f"Nobody: nothing recorded names {thing}, and nothing there could hide it."
 
 
 def _for_certain(thing: str, answer: dict[str, Any]) -> Iterator[str]:
@@ -61,9 +64,24 @@ def _for_certain(thing: str, answer: dict[str, Any]) -> Iterator[str]:
 
 def _perhaps(answer: dict[str, Any]) -> Iterator[str]:
     if answer["possible"]:
-        where = ", ".join(map(safe, answer["places"]))
-        ran = f"what ran{f' at {where}' if where else ''} without saying all that it touches"
+        ran = f"what ran{_where(answer)} without saying all that it touches"
         yield f"Perhaps: {ran}{_more('possible', answer)}:\n{hits_table(answer['possible'])}"
+
+
+def _unrecorded(answer: dict[str, Any]) -> Iterator[str]:
+    if count := answer["unrecorded"]:
+        were = "credential was" if count == 1 else "credentials were"
+        shown = answer["credentials"]
+        newest = f" (the newest {len(shown)})" if count > len(shown) else ""
+        yield (
+            f"{count}{' or more' * (count >= _COUNTED)} {were} issued{_where(answer) or ' there'} whose use nobody"
+            f" recorded{newest}:\n{hits_table(shown)}"
+        )
+
+
+def _where(answer: dict[str, Any]) -> str:
+    where = ", ".join(map(safe, answer["places"]))
+    return f" at {where}" if where else ""
 
 
 def _more(part: str, answer: dict[str, Any]) -> str:

@@ -27,7 +27,7 @@ class VaultLogin:
     secret_id: Callable[[], str] = field(repr=False)
     namespace: str = ""
     ca: str = ""  # path to a CA bundle; empty: the public ones
-    timeout: float = 1.5  # seconds, per call: who waits for a signature waits 2
+    timeout: float = 1.5  # seconds, per call: who waits for a signature waits 2.8
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,8 +72,9 @@ def replies_(call: Call) -> Json:
     if ts not in channel.messages:
         raise SlackError("thread_not_found")
     parent = channel.messages[ts].get("thread_ts", ts)
-    oldest = call.text("oldest") or "0"
-    under = [m for m in replies(channel, parent) if m["ts"] > oldest]
+    oldest, latest = call.text("oldest") or "0", call.text("latest") or "9999999999.999999"
+    edge = call.flag("inclusive")
+    under = [m for m in replies(channel, parent) if oldest < m["ts"] < latest or (edge and m["ts"] in (oldest, latest))]
     page, metadata = call.page([_shown(call, m) for m in [channel.messages[parent], *under]], 1000)
     more = bool(metadata["next_cursor"])
     return {"ok": True, "messages": page, "has_more": more} | ({"response_metadata": metadata} if more else {})

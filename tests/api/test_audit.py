@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from access.events import AuditSearched, Event, QueryRun, SessionClosed, SessionOpened, TextErased
+from access.events import ActRefused, AuditSearched, Event, QueryRun, SessionClosed, SessionOpened, TextErased
 from access.model import Person
 from access.ports import Change
 from tests.api.serving import Api, Terminal
@@ -109,6 +109,43 @@ async def test_every_look_is_an_entry_of_the_log(api: Api) -> None:
     assert looked.query == "PA-1"
 
 
+async def test_a_look_is_written_down_as_it_was_meant_and_in_full(api: Api) -> None:
+    margaret = await api.sign_in(MARGARET)
+    blanks = "%20" * 200
+    answer = await margaret.call("GET", f"/v1/audit/touched?q={blanks}table:public.orders%20%20-salaries")
+    assert answer.status == 200, answer.text
+    looked = await api.world.last(AuditSearched)
+    assert isinstance(looked, AuditSearched)
+    assert looked.query == "who touched table:public.orders -salaries"
+    longest = "table:public.orders".ljust(500, "x")
+    await margaret.call("GET", f"/v1/audit/touched?q={longest}")
+    looked = await api.world.last(AuditSearched)
+    assert isinstance(looked, AuditSearched)
+    assert looked.query == f"who touched {longest}"
+    head = await api.world.store.log.head()
+    assert (await margaret.call("GET", f"/v1/audit/touched?q={longest}x")).kind == "bad-input"
+    assert await api.world.store.log.head() == head, "and was not answered"
+
+
+async def test_a_refused_look_is_an_entry_once_a_minute(api: Api) -> None:
+    await worked(api)
+    grace = await api.sign_in(GRACE)
+
+    async def refusals() -> list[str]:
+        for path in ("search?q=orders", "touched?q=table:public.orders", "requests/PA-1", "requests/PA-2"):
+            assert (await grace.call("GET", f"/v1/audit/{path}")).status in (403, 404)
+        events = [entry.event for entry in await api.world.store.log.entries(-1, 1000)]
+        found = [event for event in events if isinstance(event, ActRefused)]
+        assert {(event.by, event.ref) for event in found} == {(GRACE, "")}
+        return [event.act for event in found]
+
+    once = ["search the audit log", "see PA-1 in the audit log"]
+    assert await refusals() == once
+    assert await refusals() == once
+    api.world.clock.pass_by(minutes=1)
+    assert await refusals() == once * 2
+
+
 async def test_the_timeline_tells_everything_in_order(api: Api) -> None:
     await worked(api)
     linus = await api.sign_in()
@@ -121,6 +158,38 @@ async def test_the_timeline_tells_everything_in_order(api: Api) -> None:
     assert query["text"] == f"linus {query['did']}"
     assert by_kind["db.query"]["did"] == "touched what cannot be told, 42501: SELECT tidy()"
     assert by_kind["grant.ended"]["facts"]["proof"]
+
+
+async def test_a_long_timeline_comes_in_pages_and_each_look_is_an_entry(api: Api) -> None:
+    await worked(api)
+    margaret = await api.sign_in(MARGARET)
+    path, after, seen = "/v1/audit/requests/PA-1", -1, []
+    while True:
+        page = (await margaret.call("GET", f"{path}?after={after}&limit=4")).json
+        assert len(page["entries"]) <= 4
+        seen += [entry["kind"] for entry in page["entries"]]
+        if not page["more"]:
+            break
+        after = page["entries"][-1]["seq"]
+        looked = await api.world.last(AuditSearched)
+        assert isinstance(looked, AuditSearched)
+        assert looked.query.startswith("PA-1")
+        assert looked.found == 4
+    assert seen == await api.world.tags("PA-1")
+    looked = await api.world.last(AuditSearched)
+    assert isinstance(looked, AuditSearched)
+    assert looked.query == f"PA-1 after entry {after}"
+    for wrong in ("limit=0", "limit=501", "after=-2", "after=x"):
+        assert (await margaret.call("GET", f"{path}?{wrong}")).kind == "bad-input"
+
+
+async def test_a_history_comes_in_pages_too(api: Api) -> None:
+    await worked(api)
+    linus = await api.sign_in()
+    first = (await linus.call("GET", "/v1/requests/PA-1/history?limit=3")).json
+    rest = (await linus.call("GET", f"/v1/requests/PA-1/history?after={first[-1]['seq']}")).json
+    assert len(first) == 3
+    assert [entry["kind"] for entry in first + rest] == await api.world.tags("PA-1")
 
 
 async def test_who_may_see_a_timeline(api: Api) -> None:

@@ -90,7 +90,9 @@ async def test_it_verifies_alone_in_a_bare_directory(life: Life, path: Path, tmp
         "verified", life.checkpoints[-1].size, life.checkpoints[-1].size
     )  # fmt: skip
     states = {name: check["state"] for name, check in report["checks"].items()}
-    assert {name for name, state in states.items() if state != "ok"} == {"leaf", "tiles", "consistency", "receipt"}
+    assert {name for name, state in states.items() if state != "ok"} == {
+        "leaf", "tiles", "consistency", "receipt", "tables",
+    }  # fmt: skip
 
 
 async def test_its_verifier_imports_nothing_of_prodaccess(life: Life, path: Path, tmp_path: Path) -> None:
@@ -145,6 +147,37 @@ async def test_texts_are_shown_withheld_or_erased(life: Life, path: Path, verify
     assert b"refunds" not in zipfile.ZipFile(path).read("payloads.jsonl")
     report = verify("bundle", path, "--key", life.signer.key)
     assert (report["exit"], report["remarks"][-1]) == (0, "private texts: 21 withheld")
+
+
+def _without_policies(files: dict[str, bytes]) -> None:
+    for name in [name for name in files if name.startswith("policies/")]:
+        del files[name]
+
+
+async def test_policies_that_decisions_name_are_demanded(life: Life, path: Path, verify: Verify) -> None:  # noqa: F811
+    await _whole(life, path)
+    report = verify("bundle", _rewritten(path, _without_policies, honest_hashes=True), "--key", life.signer.key)
+    assert (report["exit"], report["failures"][0]["check"]) == (1, "policy")
+    assert "whose text is not there" in report["failures"][0]["what"]
+
+
+def _called_erased(files: dict[str, bytes]) -> None:
+    rows = [json.loads(line) for line in files["payloads.jsonl"].splitlines()]
+    lines = (json.dumps({"seq": row["seq"], "field": row["field"], "state": "erased"}) for row in rows)
+    files["payloads.jsonl"] = "".join(f"{line}\n" for line in lines).encode()
+
+
+async def test_texts_that_are_only_said_to_be_erased(life: Life, path: Path, verify: Verify) -> None:  # noqa: F811
+    await _whole(life, path)
+    altered = _rewritten(path, _called_erased, honest_hashes=True)
+    report = verify("bundle", altered, "--key", life.signer.key)
+    assert (report["exit"], len(report["exceptions"])) == (0, 21)
+    assert report["exceptions"][0]["what"].startswith("its reason is said to be erased, and the log up to entry")
+    size = life.checkpoints[-1].size
+    _again(path, await life.contents(0, size - 3))
+    report = verify("bundle", _rewritten(path, _called_erased, honest_hashes=True), "--key", life.signer.key)
+    assert (report["exit"], report["exceptions"]) == (0, [])
+    assert any("are said to be erased, and this range does not show it" in remark for remark in report["remarks"])
 
 
 async def test_a_witness(life: Life, path: Path, verify: Verify) -> None:  # noqa: F811

@@ -162,6 +162,15 @@ async def test_who_touched_what_nobody_did(office: Office) -> None:
     assert (await looks(office))[-1].query == "who touched table:public.orders"
 
 
+async def test_a_credential_whose_use_nobody_recorded_is_no_all_clear(office: Office) -> None:
+    grant = await office.opened()
+    await office.grants.collect(grant.number, await office.device())
+    await office.settled()
+    told = await asks(office, "who table:public.refunds", "0 definite, 1 possible")
+    assert "No recording names it; 1 credential was issued there whose use nobody recorded: linus" in told
+    assert "None" not in told
+
+
 async def test_who_touched_needs_an_object(office: Office) -> None:
     await asks(office, "who actor:ada", "Name one object")
 
@@ -182,7 +191,7 @@ async def test_a_timeline_tells_a_request_and_counts_what_was_run(office: Office
 
 
 async def test_a_timeline_of_nothing(office: Office) -> None:
-    await asks(office, "PA-99", "There is no PA-99 that you may see.")
+    await asks(office, "PA-99", "There is no PA-99.")
 
 
 # In any words
@@ -201,8 +210,9 @@ reached = st.sampled_from([Looked(9, 9), Looked(2, 9), Looked(2, 9, (3, 4)), Loo
 def test_any_answer_is_within_slacks_limits(some: tuple[Hit, ...], more: bool, asked: str, looked: Looked) -> None:
     links = {"PA-7": "https://slack.example/archives/c0/p1"}
     fits(found(Found(some[:10], more, looked), asked, links, "prodaccess"))
-    answer = Touched("table:x", some, more, some[:3], more, (), (), looked)
-    fits(touched(answer, asked, links, "prodaccess"))
+    for definite in (some, ()):
+        answer = Touched("table:x", definite, more, some[:3], more, (), (), looked, more, len(some), some)
+        fits(touched(answer, asked, links, "prodaccess"))
 
 
 @given(st.text(max_size=60), st.integers(0, 90))

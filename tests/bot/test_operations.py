@@ -73,6 +73,24 @@ async def test_a_session_is_two_lines_with_what_was_done_counted(office: Office)
     assert "select 1" not in line
 
 
+async def test_a_card_after_a_long_session_is_painted_without_reading_what_was_run(office: Office) -> None:
+    await office.opened()
+    await written(office, OPENED, *(query(f"select {n}") for n in range(50)), CLOSED)
+    feed = office.bot.thread.painter.feed = Counting(office.bot.thread.painter.feed)  # type: ignore[assignment]
+    await office.bot.thread.repaint("PA-1")
+    assert feed.read == 1
+    assert 0 < feed.had < 10
+
+
+async def test_a_session_is_read_in_pages_and_counted_whole(office: Office) -> None:
+    await office.opened()
+    await office.settled()
+    feed = office.bot.thread.painter.feed = Counting(office.bot.thread.painter.feed)  # type: ignore[assignment]
+    await written(office, OPENED, *(query(f"select {n}") for n in range(1100)), CLOSED)
+    assert "1100 queries" in office.thread(office.cards()[0])[-1]
+    assert feed.most <= 500
+
+
 async def test_a_long_session_costs_no_reading_of_the_request_for_each_action(office: Office) -> None:
     await office.opened()
     await office.settled()
@@ -89,13 +107,17 @@ class Counting:
     def __init__(self, feed: Any) -> None:
         self._feed = feed
         self.read = 0
+        self.had = self.most = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._feed, name)
 
-    async def entries_of(self, ref: str) -> Any:
+    async def entries_of(self, ref: str, *which: Any) -> Any:
+        found = await self._feed.entries_of(ref, *which)
         self.read += 1
-        return await self._feed.entries_of(ref)
+        self.had += len(found)
+        self.most = max(self.most, len(found))
+        return found
 
 
 def test_sessions_are_numbered_as_they_were_opened_and_counted_apart() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import pty
 import re
+import struct
+import termios
 
 import pytest
 
@@ -33,7 +36,7 @@ async def test_search_is_a_table_newest_first(shell: Shell) -> None:
     ran = await shell.run("audit", "search", "ref:PA-1 actor:linus")
     assert ran.code == 0, ran.err
     header, *lines = ran.out.splitlines()
-    assert header.split() == ["ENTRY", "TIME", "WHO", "WHAT", "REQUEST", "TARGET"]
+    assert header.split() == ["ENTRY", "TIME", "WHO", "WHAT", "REQUEST", "TARGET", "TEXT"]
     entries = [int(line.split()[0]) for line in lines]
     assert entries == sorted(entries, reverse=True)
     (query,) = [line for line in lines if SELECT in line]
@@ -57,7 +60,9 @@ async def test_more_than_the_limit(shell: Shell) -> None:
     assert len(ran.out.splitlines()) == 3
     assert "There are more than these 2." in ran.err
     assert (await shell.run("audit", "search", "x", "--limit", "many")).code == 2
-    assert (await shell.run("audit", "search", "x", "--limit", "1000")).code == 2
+    for limit in ("0", "1000"):
+        refused = await shell.run("audit", "search", "x", "--limit", limit)
+        assert (refused.code, refused.err) == (2, f"prodaccess: --limit is from 1 to 200, and not {limit}.\n")
 
 
 async def test_nothing_found_says_what_a_query_looks_like(shell: Shell) -> None:
@@ -95,6 +100,34 @@ async def test_who_touched_a_table(shell: Shell) -> None:
     assert (await shell.run("audit", "who", "actor:linus")).code == 2
 
 
+async def test_a_credential_that_nobody_recorded_is_no_all_clear(shell: Shell) -> None:
+    world = shell.api.world
+    grant = await world.opened()
+    await world.grants.collect(grant.number, await world.device())
+    await shell.sign_in(MARGARET)
+    ran = await shell.run("audit", "who", "table:public.orders")
+    told = ran.out.splitlines()
+    assert told[0] == "No recording names table:public.orders."
+    assert told[2] == "1 credential was issued there whose use nobody recorded:"
+    assert told[4].split()[2:6] == ["linus", "credential.issued", "PA-1", "orders-db"]
+    answer = (await shell.run("audit", "who", "table:public.orders", "--json")).json
+    assert (answer["unrecorded"], [hit["ref"] for hit in answer["credentials"]]) == (1, ["PA-1"])
+    await world.store.commit(Change(events=tuple(work_at_the_target(world))))
+    assert "nobody recorded" not in (await shell.run("audit", "who", "table:public.orders")).out
+
+
+async def test_an_auditor_is_told_that_there_is_no_such_request(shell: Shell) -> None:
+    await shell.sign_in(MARGARET)
+    ran = await shell.run("audit", "show", "PA-99")
+    assert (ran.code, ran.err) == (2, "prodaccess: There is no PA-99.\n")
+
+
+async def test_an_entry_that_is_not_there_cannot_be_erased(shell: Shell) -> None:
+    await shell.sign_in(MARGARET)
+    ran = await shell.run("audit", "erase", "entry-99999999", "--why", "a test", "--yes")
+    assert (ran.code, ran.err) == (2, "prodaccess: There is no entry 99999999.\n")
+
+
 async def test_the_timeline_is_readable_at_a_glance(shell: Shell) -> None:
     await _worked(shell)
     ran = await shell.run("audit", "show", "pa-1")
@@ -114,6 +147,30 @@ async def test_the_timeline_is_readable_at_a_glance(shell: Shell) -> None:
     assert proof.startswith(" " * 19), "what was checked stands under it"
     tags = await shell.api.world.tags("PA-1")
     assert len([line for line in lines if line.endswith("]")]) == len(tags)
+
+
+async def test_on_80_columns_the_timeline_cuts_nothing(shell: Shell) -> None:
+    reason = "refunds of last week are stuck in the queue, customers are calling, and only this role can look at them"
+    world = shell.api.world
+    grant = await world.opened(reason=reason)
+    await world.grants.collect(grant.number, await world.device())
+    await world.broker.end(grant.number, LINUS)
+    await shell.sign_in(MARGARET)
+    entries = (await shell.run("audit", "show", "PA-1", "--json")).json["entries"]
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    process = await shell.with_environment({"NO_COLOR": "1"}).start("audit", "show", "PA-1", stdout=theirs)
+    os.close(theirs)
+    shown = await asyncio.to_thread(_all_of, ours)
+    await finished(process)
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "…" not in shown
+    told = " ".join(shown.split())
+    assert reason in told
+    (issued,) = (entry for entry in entries if entry["kind"] == "credential.issued")
+    assert issued["facts"]["public_id"] in told
+    (ended,) = (entry for entry in entries if entry["kind"] == "grant.ended")
+    assert [proof in told for proof in ended["facts"]["proof"]] == [True]
 
 
 async def test_what_somebody_may_not_see_is_not_there(shell: Shell) -> None:

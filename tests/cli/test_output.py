@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.output import safe, table, width
+from cli.output import safe, table, width, wrapped
 from tests.cli.shell import Shell
 from tests.people import LINUS
 
@@ -32,6 +32,23 @@ def test_ordinary_text_is_left_alone(text: str) -> None:
 def test_columns_stand_under_each_other() -> None:
     lines = table(("A", "B"), [("返金", "x"), ("abcd", "y"), ("e\u0301", "z")]).splitlines()
     assert [width(line[: line.index(last)]) for line, last in zip(lines, "Bxyz", strict=True)] == [6, 6, 6, 6]
+
+
+@given(
+    st.text(alphabet="ab 返 -", max_size=300), st.sampled_from(["", "│ ", "14:00:00  linus  ▶ "]), st.integers(1, 60)
+)
+def test_wrapped_text_keeps_every_character(text: str, head: str, columns: int) -> None:
+    lines = list(wrapped(head, text, "[12]", columns))
+    assert "".join(lines).replace(" ", "") == (head + text + "[12]").replace(" ", "")
+    assert max(map(width, lines)) <= max(columns, width(head) + 20)
+
+
+def test_text_is_broken_between_words_and_stands_under_itself() -> None:
+    assert list(wrapped("14:00  ▶ ", "was issued v-approle-orders-1 here", "[7]", 30)) == [
+        "14:00  ▶ was issued", "         v-approle-orders-1", "         here  [7]",
+    ]  # fmt: skip
+    assert list(wrapped("14:00  ", "word" * 5, "", 20)) == ["14:00  " + "word" * 5]
+    assert list(wrapped("14:00  ", "word " * 50, "[7]", 0)) == ["14:00  " + "word " * 50 + "  [7]"]
 
 
 async def test_terminal_escape_in_reason(shell: Shell) -> None:

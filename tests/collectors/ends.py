@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -48,8 +48,11 @@ class MemoryLog:
     async def entries(self, after: int, limit: int = 100) -> tuple[Entry, ...]:
         return tuple(self.all[after + 1 : after + 1 + limit])
 
-    async def entries_of(self, ref: str) -> tuple[Entry, ...]:
-        return tuple(e for e in self.all if e.event.ref == ref)
+    async def entries_of(
+        self, ref: str, kinds: Collection[str] | None = None, after: int = -1, limit: int | None = None
+    ) -> tuple[Entry, ...]:
+        own = (e for e in self.all if e.event.ref == ref and e.seq > after)
+        return tuple(e for e in own if kinds is None or e.event.TAG in kinds)[:limit]
 
     async def wait(self, after: int, timeout: float) -> bool:
         async with self._grown:

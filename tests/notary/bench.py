@@ -154,12 +154,13 @@ class Drawer:
 
 
 class ShakySigner:
-    """Another signer whose way there can break: `hangs`, or is `down`. Counts its signatures."""
+    """Another signer whose way there can break: it `hangs`, is `slow` or `down`. Counts its signatures."""
 
     def __init__(self, inner: Signer) -> None:
         self.name = inner.name
         self.inner = inner
         self.down = self.hangs = False
+        self.slow = 0.01  # seconds, each way
         self.count = 0
 
     async def public_key(self) -> bytes:
@@ -175,7 +176,7 @@ class ShakySigner:
         self.inner.close()
 
     async def _travel(self) -> None:
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(self.slow)
         if self.hangs:
             await asyncio.Event().wait()
         if self.down:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from access.custody import PATIENCE
 from access.errors import Unavailable
 from audit.receipt import Receipt
 from notary import notary
@@ -63,6 +64,47 @@ async def test_without_the_signer_nobody_is_covered_and_later_all_are(
     assert time.monotonic() - began < bench.notary.deadline + 0.5
     setattr(shaky, how, False)
     assert (await bench.notary.cover(3)).size == 4
+
+
+async def test_a_slow_signer_fails_nobody_who_comes_while_it_signs(bench: Bench, shaky: ShakySigner) -> None:
+    shaky.slow = 1.2
+    await bench.signed(1)
+    for _ in range(2):
+        await bench.append(1)
+        first = asyncio.ensure_future(bench.notary.cover(await bench.log.head()))
+        await asyncio.sleep(0.3)
+        await bench.append(1)
+        second = await bench.notary.cover(await bench.log.head())
+        assert (await first).size < second.size
+
+
+async def test_a_signature_that_came_too_late_for_one_is_there_for_the_next(bench: Bench, shaky: ShakySigner) -> None:
+    await bench.signed(1)
+    shaky.slow, bench.notary.deadline = 0.6, 0.4
+    await bench.append(1)
+    with pytest.raises(Unavailable, match="was not signed within"):
+        await bench.notary.cover(1)
+    assert (await bench.notary.cover(1)).size == 2
+    assert shaky.count == 2, "one for the first entry, one for the second"
+
+
+async def test_while_it_is_held_it_signs_nothing_and_then_all(bench: Bench) -> None:
+    bench.signing.hold("Nothing is signed yet.")
+    bench.notary.deadline = 0.2
+    await bench.append(2)
+    async with bench.running():
+        with pytest.raises(Unavailable, match="Nothing is signed yet"):
+            await bench.notary.cover(1)
+        with pytest.raises(Unavailable, match="Nothing is signed yet"):
+            await bench.signing.catch_up()
+        assert bench.notary.trouble == "Nothing is signed yet."
+        assert await bench.log.last_checkpoint() is None
+        bench.notary.deadline = 5.0
+        waiting = asyncio.ensure_future(bench.notary.cover(1))
+        await asyncio.sleep(0.1)
+        bench.signing.release()
+        assert (await waiting).size == 2
+        assert bench.notary.trouble == ""
 
 
 async def test_without_the_signer_at_start_neither(bench: Bench, shaky: ShakySigner) -> None:
@@ -239,6 +281,7 @@ class TestAnchors:
         return await bench.log.last_checkpoint()
 
 
-def test_the_deadline_of_the_gate_is_two_seconds(bench: Bench) -> None:
-    assert bench.notary.deadline == 2.0
+def test_a_signer_may_take_half_of_what_the_gate_waits(bench: Bench) -> None:
+    assert bench.notary.deadline < PATIENCE
+    assert bench.notary.deadline >= 2 * 1.4
     assert notary.QUIET.total_seconds() == 300

@@ -195,7 +195,7 @@ async def test_what_was_hashed_is_kept_when_the_wait_is_over(bench: Bench) -> No
     bench.new_notary()
     await bench.signed(1)
     await bench.append(20)
-    signer.hangs = True
+    signer.hangs, bench.signing.limit = True, 0.5
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
             await bench.signing.catch_up()

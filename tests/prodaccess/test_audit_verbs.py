@@ -14,13 +14,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from sqlalchemy import Connection
 
-from access.events import AuditExported, LogKeyUsed, PolicyLoaded
+from access.events import AuditExported, LogKeyUsed, PolicyLoaded, RequestAsked
 from access.ports import Change
 from audit.log import ORIGIN
 from audit.note import VerifierKey, parse_note, verify
@@ -172,6 +173,87 @@ def test_a_good_log_verifies_deep_and_not(site: Site, audit: Verb) -> None:
     assert audit("verify", "--key", site.key).code == 0
 
 
+def test_a_text_whose_word_left_only_the_index_shows_with_deep(site: Site, audit: Verb) -> None:
+    site.tampered(
+        "INSERT INTO search_words (search_words, rowid, words) SELECT 'delete', seq, words FROM search_entry"
+        " WHERE type = 'request.asked'"
+    )
+    found = audit("verify", "--deep", "--json")
+    assert (found.code, found.json["failures"][0]["check"]) == (1, "search")
+
+
+def test_deep_makes_no_copy_and_needs_no_turn_at_writing(site: Site, audit: Verb) -> None:
+    before = {path.name for path in site.directory.iterdir()}
+    with closing(sqlite3.connect(site.directory / "prodaccess.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        site.directory.chmod(0o500)  # root may write all the same: then only what is left tells
+        try:
+            assert audit("verify", "--deep").code == 0
+        finally:
+            site.directory.chmod(0o700)
+    assert {path.name for path in site.directory.iterdir()} <= before | {"prodaccess.db-wal", "prodaccess.db-shm"}
+
+
+def test_another_logs_payload_key_decides_nothing_and_quotes_nothing(
+    site: Site, audit: Verb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRODACCESS_AUDIT_PAYLOAD_KEY", base64.b64encode(b"x" * KEY).decode())
+    told = audit("verify", "--deep")
+    assert told.code == 2, told
+    assert "TAMPERING" not in told.out
+    assert "opens none" in told.out
+    assert "refunds stuck" not in told.out + told.err
+
+
+@pytest.mark.parametrize("key", [base64.b64encode(b"x" * (KEY - 1)).decode(), "no base64!"])
+def test_what_is_no_payload_key_is_a_mistake_in_the_settings(
+    audit: Verb, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("PRODACCESS_AUDIT_PAYLOAD_KEY", key)
+    told = audit("verify", "--deep")
+    assert (told.code, told.out, "PRODACCESS_AUDIT_PAYLOAD_KEY" in told.err) == (3, "", True)
+
+
+def test_what_is_no_checkpoint_is_said_in_a_sentence(audit: Verb, tmp_path: Path) -> None:
+    (tmp_path / "q3.zip").write_bytes(b"PK\x03\x04\xff\xfe")
+    for path, code, said in (
+        (tmp_path / "q3.zip", 3, "is no checkpoint"),
+        (tmp_path / "nope", 2, "cannot be opened ("),
+    ):
+        for verb in (("verify",), ("export", "--form", "bundle", "--out", str(tmp_path / "out.zip"))):
+            told = audit(*verb, "--since", str(path))
+            assert told.code == code, told
+            assert f"{path} " in told.err
+            assert said in told.err
+            assert "Errno" not in told.err
+
+
+def test_an_unexpected_fault_is_no_tampering(site: Site, audit: Verb) -> None:
+    site.tampered("UPDATE ledger_entry SET body = CAST('{' AS BLOB) WHERE ref = 'PA-1'", "ledger_entry_no_UPDATE")
+    told = audit("receipt", "PA-1")
+    assert (told.code, told.err.startswith("prodaccess: unexpected DecodeError: ")) == (2, True), told
+    assert "Traceback" not in told.err
+
+
+def test_a_place_that_cannot_be_written_to_is_said_in_a_sentence(audit: Verb) -> None:
+    told = audit("export", "--form", "jsonl", "--out", "/nonexistent/x")
+    assert (told.code, "Errno" in told.err) == (2, False), told
+    assert "/nonexistent/x" in told.err
+    assert "No such file or directory" in told.err
+
+
+def test_decisions_are_made_again_when_verifying(site: Site, audit: Verb) -> None:
+    assert any("made again" in remark for remark in audit("verify", "--json").json["remarks"])
+    asked = asyncio.run(site.world.store.log.entries_of("PA-1"))[0].event
+    assert isinstance(asked, RequestAsked)
+    lying = replace(asked, ref="PA-3", rule="some other rule", request_id="x-3")
+    asyncio.run(site.world.store.commit(Change(events=(lying,))))
+    asyncio.run(site.sign())
+    found = audit("verify", "--json")
+    assert (found.code, found.json["failures"][0]["check"]) == (1, "decision"), found
+    assert "some other rule" in found.json["failures"][0]["what"]
+
+
 def test_an_altered_entry_is_named(site: Site, audit: Verb) -> None:
     site.tampered(
         "UPDATE ledger_entry SET body = CAST(replace(CAST(body AS TEXT), 'orders-db', 'orders-dc') AS BLOB)"
@@ -192,7 +274,10 @@ def test_an_altered_search_index_shows_only_with_deep(site: Site, audit: Verb) -
 
 
 def test_words_that_cannot_be_opened_show_only_with_deep(site: Site, audit: Verb) -> None:
-    site.tampered("UPDATE ledger_payload SET ciphertext = zeroblob(60)", "ledger_payload_erasure")
+    site.tampered(
+        "UPDATE ledger_payload SET ciphertext = zeroblob(60) WHERE seq = (SELECT max(seq) FROM ledger_payload)",
+        "ledger_payload_erasure",
+    )
     assert audit("verify").code == 0
     found = audit("verify", "--deep", "--json")
     assert (found.code, found.json["failures"][0]["check"]) == (1, "payload")
@@ -368,6 +453,9 @@ def test_receipts(site: Site, audit: Verb) -> None:
     assert (of_entry.seq, of_entry.origin) == (3, ORIGIN)
     for wrong in ("9999", "PA-99", "orders"):
         assert audit("receipt", wrong).code == 2
+    assert audit("receipt", "-1").err == (
+        "prodaccess: “-1” is neither a request nor an entry: they look like PA-7 and 812.\n"
+    )
     asyncio.run(site.world.asked())
     refused = audit("receipt", str(site.head()))
     assert (refused.code, "not signed yet" in refused.err) == (2, True)
@@ -457,10 +545,23 @@ def test_the_two_groups_are_told_apart(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "prodaccess audit search" in capsys.readouterr().out
     monkeypatch.setattr(sys, "argv", ["prodaccess", "audit"])
     assert main() == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert all(f"audit {verb}" in shown.err.partition("On the server:")[2] for verb in AUDIT_VERBS)
     for verb in AUDIT_VERBS:
         monkeypatch.setattr(sys, "argv", ["prodaccess", "audit", verb, "--help"])
         assert main() == 0
         assert f"usage: prodaccess audit {verb}" in capsys.readouterr().out
+
+
+def test_a_reader_who_has_had_enough_is_no_fault() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "prodaccess", "settings"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait()) == (b"", 1)
 
 
 def test_an_engineers_audit_verb_imports_nothing_of_the_server(tmp_path: Path) -> None:

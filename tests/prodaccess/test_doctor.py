@@ -24,6 +24,7 @@ from access.ports import Change
 from audit.checkpoint import Anchored
 from audit.log import ORIGIN
 from audit.payloads import KEY
+from notary.memory import FileMemory
 from notary.signers.file import FileSigner
 from notary.signing import Signing
 from notary.spec import AnchorWords, make_anchors
@@ -84,7 +85,8 @@ class Installation:
 
     async def sign(self, store: SqlStore) -> None:
         signer = FileSigner(ORIGIN, self.directory / "keys" / "log.key")
-        await Signing(store.log, signer, self.clock).reach(await store.log.head())
+        memory = FileMemory(self.directory / "keys" / "log.key")
+        await Signing(store.log, signer, self.clock, (), memory).reach(await store.log.head())
 
     async def verb(self, *words: str, **changes: str) -> tuple[int, str, str]:
         """`prodaccess …` as a process: its exit code and what it said."""
@@ -180,6 +182,49 @@ async def test_a_policy_without_auditors(house: Installation) -> None:
 async def test_a_database_file_that_others_may_read(house: Installation) -> None:
     (house.directory / "prodaccess.db").chmod(0o644)
     assert any("chmod 600" in what for what in wrong(await house.look("database")))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("DROP TRIGGER ledger_entry_no_UPDATE", "The trigger ledger_entry_no_UPDATE is missing."),
+        ("DROP TRIGGER policy_bundle_no_DELETE", "The trigger policy_bundle_no_DELETE is missing."),
+        (
+            "ALTER TABLE ledger_frontier RENAME TO kept; CREATE VIEW ledger_frontier AS SELECT * FROM kept",
+            "ledger_frontier is not a table.",
+        ),
+    ],
+)
+async def test_tables_of_the_log_that_are_not_what_they_were(house: Installation, change: str, said: str) -> None:
+    with closing(sqlite3.connect(house.directory / "prodaccess.db")) as db:
+        db.executescript(change)
+    assert any(said in what for what in wrong(await house.look("database")))
+
+
+async def test_a_log_that_is_older_than_what_was_signed_with_this_key(house: Installation) -> None:
+    ((name, kept),) = [(path, path.read_text()) for path in house.directory.glob("keys/*.signed")]
+    store = house.store()
+    await store.commit(Change(events=(LogKeyUsed(at=house.clock.now(), key=house.key),)))
+    older = house.directory / "older.db"
+    with closing(sqlite3.connect(house.directory / "prodaccess.db")) as now, closing(sqlite3.connect(older)) as copy:
+        now.backup(copy)
+    await store.commit(Change(events=(LogKeyUsed(at=house.clock.now(), key=house.key),)))
+    await house.sign(store)
+    store.close()
+    assert name.read_text() != kept
+    assert wrong(await house.look("checkpoint")) == []
+    older.chmod(0o600)
+    (what,) = wrong(await house.look("checkpoint", PRODACCESS_DATABASE_URL=f"sqlite:///{older}"))
+    assert "This database is older" in what
+
+
+async def test_a_log_whose_last_entry_is_of_the_future(tmp_path: Path) -> None:
+    async with Simulator(a_workspace(free_port(), "socket")) as slack:
+        house = Installation(tmp_path, slack)
+        house.clock.time = datetime.now(UTC) + timedelta(minutes=30)
+        await house.live()
+        (what,) = wrong(await house.look("clock"))
+        assert "this machine's clock is behind it" in what
 
 
 async def test_a_signer_with_another_key_than_the_logs(house: Installation) -> None:

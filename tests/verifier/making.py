@@ -1,4 +1,4 @@
-"""Logs made by hand, so that they can also be wrong: bodies, checkpoints, a database without triggers, tiles."""
+"""Logs made by hand, so that they can also be wrong: bodies, checkpoints, a database, tiles."""
 
 from __future__ import annotations
 
@@ -43,6 +43,18 @@ CREATE TABLE ledger_payload (commitment BLOB PRIMARY KEY, seq BIGINT, field TEXT
     destroyed_at BIGINT);
 CREATE TABLE policy_bundle (hash TEXT PRIMARY KEY, content TEXT, loaded_at BIGINT);
 """
+
+_INSERT_ONLY = ("ledger_entry", "ledger_tile", "ledger_checkpoint", "ledger_anchor", "policy_bundle")
+_GUARDS = [(f"{table}_no_{verb}", table, verb) for table in _INSERT_ONLY for verb in ("UPDATE", "DELETE")] + [
+    ("ledger_payload_no_delete", "ledger_payload", "DELETE"),
+    ("ledger_payload_erasure", "ledger_payload", "UPDATE"),
+]
+
+
+def unguard(db: sqlite3.Connection) -> None:
+    """As whoever owns the database can: without its triggers everything can be altered."""
+    for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        db.execute(f"DROP TRIGGER {name}")
 
 
 class Signer:
@@ -208,6 +220,8 @@ class Log:
             for table, rows in self._tables().items():
                 if rows:
                     db.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
+            for name, table, verb in _GUARDS:
+                db.execute(f"CREATE TRIGGER {name} BEFORE {verb} ON {table} BEGIN SELECT RAISE(ABORT, 'no'); END")
         db.close()
         return path
 
@@ -223,7 +237,7 @@ class Log:
         tiles, entries = MemoryTiles(self.leaves), zip(self.rows, self.leaves, self.bodies, strict=True)
         return {
             "ledger_entry": [(1, i, *row, leaf, body) for i, (row, leaf, body) in enumerate(entries)],
-            "ledger_frontier": [(1, len(self.bodies), self.now)],
+            "ledger_frontier": [(1, len(self.bodies), self.rows[-1][0] if self.rows else 0)],
             "ledger_tile": [(1, *place, tiles.roots[place], hashes) for place, hashes in tiles.full.items()],
             "ledger_checkpoint": [
                 (1, size, base64.b64decode(note.split("\n")[2]), note, 0) for size, note in self.notes.items()
@@ -232,7 +246,7 @@ class Log:
             "ledger_payload": [
                 (p["commitment"], p["seq"], p["field"], p["ciphertext"], p["wrapped_key"], None) for p in self.payloads
             ],
-            "policy_bundle": [(POLICY_HASH, POLICY, 0)],
+            "policy_bundle": [(POLICY_HASH, POLICY, 0)] * any(POLICY_HASH.encode() in body for body in self.bodies),
         }
 
     def tiles(self, root: Path) -> Path:

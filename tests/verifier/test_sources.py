@@ -16,7 +16,7 @@ import pytest
 
 from audit.receipt import Receipt
 from tests.verifier.conftest import Verify
-from tests.verifier.making import ORIGIN, Log, Signer, a_log, note_text
+from tests.verifier.making import ORIGIN, Log, Signer, a_log, note_text, unguard
 from verifier.main import main
 
 
@@ -242,7 +242,8 @@ def test_published_checkpoints(log: Log, tmp_path: Path, verify: Verify) -> None
         (150, "s3://bucket/audit", "key@version", b"0xyz"), (150, "witness:watcher", "", line),
     )  # fmt: skip
     report = verify("database", path, "--key", key, "--witness", witness.key)
-    assert (report["exit"], report["checks"]["anchors"]["count"]) == (0, 2)
+    assert (report["exit"], report["checks"]["anchors"]["count"]) == (0, 1)  # a stamp is not for us to believe
+    assert any(remark.startswith("1 checkpoints stand at tsa:time.example: not ch") for remark in report["remarks"])
     assert any(remark.startswith("1 checkpoints stand at s3://bucket/audit") for remark in report["remarks"])
 
 
@@ -266,6 +267,7 @@ def test_published_checkpoints_that_do_not_fit(log: Log, tmp_path: Path, verify:
 
 def _altered(stored: Path, change: str) -> None:
     with sqlite3.connect(stored) as db:
+        unguard(db)
         db.execute(change)
 
 
@@ -294,7 +296,41 @@ def test_private_texts_are_accounted_for(
     assert words in report["failures"][0]["what"]
 
 
+def test_another_log_s_payload_key_decides_nothing(log: Log, stored: Path, tmp_path: Path, verify: Verify) -> None:
+    (tmp_path / "key").write_bytes(b"x" * 32)
+    report = verify("database", stored, "--key", log.signer.key, "--deep", "--payload-key-file", tmp_path / "key")
+    assert (report["exit"], report["failures"]) == (2, [])
+    assert report["undecided"][0].startswith("The payload key opens none of the private texts")
+
+
+def test_what_is_no_payload_key_is_not_understood(
+    log: Log, stored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for content in (b"", b"AAAA", b"not base64"):
+        (tmp_path / "key").write_bytes(content)
+        words = ["database", str(stored), "--key", log.signer.key, "--deep", "--payload-key-file"]
+        assert main([*words, str(tmp_path / "key")]) == 3
+        assert "32 bytes are expected" in capsys.readouterr().err
+
+
 # PostgreSQL
+
+
+def test_a_view_in_postgresql(log: Log, fresh_database: str, verify: Verify) -> None:
+    log.postgresql(fresh_database)
+    with psycopg.connect(fresh_database) as db:
+        db.execute("ALTER TABLE ledger_entry RENAME TO real_entry")
+        db.execute("CREATE VIEW ledger_entry AS SELECT * FROM real_entry")
+    report = verify("database", fresh_database, "--key", log.signer.key)
+    assert (report["exit"], report["failures"][0]["check"]) == (1, "tables")
+
+
+def test_a_row_policy_in_postgresql(log: Log, fresh_database: str, verify: Verify) -> None:
+    log.postgresql(fresh_database)
+    with psycopg.connect(fresh_database) as db:
+        db.execute("ALTER TABLE policy_bundle ENABLE ROW LEVEL SECURITY")
+    report = verify("database", fresh_database, "--key", log.signer.key)
+    assert (report["exit"], report["failures"][0]["check"]) == (1, "tables")
 
 
 def test_the_same_log_in_postgresql(log: Log, fresh_database: str, verify: Verify) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.verifier.conftest import Verify
-from tests.verifier.making import Log, Signer, a_log, edited
+from tests.verifier.making import Log, Signer, a_log, edited, unguard
 from verifier.tree import leaves
 
 
@@ -34,6 +35,7 @@ def stored(log: Log, tmp_path: Path) -> Path:
 @pytest.fixture
 def db(stored: Path) -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(stored, isolation_level=None)) as connection:
+        unguard(connection)
         yield connection
 
 
@@ -49,6 +51,7 @@ def test_an_untouched_log_verifies(verify: Verify, log: Log, stored: Path) -> No
     states = {name: check["state"] for name, check in report["checks"].items()}
     assert {name for name, state in states.items() if state == "ok"} == {
         "signature", "sequence", "leaf", "canonical", "clock", "subject", "root", "tiles", "policy", "meaning",
+        "tables",
     }  # fmt: skip
     assert report["checks"]["tiles"]["count"] == len(log.bodies) // 256
     assert report["exceptions"] == []
@@ -226,6 +229,23 @@ def _policy(db: sqlite3.Connection) -> None:
     db.execute("UPDATE policy_bundle SET content = content || ' '")
 
 
+def _no_policies(db: sqlite3.Connection) -> None:
+    db.execute("DELETE FROM policy_bundle")
+
+
+def _policy_more(db: sqlite3.Connection) -> None:
+    db.execute("INSERT INTO policy_bundle VALUES (?, 'x', 1)", (hashlib.sha256(b"x").hexdigest(),))
+
+
+def _clock_ahead(db: sqlite3.Connection) -> None:
+    db.execute("UPDATE ledger_frontier SET last_recorded_at = 4102444800000000")
+
+
+def _view(db: sqlite3.Connection) -> None:
+    db.execute("ALTER TABLE ledger_entry RENAME TO real_entry")
+    db.execute("CREATE VIEW ledger_entry AS SELECT * FROM real_entry")
+
+
 WAYS: list[tuple[Callable[[sqlite3.Connection], None], str, int | None]] = [
     (_delete, "sequence", 300), (_truncate, "sequence", 300), (_truncate_cleanly, "root", 300),
     (_swap, "sequence", 300), (_swap_and_renumber, "root", 0), (_insert, "sequence", 300), (_leaf, "leaf", 300),
@@ -233,7 +253,8 @@ WAYS: list[tuple[Callable[[sqlite3.Connection], None], str, int | None]] = [
     (_ref_beside, "sequence", 300), (_tile, "tiles", 300), (_tile_root, "tiles", 256), (_tile_gone, "tiles", 0),
     (_tile_more, "tiles", None), (_tile_level_more, "tiles", None), (_root_beside, "root", None),
     (_other_size, "root", None), (_note_garbage, "signature", None), (_signature_bit, "signature", None),
-    (_policy, "policy", None),
+    (_policy, "policy", None), (_no_policies, "policy", 2), (_policy_more, "policy", None),
+    (_clock_ahead, "clock", 605), (_view, "tables", None),
 ]  # fmt: skip
 
 
@@ -245,6 +266,20 @@ def test_tampering_is_named(
     tamper, check, entry = way
     tamper(db)
     assert _found(verify("database", stored, "--key", log.signer.key)) == (check, entry)
+
+
+def test_missing_guards_are_told(verify: Verify, log: Log, stored: Path, db: sqlite3.Connection) -> None:
+    report = verify("database", stored, "--key", log.signer.key)
+    assert report["exit"] == 0
+    told = {found["what"].partition(":")[0] for found in report["exceptions"] if found["check"] == "tables"}
+    assert "ledger_entry is not guarded against change" in told
+    assert len(told) == 6
+    db.execute("CREATE TRIGGER ledger_entry_no_UPDATE BEFORE UPDATE ON ledger_entry WHEN 0 BEGIN SELECT 1; END")
+    (again,) = (
+        found["what"] for found in verify("database", stored, "--key", log.signer.key)["exceptions"]
+        if "ledger_entry " in found["what"]
+    )  # fmt: skip
+    assert again.endswith("ledger_entry_no_UPDATE, ledger_entry_no_DELETE missing or altered")
 
 
 def test_any_bit_of_any_entry(log: Log, tmp_path: Path, verify: Verify) -> None:
@@ -343,3 +378,26 @@ def test_both_keys_of_a_log_whose_key_was_changed(judged: Callable[..., Any]) ->
     log.signer = second
     assert _found(judged(log))[0] == "signature"
     assert judged(log, "--key", first.key)["exit"] == 0
+
+
+@pytest.mark.parametrize("quick", [(), ("--quick",)])
+def test_a_key_that_was_replaced_signs_no_more(judged: Callable[..., Any], quick: tuple[str, ...]) -> None:
+    log, first, second = Log(), Signer(), Signer()
+    log.signer = first
+    log.begin()
+    log.add("log.key", key=second.key)
+    log.add("log.quiet")
+    report = judged(log, "--key", second.key, *quick)  # still signed by the first
+    assert _found(report)[0] == "signature"
+    assert "signed by a key that entry 3 replaced" in report["failures"][0]["what"]
+    log.signer = second
+    assert judged(log, "--key", first.key, *quick)["exit"] == 0
+
+
+def test_a_key_that_the_log_does_not_name_is_told(judged: Callable[..., Any]) -> None:
+    log = Log()
+    log.begin()
+    log.signer = Signer()
+    report = judged(log)
+    assert (report["exit"], report["exceptions"][0]["check"]) == (0, "signature")
+    assert "by a key that the log had not named by then" in report["exceptions"][0]["what"]

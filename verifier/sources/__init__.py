@@ -64,11 +64,18 @@ class Source:
     root: bytes | None = None  # what the source itself names as the root at `size`
     keys: Sequence[str] = ()  # verifier keys that the source itself names: for --trust-first only
     proofs: Mapping[int, Sequence[bytes]] = MappingProxyType({})  # old size → consistency proof to `size`
-    has_tiles = has_payloads = False
+    has_tiles = has_payloads = has_policies = False
+    is_whole = False  # everything that the log has is here, so what is more than it names was put there
+    tables = 0  # how many it is kept in
+    frontier: int | None = None  # what is kept as the last entry's recorded_at
 
     def check_files(self) -> int:
         """How many files were held against a manifest. Raises Tampered."""
         return 0
+
+    def check_tables(self) -> Iterator[str]:
+        """What leaves them open to change. Raises Tampered where one is no table, and may show each reader another."""
+        return iter(())
 
     def blocks(self) -> Iterator[Block]:
         raise NotImplementedError

@@ -25,7 +25,7 @@ _BROKEN = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.err
 class Bundle(Source):
     """The manifest says which range it is and names the files; whether that is true, the signed root says."""
 
-    has_payloads = True
+    has_payloads = has_policies = True
 
     def __init__(self, path: str) -> None:
         self.name = path

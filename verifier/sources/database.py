@@ -12,7 +12,7 @@ from urllib.parse import quote
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from ..report import Unreadable
+from ..report import Tampered, Unreadable
 from . import Anchor, Block, Payload, Signed, Source, Tile
 
 _ENTRIES = "SELECT seq, leaf, body{} FROM ledger_entry WHERE log_id = 1 ORDER BY seq"
@@ -22,14 +22,17 @@ _TILES = "SELECT idx, hashes, root FROM ledger_tile WHERE log_id = 1 AND level =
 _ANCHORS = "SELECT size, sink, ref, proof FROM ledger_anchor WHERE log_id = 1 ORDER BY size, sink"
 _PAYLOADS = "SELECT seq, field, commitment, ciphertext, wrapped_key FROM ledger_payload ORDER BY seq, field"
 _POLICIES = "SELECT hash, content FROM policy_bundle ORDER BY hash"
-_FRONTIER = "SELECT size FROM ledger_frontier WHERE log_id = 1"
+_FRONTIER = "SELECT size, last_recorded_at FROM ledger_frontier WHERE log_id = 1"
+_INSERT_ONLY = ("ledger_entry", "ledger_tile", "ledger_checkpoint", "ledger_anchor", "policy_bundle")
+_READ = (*_INSERT_ONLY, "ledger_frontier", "ledger_payload")
 _BATCH = 256
 
 
 class Database(Source):
     """`where`: a file, sqlite:///FILE, or postgresql://…. `payload_key` opens the private texts, where it is given."""
 
-    has_tiles = True
+    has_tiles = has_policies = is_whole = True
+    tables = len(_READ)
 
     def __init__(
         self, where: str, *, quick: bool = False, deep: bool = False, payload_key: bytes | None = None
@@ -42,6 +45,17 @@ class Database(Source):
         if size is None:
             raise Unreadable("The database holds no log.")
         self.end = self.size = size[0]
+        self.frontier = size[1]
+
+    def check_tables(self) -> Iterator[str]:
+        """What is read has to be a table: a view or a row policy can show each reader another log."""
+        plain = {row[0] for row in self._rows(self._link.plain_tables)}
+        for table in (name for name in _READ if name not in plain):
+            raise Tampered("tables", f"{table} is no plain table, so it can show each reader something else")
+        guards = {row[0] for row in self._rows(self._link.triggers)}
+        for table, names in self._link.guards.items():
+            if missing := [name for name in names if name not in guards]:
+                yield f"{table} is not guarded against change: {', '.join(missing)} missing or altered"
 
     def blocks(self) -> Iterator[Block]:
         beside = "" if self._quick else _BESIDE.format(*map(self._link.as_bytes.format, ("type", "ref")))
@@ -80,6 +94,14 @@ class Database(Source):
 
 class _Sqlite:
     as_bytes = "CAST({} AS BLOB)"
+    plain_tables = "SELECT lower(name) FROM sqlite_master WHERE type = 'table' AND rootpage > 0"
+    triggers = (  # those whose text is the one that refuses, without a condition but for the erasure of a payload's key
+        "SELECT name FROM sqlite_master WHERE type = 'trigger' AND (sql LIKE 'CREATE TRIGGER ' || tbl_name || "
+        "'_no_% BEFORE % ON ' || tbl_name || ' BEGIN SELECT RAISE(ABORT,%' OR name = 'ledger_payload_erasure')"
+    )
+    guards = {table: (f"{table}_no_UPDATE", f"{table}_no_DELETE") for table in _INSERT_ONLY} | {
+        "ledger_payload": ("ledger_payload_no_delete", "ledger_payload_erasure")
+    }
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
@@ -104,6 +126,17 @@ class _Sqlite:
 
 class _Postgresql:
     as_bytes = "convert_to({}, 'UTF8')"
+    plain_tables = (
+        "SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relrowsecurity "
+        "AND pg_table_is_visible(oid)"
+    )
+    triggers = (
+        "SELECT t.tgname::text FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
+        "WHERE t.tgenabled IN ('O', 'A') AND pg_table_is_visible(c.oid)"
+    )
+    guards = {table: (f"{table}_rows", f"{table}_all") for table in (*_INSERT_ONLY, "ledger_payload")} | {
+        "ledger_payload": ("ledger_payload_rows", "ledger_payload_all", "ledger_payload_erasure")
+    }
 
     def __init__(self, url: str) -> None:
         try:

@@ -41,7 +41,6 @@ _TABLES = {
     "note": ("key", "key text, value text"),
     "ledger_entry": ("log_id seq", "log_id int, seq big, recorded_at big, type text, ref text, leaf bytes, body bytes"),
     "ledger_frontier": ("log_id", "log_id int, size big, last_recorded_at big"),
-    "ledger_subject": ("log_id ref", "log_id int, ref text, count big, last_seq big"),
     "ledger_tile": ("log_id level idx", "log_id int, level int, idx big, root bytes, hashes bytes"),
     "ledger_checkpoint": ("log_id size", "log_id int, size big, root bytes, note text, created_at big"),
     "ledger_anchor": ("log_id size sink", "log_id int, size big, sink text, ref text, proof bytes, at big"),
@@ -86,7 +85,7 @@ def upgrade() -> None:
     loose = sa.text("public_id = '' AND aborted_at IS NULL")
     op.create_index("access_lease_loose", "access_lease", ["issued_at"], sqlite_where=loose, postgresql_where=loose)
     op.create_index("device_person_id", "device", ["person_id"])
-    op.create_index("ix_ledger_entry_ref", "ledger_entry", ["ref"])
+    op.create_index("ledger_entry_ref", "ledger_entry", ["ref", "seq"])
     op.create_index("ledger_payload_seq", "ledger_payload", ["seq"])
     op.execute("INSERT INTO counter (name, value) VALUES ('request', 0)")
     op.execute("INSERT INTO ledger_frontier (log_id, size, last_recorded_at) VALUES (1, 0, 0)")

@@ -57,8 +57,8 @@ def cut_the_tail(owner: Owner) -> None:
     size = _first_day(owner)
     for table in ("ledger_entry", "ledger_payload"):
         owner.run(f"DELETE FROM {table} WHERE seq >= :size", size=size)
-    owner.run("DELETE FROM ledger_subject WHERE last_seq >= :size", size=size)
-    owner.run("UPDATE ledger_frontier SET size = :size", size=size)
+    last = "(SELECT recorded_at FROM ledger_entry WHERE seq = :size - 1)"
+    owner.run(f"UPDATE ledger_frontier SET size = :size, last_recorded_at = {last}", size=size)
     _put_tiles(owner, [leaf_hash(body) for body in _bodies(owner)])
 
 

@@ -11,6 +11,7 @@ from sqlmodel import col
 
 from access.events import (
     CommandRun,
+    CredentialIssued,
     Event,
     FileTouched,
     GrantActive,
@@ -86,7 +87,7 @@ class Book:
                 col(LedgerPayload.seq) == seq, col(LedgerPayload.wrapped_key).is_not(None)
             )
             tx.execute(gone.values(wrapped_key=None, destroyed_at=1))
-            forget(tx, seq)
+            forget(tx, [seq])
 
         self.run(work)
 
@@ -102,6 +103,13 @@ def asked(ref: str = "PA-1", *, at: datetime = NOW, by: Any = LINUS, **changes: 
 
 def active(ref: str, at: datetime) -> GrantActive:
     return GrantActive(at=at, ref=ref, provider="vault", expires_at=at + timedelta(hours=1), promise="ends by itself")
+
+
+def issued(ref: str, at: datetime, *, by: Any = LINUS) -> CredentialIssued:
+    return CredentialIssued(
+        at=at, ref=ref, by=by, n=1, public_id=f"v-{ref}", not_after=at + timedelta(hours=1), host="thinkpad",
+        address="10.2.0.7",
+    )  # fmt: skip
 
 
 def ended(ref: str, at: datetime) -> GrantEnded:

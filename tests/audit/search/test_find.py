@@ -15,7 +15,7 @@ from audit.search.query import accepts, parse_query
 from audit.search.rows import Row, Subjects, row_of
 from audit.search.tables import ZONE
 from audit.search.tail import Tail
-from tests.audit.search.book import NOW, Book, active, asked, command, ended, file, opened, query
+from tests.audit.search.book import NOW, Book, active, asked, command, ended, file, issued, opened, query
 from tests.people import ADA, GRACE, LEDGER, LINUS
 
 DAY = timedelta(days=1)
@@ -199,6 +199,33 @@ def test_who_touched_what_nobody_has_named(book: Book) -> None:
     assert (touched.definite, [hit.seq for hit in touched.possible], touched.places) == ((), [8, 6], ())
     assert book.touched("table:secret.table target:web").possible[0].seq == 8
     assert book.touched("table:secret.table before:2026-11-01").possible == ()
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_credentials_that_nobody_recorded_are_counted_where_they_could_be_used(book: Book, indexed: bool) -> None:
+    book.say(asked("PA-1"), active("PA-1", NOW), issued("PA-1", NOW), opened("s1", ref="PA-1"))  # recorded
+    book.say(asked("PA-2", by=ADA), active("PA-2", NOW), issued("PA-2", NOW, by=ADA))
+    book.say(ended("PA-2", NOW + DAY))
+    book.say(asked("PA-3", target="web"), active("PA-3", NOW), issued("PA-3", NOW), issued("PA-3", NOW + DAY * 3))
+    book.index() if indexed else None
+    for question, refs in {
+        "table:public.orders": ["PA-3", "PA-3", "PA-2"],
+        "table:public.orders op:write coverage:full delete": ["PA-3", "PA-3", "PA-2"],  # cannot be told of a credential
+        "table:public.orders target:orders-db": ["PA-2"],
+        "table:public.orders actor:linus": ["PA-3", "PA-3"],
+        "table:public.orders ref:PA-1": [],
+        f"table:public.orders before:{(NOW + DAY).isoformat()}": ["PA-3", "PA-2"],
+        f"table:public.orders after:{(NOW + DAY / 2).isoformat()}": ["PA-3", "PA-3", "PA-2"],  # issued before, in force
+        f"table:public.orders after:{(NOW + DAY * 2).isoformat()}": ["PA-3", "PA-3"],
+        f"table:public.orders before:{NOW.isoformat()}": [],
+    }.items():
+        touched = book.touched(question)
+        assert (question, [hit.ref for hit in touched.credentials]) == (question, refs)
+        assert touched.unrecorded == len(refs)
+    book.say(query("select 1", "read table:public.orders", ref="PA-1"))
+    assert [hit.ref for hit in book.touched("table:public.orders").credentials] == ["PA-2"], "known to be at orders-db"
+    limited = book.touched("table:x.y", limit=1)
+    assert (len(limited.credentials), limited.unrecorded) == (1, 3)
 
 
 @pytest.mark.parametrize("indexed", [4, 1, -1])
