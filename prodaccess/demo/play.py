@@ -16,6 +16,7 @@ import psycopg
 from botocore.exceptions import ClientError
 
 from prodaccess.demo.narrator import Narrator, expect
+from prodaccess.demo.outsider import Outsider
 from prodaccess.demo.stack import AUDIT_CHANNEL, Stack
 from prodaccess.demo.terminal import Terminal
 
@@ -46,6 +47,7 @@ class Play:
         self.tell.say("A role in AWS, through STS")
         await self.cloud()
         self.tell.say("Afterwards")
+        await Outsider(self.stack.database, self.everything_said(), self.tell).check()
         with self.tell.step("no secret is in the workspace, the database or the server's log") as step:
             step.seen = self.search_for_secrets()
 
@@ -217,6 +219,11 @@ class Play:
         for wait in late:
             wait.cancel()
         return dict(done.pop().result())
+
+    def everything_said(self) -> str:
+        heads = self.ada.messages(AUDIT_CHANNEL)
+        threads = (self.ada.messages(AUDIT_CHANNEL, thread=head["ts"]) for head in heads)
+        return "\n".join(everything(m) for messages in ([*heads], *threads) for m in messages)
 
     def search_for_secrets(self) -> str:
         directories = (self.stack.server.directory, self.stack.directory)
