@@ -25,7 +25,7 @@ from bot.story import Story
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 5.0  # seconds that a message waits for its receipt
+PATIENCE = 1.0  # seconds that a message waits for its receipt: whoever decides should not
 _PAGE = 500  # entries read at once
 
 
