@@ -29,7 +29,7 @@ def issuer(vault: VaultFixture, postgres: Postgres) -> Issuer:
 def test_vaults_audit_log_joins_on_the_grant_and_keeps_the_password(
     issuer: Issuer, openbao: OpenBao, vault: VaultFixture
 ) -> None:
-    # OpenBao forgets what is not to be hashed for `sys` when it is sealed and unsealed, as other tests do with this one.
+    # Sealed and unsealed, as other tests do with it, OpenBao forgets what is not to be hashed for `sys`.
     vault.root.write_data(
         "sys/mounts/sys/tune", data={"audit_non_hmac_request_keys": ["lease_id", "increment", "sync"]}
     )
