@@ -97,9 +97,8 @@ def test_nothing_outlives_the_owner(number: signal.Signals) -> None:
     ) as owner:
         assert owner.stdout is not None
         directory = Path(owner.stdout.readline().strip())
-        pids = family(owner.pid)
+        pids = [pid for pid in family(owner.pid) if lives(pid)]  # a worker of PostgreSQL's may just have ended
         assert len(pids) > 4  # owner, supervisor, postmaster and its workers
-        assert all(lives(pid) for pid in pids)
         owner.send_signal(number)
         owner.wait(30)
     assert gone_within(10, directory, pids)
