@@ -23,7 +23,7 @@ from typing import Any
 from access.events import Event
 from audit.log import ORIGIN
 from audit.note import VerifierKey
-from benchmarks.audit_log import LEDGER, START, Bare, make_tree, queries, story
+from benchmarks.audit_log import LEDGER, START, Bare, keep_policy, make_tree, queries, story
 from benchmarks.figures import Figure, Result, median, percentile
 from notary.notary import Notary
 from notary.signers.file import FileSigner, make_key
@@ -163,6 +163,7 @@ async def _nothing() -> None:
 
 
 async def _live(store: SqlStore, signer: FileSigner) -> None:
+    store.log.database.transact(keep_policy)
     for events in story(ENTRIES):
         store.log.database.transact(partial(LEDGER.append, events=events, now=START))
     await Signing(store.log, signer, SystemClock()).catch_up()

@@ -32,7 +32,7 @@ from audit.log import ORIGIN, Ledger
 from audit.merkle import subtree
 from audit.payloads import KEY, PayloadKey
 from audit.statement import inserting
-from audit.tables import LedgerEntry, LedgerPayload, LedgerTile
+from audit.tables import LedgerEntry, LedgerPayload, LedgerTile, PolicyBundle
 from audit.tree import TILE_WIDTH
 
 LEDGER = Ledger(ORIGIN, PayloadKey(os.urandom(KEY)))
@@ -40,7 +40,8 @@ START = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 _FLOOR = 2  # the log_id of rows that are no log's
 _LINUS, _ADA = (Person(f"T0ACME/U0{name.upper()}", name, f"U0{name.upper()}") for name in ("linus", "ada"))
 _STATEMENT = "SELECT id, total FROM public.orders WHERE customer_id = {} LIMIT 100"
-_DIGEST, _POLICY = "d" * 64, "0" * 64
+POLICY_TEXT = "version: 1"
+_DIGEST, _POLICY = "d" * 64, sha256(POLICY_TEXT.encode()).hexdigest()
 _ENTRY, _PAYLOAD, _TILE = (inserting(model) for model in (LedgerEntry, LedgerPayload, LedgerTile))
 
 
@@ -81,8 +82,14 @@ def story(count: int) -> Iterator[tuple[Event, ...]]:
     yield (
         SessionClosed(**about, by=_LINUS, session="s1", why="closed", actions=count, recording="ab" * 32),
         GrantEnding(**about, cause="owner"),
-        GrantEnded(**about, cause="owner", credentials=1, opened_at=START, ending_since=START, proof=(),),
+        GrantEnded(**about, cause="owner", credentials=1, opened_at=START, ending_since=START,
+                   proof=("gone",)),
     )  # fmt: skip
+
+
+def keep_policy(tx: Connection) -> None:
+    """The text that the story's decisions name."""
+    inserting(PolicyBundle).run(tx, {"hash": _POLICY, "content": POLICY_TEXT, "loaded_at": 0})
 
 
 class _About(TypedDict):
