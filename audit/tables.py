@@ -8,46 +8,32 @@ privileges do too. Both stop accidents; what stops the owner of the database is 
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Text
+from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
-
-def _int(name: str, *, key: bool = False) -> Column[int]:
-    return Column(name, Integer, primary_key=key, nullable=False, autoincrement=False)
-
-
-def _big(name: str, *, key: bool = False, null: bool = False) -> Column[int]:
-    return Column(name, BigInteger, primary_key=key, nullable=null, autoincrement=False)
-
-
-def _text(name: str, *, key: bool = False) -> Column[str]:
-    return Column(name, Text, primary_key=key, nullable=False)
-
-
-def _bytes(name: str, *, key: bool = False, null: bool = False) -> Column[bytes]:
-    return Column(name, LargeBinary, primary_key=key, nullable=null)
+from audit.columns import big, binary, integer, text
 
 
 class LedgerEntry(SQLModel, table=True):
     """One audit entry. `body` is canonical and contains its own `seq`; `leaf` is its RFC 6962 leaf hash."""
 
     __tablename__ = "ledger_entry"
-    log_id: int = Field(sa_column=_int("log_id", key=True))
-    seq: int = Field(sa_column=_big("seq", key=True))
-    recorded_at: int = Field(sa_column=_big("recorded_at"))
-    type: str = Field(sa_column=_text("type"))
-    ref: str = Field(sa_column=_text("ref"))
-    leaf: bytes = Field(sa_column=_bytes("leaf"))
-    body: bytes = Field(sa_column=_bytes("body"))
+    log_id: int = Field(sa_column=integer("log_id", key=True))
+    seq: int = Field(sa_column=big("seq", key=True))
+    recorded_at: int = Field(sa_column=big("recorded_at"))
+    type: str = Field(sa_column=text("type"))
+    ref: str = Field(sa_column=text("ref"))
+    leaf: bytes = Field(sa_column=binary("leaf"))
+    body: bytes = Field(sa_column=binary("body"))
 
 
 class LedgerFrontier(SQLModel, table=True):
     """Where the log ends: one row per log, locked last in every transaction that appends."""
 
     __tablename__ = "ledger_frontier"
-    log_id: int = Field(sa_column=_int("log_id", key=True))
-    size: int = Field(sa_column=_big("size"))
-    last_recorded_at: int = Field(sa_column=_big("last_recorded_at"))
+    log_id: int = Field(sa_column=integer("log_id", key=True))
+    size: int = Field(sa_column=big("size"))
+    last_recorded_at: int = Field(sa_column=big("last_recorded_at"))
 
 
 class LedgerTile(SQLModel, table=True):
@@ -57,55 +43,55 @@ class LedgerTile(SQLModel, table=True):
     """
 
     __tablename__ = "ledger_tile"
-    log_id: int = Field(sa_column=_int("log_id", key=True))
-    level: int = Field(sa_column=_int("level", key=True))
-    idx: int = Field(sa_column=_big("idx", key=True))
-    root: bytes = Field(sa_column=_bytes("root"))
-    hashes: bytes = Field(sa_column=_bytes("hashes"))
+    log_id: int = Field(sa_column=integer("log_id", key=True))
+    level: int = Field(sa_column=integer("level", key=True))
+    idx: int = Field(sa_column=big("idx", key=True))
+    root: bytes = Field(sa_column=binary("root"))
+    hashes: bytes = Field(sa_column=binary("hashes"))
 
 
 class LedgerCheckpoint(SQLModel, table=True):
     """A signed statement of the log's size and root (C2SP signed note)."""
 
     __tablename__ = "ledger_checkpoint"
-    log_id: int = Field(sa_column=_int("log_id", key=True))
-    size: int = Field(sa_column=_big("size", key=True))
-    root: bytes = Field(sa_column=_bytes("root"))
-    note: str = Field(sa_column=_text("note"))
-    created_at: int = Field(sa_column=_big("created_at"))
+    log_id: int = Field(sa_column=integer("log_id", key=True))
+    size: int = Field(sa_column=big("size", key=True))
+    root: bytes = Field(sa_column=binary("root"))
+    note: str = Field(sa_column=text("note"))
+    created_at: int = Field(sa_column=big("created_at"))
 
 
 class LedgerAnchor(SQLModel, table=True):
     """A checkpoint that stands somewhere else too: `ref` says where, `proof` is what came back."""
 
     __tablename__ = "ledger_anchor"
-    log_id: int = Field(sa_column=_int("log_id", key=True))
-    size: int = Field(sa_column=_big("size", key=True))
-    sink: str = Field(sa_column=_text("sink", key=True))
-    ref: str = Field(sa_column=_text("ref"))
-    proof: bytes = Field(sa_column=_bytes("proof"))
-    at: int = Field(sa_column=_big("at"))
+    log_id: int = Field(sa_column=integer("log_id", key=True))
+    size: int = Field(sa_column=big("size", key=True))
+    sink: str = Field(sa_column=text("sink", key=True))
+    ref: str = Field(sa_column=text("ref"))
+    proof: bytes = Field(sa_column=binary("proof"))
+    at: int = Field(sa_column=big("at"))
 
 
 class LedgerPayload(SQLModel, table=True):
     """A private text beside its entry (`audit.payloads`). Erasing it destroys `wrapped_key` and nothing else."""
 
     __tablename__ = "ledger_payload"
-    commitment: bytes = Field(sa_column=_bytes("commitment", key=True))
-    seq: int = Field(sa_column=_big("seq"))
-    field: str = Field(sa_column=_text("field"))
-    ciphertext: bytes = Field(sa_column=_bytes("ciphertext"))
-    wrapped_key: bytes | None = Field(sa_column=_bytes("wrapped_key", null=True))
-    destroyed_at: int | None = Field(sa_column=_big("destroyed_at", null=True))
+    commitment: bytes = Field(sa_column=binary("commitment", key=True))
+    seq: int = Field(sa_column=big("seq"))
+    field: str = Field(sa_column=text("field"))
+    ciphertext: bytes = Field(sa_column=binary("ciphertext"))
+    wrapped_key: bytes | None = Field(sa_column=binary("wrapped_key", null=True))
+    destroyed_at: int | None = Field(sa_column=big("destroyed_at", null=True))
 
 
 class PolicyBundle(SQLModel, table=True):
     """The text of every policy that ever decided, under its SHA-256."""
 
     __tablename__ = "policy_bundle"
-    hash: str = Field(sa_column=_text("hash", key=True))
-    content: str = Field(sa_column=_text("content"))
-    loaded_at: int = Field(sa_column=_big("loaded_at"))
+    hash: str = Field(sa_column=text("hash", key=True))
+    content: str = Field(sa_column=text("content"))
+    loaded_at: int = Field(sa_column=big("loaded_at"))
 
 
 Index("ledger_payload_seq", SQLModel.metadata.tables["ledger_payload"].c.seq)

@@ -6,139 +6,129 @@ that history costs nothing.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Text
+from sqlalchemy import Boolean, Column, Index
 from sqlmodel import Field, SQLModel
 
-
-def _text(name: str, *, key: bool = False, null: bool = False) -> Column[str]:
-    return Column(name, Text, primary_key=key, nullable=null)
-
-
-def _int(name: str, *, key: bool = False, null: bool = False) -> Column[int]:
-    return Column(name, Integer, primary_key=key, nullable=null, autoincrement=False)
-
-
-def _big(name: str, *, key: bool = False, null: bool = False) -> Column[int]:
-    return Column(name, BigInteger, primary_key=key, nullable=null, autoincrement=False)
+from audit.columns import big, integer, text
 
 
 class Counter(SQLModel, table=True):
     """The last request number given."""
 
     __tablename__ = "counter"
-    name: str = Field(sa_column=_text("name", key=True))
-    value: int = Field(sa_column=_big("value"))
+    name: str = Field(sa_column=text("name", key=True))
+    value: int = Field(sa_column=big("value"))
 
 
 class AccessRequest(SQLModel, table=True):
     __tablename__ = "access_request"
-    id: str = Field(sa_column=_text("id", key=True))
-    number: int = Field(sa_column=_big("number"))
-    key: str = Field(sa_column=_text("key"))
-    requester_id: str = Field(sa_column=_text("requester_id"))
-    requester: str = Field(sa_column=_text("requester"))
-    target: str = Field(sa_column=_text("target"))
-    role: str = Field(sa_column=_text("role"))
-    duration: int = Field(sa_column=_big("duration"))
-    reason: str = Field(sa_column=_text("reason"))
-    ticket: str = Field(sa_column=_text("ticket"))
-    state: str = Field(sa_column=_text("state"))
-    created_at: int = Field(sa_column=_big("created_at"))
-    due_at: int | None = Field(sa_column=_big("due_at", null=True))
-    policy_hash: str = Field(sa_column=_text("policy_hash"))
-    rule: str = Field(sa_column=_text("rule"))
-    approvals_needed: int = Field(sa_column=_int("approvals_needed"))
-    decided_by: str | None = Field(sa_column=_text("decided_by", null=True))
-    decided_at: int | None = Field(sa_column=_big("decided_at", null=True))
-    note: str = Field(sa_column=_text("note"))
-    version: int = Field(sa_column=_int("version"))
+    id: str = Field(sa_column=text("id", key=True))
+    number: int = Field(sa_column=big("number"))
+    key: str = Field(sa_column=text("key"))
+    requester_id: str = Field(sa_column=text("requester_id"))
+    requester: str = Field(sa_column=text("requester"))
+    target: str = Field(sa_column=text("target"))
+    role: str = Field(sa_column=text("role"))
+    duration: int = Field(sa_column=big("duration"))
+    reason: str = Field(sa_column=text("reason"))
+    ticket: str = Field(sa_column=text("ticket"))
+    state: str = Field(sa_column=text("state"))
+    created_at: int = Field(sa_column=big("created_at"))
+    due_at: int | None = Field(sa_column=big("due_at", null=True))
+    policy_hash: str = Field(sa_column=text("policy_hash"))
+    rule: str = Field(sa_column=text("rule"))
+    approvals_needed: int = Field(sa_column=integer("approvals_needed"))
+    decided_by: str | None = Field(sa_column=text("decided_by", null=True))
+    decided_at: int | None = Field(sa_column=big("decided_at", null=True))
+    note: str = Field(sa_column=text("note"))
+    version: int = Field(sa_column=integer("version"))
 
 
 class AccessVote(SQLModel, table=True):
     """One person votes once on a request: the key says so."""
 
     __tablename__ = "access_vote"
-    request_id: str = Field(sa_column=_text("request_id", key=True))
-    person_id: str = Field(sa_column=_text("person_id", key=True))
-    person: str = Field(sa_column=_text("person"))
-    at: int = Field(sa_column=_big("at"))
-    rule: str = Field(sa_column=_text("rule"))
+    request_id: str = Field(sa_column=text("request_id", key=True))
+    person_id: str = Field(sa_column=text("person_id", key=True))
+    person: str = Field(sa_column=text("person"))
+    at: int = Field(sa_column=big("at"))
+    rule: str = Field(sa_column=text("rule"))
 
 
 class AccessGrant(SQLModel, table=True):
     __tablename__ = "access_grant"
-    number: int = Field(sa_column=_big("number", key=True))
-    request_id: str = Field(sa_column=_text("request_id"))
-    requester: str = Field(sa_column=_text("requester"))
-    target: str = Field(sa_column=_text("target"))
-    role: str = Field(sa_column=_text("role"))
-    reason: str = Field(sa_column=_text("reason"))
-    ticket: str = Field(sa_column=_text("ticket"))
-    provider: str = Field(sa_column=_text("provider"))
-    uses: str = Field(sa_column=_text("uses"))
-    state: str = Field(sa_column=_text("state"))
-    created_at: int = Field(sa_column=_big("created_at"))
-    expires_at: int = Field(sa_column=_big("expires_at"))
-    due_at: int | None = Field(sa_column=_big("due_at", null=True))
-    attempts: int = Field(sa_column=_int("attempts"))
-    cause: str | None = Field(sa_column=_text("cause", null=True))
-    ended_by: str | None = Field(sa_column=_text("ended_by", null=True))
-    ending_since: int | None = Field(sa_column=_big("ending_since", null=True))
-    ended_at: int | None = Field(sa_column=_big("ended_at", null=True))
-    effective_by: int | None = Field(sa_column=_big("effective_by", null=True))
+    number: int = Field(sa_column=big("number", key=True))
+    request_id: str = Field(sa_column=text("request_id"))
+    requester: str = Field(sa_column=text("requester"))
+    target: str = Field(sa_column=text("target"))
+    role: str = Field(sa_column=text("role"))
+    reason: str = Field(sa_column=text("reason"))
+    ticket: str = Field(sa_column=text("ticket"))
+    provider: str = Field(sa_column=text("provider"))
+    uses: str = Field(sa_column=text("uses"))
+    state: str = Field(sa_column=text("state"))
+    created_at: int = Field(sa_column=big("created_at"))
+    expires_at: int = Field(sa_column=big("expires_at"))
+    due_at: int | None = Field(sa_column=big("due_at", null=True))
+    attempts: int = Field(sa_column=integer("attempts"))
+    cause: str | None = Field(sa_column=text("cause", null=True))
+    ended_by: str | None = Field(sa_column=text("ended_by", null=True))
+    ending_since: int | None = Field(sa_column=big("ending_since", null=True))
+    ended_at: int | None = Field(sa_column=big("ended_at", null=True))
+    effective_by: int | None = Field(sa_column=big("effective_by", null=True))
     escalated: bool = Field(sa_column=Column("escalated", Boolean, nullable=False))
-    version: int = Field(sa_column=_int("version"))
+    version: int = Field(sa_column=integer("version"))
 
 
 class AccessHandle(SQLModel, table=True):
     __tablename__ = "access_handle"
-    grant: int = Field(sa_column=_big("grant_number", key=True))
-    attempt: int = Field(sa_column=_int("attempt", key=True))
-    locator: str = Field(sa_column=_text("locator"))
-    created_at: int = Field(sa_column=_big("created_at"))
+    grant: int = Field(sa_column=big("grant_number", key=True))
+    attempt: int = Field(sa_column=integer("attempt", key=True))
+    locator: str = Field(sa_column=text("locator"))
+    created_at: int = Field(sa_column=big("created_at"))
 
 
 class AccessLease(SQLModel, table=True):
     __tablename__ = "access_lease"
-    grant: int = Field(sa_column=_big("grant_number", key=True))
-    n: int = Field(sa_column=_int("n", key=True))
-    attempt: int = Field(sa_column=_int("attempt"))
-    public_id: str = Field(sa_column=_text("public_id"))
-    locator: str = Field(sa_column=_text("locator"))
-    issued_at: int = Field(sa_column=_big("issued_at"))
-    not_after: int = Field(sa_column=_big("not_after"))
-    gone_at: int | None = Field(sa_column=_big("gone_at", null=True))
-    aborted_at: int | None = Field(sa_column=_big("aborted_at", null=True))
+    grant: int = Field(sa_column=big("grant_number", key=True))
+    n: int = Field(sa_column=integer("n", key=True))
+    attempt: int = Field(sa_column=integer("attempt"))
+    public_id: str = Field(sa_column=text("public_id"))
+    locator: str = Field(sa_column=text("locator"))
+    issued_at: int = Field(sa_column=big("issued_at"))
+    not_after: int = Field(sa_column=big("not_after"))
+    gone_at: int | None = Field(sa_column=big("gone_at", null=True))
+    aborted_at: int | None = Field(sa_column=big("aborted_at", null=True))
 
 
 class SignInCode(SQLModel, table=True):
     __tablename__ = "login_code"
-    code_hash: str = Field(sa_column=_text("code_hash", key=True))
-    person: str = Field(sa_column=_text("person"))
-    expires_at: int = Field(sa_column=_big("expires_at"))
-    used_at: int | None = Field(sa_column=_big("used_at", null=True))
+    code_hash: str = Field(sa_column=text("code_hash", key=True))
+    person: str = Field(sa_column=text("person"))
+    expires_at: int = Field(sa_column=big("expires_at"))
+    used_at: int | None = Field(sa_column=big("used_at", null=True))
 
 
 class SignedInDevice(SQLModel, table=True):
     __tablename__ = "device"
-    id: str = Field(sa_column=_text("id", key=True))
-    person_id: str = Field(sa_column=_text("person_id"))
-    person: str = Field(sa_column=_text("person"))
-    token_hash: str = Field(sa_column=_text("token_hash"))
-    public_key: str = Field(sa_column=_text("public_key"))
-    host: str = Field(sa_column=_text("host"))
-    address: str = Field(sa_column=_text("address"))
-    created_at: int = Field(sa_column=_big("created_at"))
-    expires_at: int = Field(sa_column=_big("expires_at"))
-    ended_at: int | None = Field(sa_column=_big("ended_at", null=True))
+    id: str = Field(sa_column=text("id", key=True))
+    person_id: str = Field(sa_column=text("person_id"))
+    person: str = Field(sa_column=text("person"))
+    token_hash: str = Field(sa_column=text("token_hash"))
+    public_key: str = Field(sa_column=text("public_key"))
+    host: str = Field(sa_column=text("host"))
+    address: str = Field(sa_column=text("address"))
+    created_at: int = Field(sa_column=big("created_at"))
+    expires_at: int = Field(sa_column=big("expires_at"))
+    ended_at: int | None = Field(sa_column=big("ended_at", null=True))
 
 
 class Note(SQLModel, table=True):
     """A small durable map: cursors, where a card was posted."""
 
     __tablename__ = "note"
-    key: str = Field(sa_column=_text("key", key=True))
-    value: str = Field(sa_column=_text("value"))
+    key: str = Field(sa_column=text("key", key=True))
+    value: str = Field(sa_column=text("value"))
 
 
 def _index(model: type[SQLModel], column: str, *, unique: bool = False) -> None:

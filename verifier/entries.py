@@ -93,7 +93,10 @@ class Entries:
             self._report.last_at = clock
         self._newer += newer
         self._compare(first, block, said)
-        for check, count in (("clock", len(said)), ("canonical", len(said)), ("subject", chained)):
+        self._count(len(said), chained)
+
+    def _count(self, read: int, chained: int) -> None:
+        for check, count in (("clock", read), ("canonical", read), ("subject", chained)):
             self._report.passed[check] += count
 
     def _compare(self, first: int, block: Block, said: list[tuple[int, bytes, bytes]]) -> None:

@@ -12,16 +12,10 @@ from sqlalchemy import BigInteger, Column, Index, Integer, Text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import Field, SQLModel
 
+from audit.columns import big, text
+
 PARTITION = 1_000_000  # entries in one partition on PostgreSQL
 ZONE = 1_024  # entries whose first and last times are kept together
-
-
-def _text(name: str, *, key: bool = False) -> Column[str]:
-    return Column(name, Text, primary_key=key, nullable=False)
-
-
-def _big(name: str, *, key: bool = False, null: bool = False) -> Column[int]:
-    return Column(name, BigInteger, primary_key=key, nullable=null, autoincrement=False)
 
 
 class SearchEntry(SQLModel, table=True):
@@ -35,19 +29,19 @@ class SearchEntry(SQLModel, table=True):
             "seq", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, nullable=False, autoincrement=False
         )
     )
-    at: int = Field(sa_column=_big("at"))
-    type: str = Field(sa_column=_text("type"))
-    ref: str = Field(sa_column=_text("ref"))
-    actor_id: str = Field(sa_column=_text("actor_id"))
-    actor: str = Field(sa_column=_text("actor"))
-    target: str = Field(sa_column=_text("target"))
-    role: str = Field(sa_column=_text("role"))
-    ticket: str = Field(sa_column=_text("ticket"))
-    session: str = Field(sa_column=_text("session"))
-    host: str = Field(sa_column=_text("host"))
-    op: str = Field(sa_column=_text("op"))
-    coverage: str = Field(sa_column=_text("coverage"))
-    text: str = Field(sa_column=_text("text"))
+    at: int = Field(sa_column=big("at"))
+    type: str = Field(sa_column=text("type"))
+    ref: str = Field(sa_column=text("ref"))
+    actor_id: str = Field(sa_column=text("actor_id"))
+    actor: str = Field(sa_column=text("actor"))
+    target: str = Field(sa_column=text("target"))
+    role: str = Field(sa_column=text("role"))
+    ticket: str = Field(sa_column=text("ticket"))
+    session: str = Field(sa_column=text("session"))
+    host: str = Field(sa_column=text("host"))
+    op: str = Field(sa_column=text("op"))
+    coverage: str = Field(sa_column=text("coverage"))
+    text: str = Field(sa_column=text("text"))
     words: str = Field(sa_column=Column("words", Text().with_variant(TSVECTOR(), "postgresql"), nullable=False))
 
 
@@ -55,46 +49,46 @@ class SearchTouch(SQLModel, table=True):
     """One object that an entry touched, and everything that the object lies in: who touched it, counted in full."""
 
     __tablename__ = "search_touch"
-    object: str = Field(sa_column=_text("object", key=True))
-    target: str = Field(sa_column=_text("target", key=True))
-    seq: int = Field(sa_column=_big("seq", key=True))
-    op: str = Field(sa_column=_text("op", key=True))
-    at: int = Field(sa_column=_big("at"))
-    actor_id: str = Field(sa_column=_text("actor_id"))
-    actor: str = Field(sa_column=_text("actor"))
+    object: str = Field(sa_column=text("object", key=True))
+    target: str = Field(sa_column=text("target", key=True))
+    seq: int = Field(sa_column=big("seq", key=True))
+    op: str = Field(sa_column=text("op", key=True))
+    at: int = Field(sa_column=big("at"))
+    actor_id: str = Field(sa_column=text("actor_id"))
+    actor: str = Field(sa_column=text("actor"))
 
 
 class SearchGrant(SQLModel, table=True):
     """What each request is about, and when its access was open: NULL where it has not come to that."""
 
     __tablename__ = "search_grant"
-    ref: str = Field(sa_column=_text("ref", key=True))
-    person_id: str = Field(sa_column=_text("person_id"))
-    person: str = Field(sa_column=_text("person"))
-    target: str = Field(sa_column=_text("target"))
-    role: str = Field(sa_column=_text("role"))
-    ticket: str = Field(sa_column=_text("ticket"))
-    opened_at: int | None = Field(sa_column=_big("opened_at", null=True))
-    expires_at: int | None = Field(sa_column=_big("expires_at", null=True))
-    ended_at: int | None = Field(sa_column=_big("ended_at", null=True))
+    ref: str = Field(sa_column=text("ref", key=True))
+    person_id: str = Field(sa_column=text("person_id"))
+    person: str = Field(sa_column=text("person"))
+    target: str = Field(sa_column=text("target"))
+    role: str = Field(sa_column=text("role"))
+    ticket: str = Field(sa_column=text("ticket"))
+    opened_at: int | None = Field(sa_column=big("opened_at", null=True))
+    expires_at: int | None = Field(sa_column=big("expires_at", null=True))
+    ended_at: int | None = Field(sa_column=big("ended_at", null=True))
 
 
 class SearchSession(SQLModel, table=True):
     """Where each session runs."""
 
     __tablename__ = "search_session"
-    session: str = Field(sa_column=_text("session", key=True))
-    target: str = Field(sa_column=_text("target"))
-    host: str = Field(sa_column=_text("host"))
+    session: str = Field(sa_column=text("session", key=True))
+    target: str = Field(sa_column=text("target"))
+    host: str = Field(sa_column=text("host"))
 
 
 class SearchZone(SQLModel, table=True):
     """Between which times `ZONE` neighbouring entries happened: from a time to places in the log, and back."""
 
     __tablename__ = "search_zone"
-    zone: int = Field(sa_column=_big("zone", key=True))
-    first_at: int = Field(sa_column=_big("first_at"))
-    last_at: int = Field(sa_column=_big("last_at"))
+    zone: int = Field(sa_column=big("zone", key=True))
+    first_at: int = Field(sa_column=big("first_at"))
+    last_at: int = Field(sa_column=big("last_at"))
 
 
 class SearchProgress(SQLModel, table=True):
@@ -106,7 +100,7 @@ class SearchProgress(SQLModel, table=True):
     __tablename__ = "search_progress"
     id: int = Field(sa_column=Column("id", Integer, primary_key=True, autoincrement=False))
     version: int = Field(sa_column=Column("version", Integer, nullable=False))
-    seq: int = Field(sa_column=_big("seq"))
+    seq: int = Field(sa_column=big("seq"))
     tidy: int = Field(sa_column=Column("tidy", Integer, nullable=False))
 
 
