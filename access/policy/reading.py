@@ -38,7 +38,7 @@ class _Reader(RuleReader, PeopleReader):
         self.hours = {n: self.hours_of(n, d) for n, d in self.mapping(top.get("hours", {}), ("hours",)).items()}
         rules = [r for n, t in self.mapping(top.get("targets"), ("targets",)).items() for r in self.target(n, t)]
         self.names_do_not_clash(rules)
-        freezes, denies = self.freezes(top.get("freezes", []), rules), self.denies(top.get("deny", []), rules)
+        freezes, denies = self.freezes(top.get("freezes", [])), self.denies(top.get("deny", []))
         pending_for = self.duration(top.get("pending_for", "1h"), ("pending_for",))
         admins, auditors = (self.members(top.get(name, []), (name,)) for name in ("admins", "auditors"))
         for name, who in (("admins", admins), ("auditors", auditors)):
@@ -71,30 +71,30 @@ class _Reader(RuleReader, PeopleReader):
         days, zone = self.days(row.get("days"), (*path, "days")), self.zone(row.get("zone"), (*path, "zone"))
         return Hours(name, days, begin, end, zone)
 
-    def freezes(self, data: Any, rules: Sequence[Rule]) -> tuple[Freeze, ...]:
-        return tuple(self.freeze(item, path, rules) for path, item in self.items(data, ("freezes",)))
+    def freezes(self, data: Any) -> tuple[Freeze, ...]:
+        return tuple(self.freeze(item, path) for path, item in self.items(data, ("freezes",)))
 
-    def freeze(self, data: Any, path: Path, rules: Sequence[Rule]) -> Freeze:
+    def freeze(self, data: Any, path: Path) -> Freeze:
         row = self.mapping(data, path, keys("freeze"))
         begin, end = (self.moment(row.get(key), (*path, key)) for key in ("from", "to"))
         if end <= begin:
             self.fault((*path, "to"), "It ends before it begins.")
         return Freeze(
             name=self.word(row.get("name"), (*path, "name")), begin=begin, end=end,
-            targets=self.known_words(row.get("targets"), (*path, "targets"), {r.target for r in rules}),
+            targets=self.known_words(row.get("targets"), (*path, "targets"), self.seen["targets"]),
             exempt=self.members(row.get("except", []), (*path, "except")),
             why=self.word(row.get("why"), (*path, "why")),
         )  # fmt: skip
 
-    def denies(self, data: Any, rules: Sequence[Rule]) -> tuple[Deny, ...]:
-        return tuple(self.deny(item, path, rules) for path, item in self.items(data, ("deny",)))
+    def denies(self, data: Any) -> tuple[Deny, ...]:
+        return tuple(self.deny(item, path) for path, item in self.items(data, ("deny",)))
 
-    def deny(self, data: Any, path: Path, rules: Sequence[Rule]) -> Deny:
+    def deny(self, data: Any, path: Path) -> Deny:
         row = self.mapping(data, path, keys("deny"))
         return Deny(
             who=self.members(row.get("who"), (*path, "who"), also=(ALL,)),
-            targets=self.known_words(row.get("targets"), (*path, "targets"), {r.target for r in rules}),
-            roles=self.known_words(row.get("roles", ALL), (*path, "roles"), {r.role for r in rules}),
+            targets=self.known_words(row.get("targets"), (*path, "targets"), self.seen["targets"]),
+            roles=self.known_words(row.get("roles", ALL), (*path, "roles"), self.seen["roles"]),
             why=self.word(row.get("why"), (*path, "why")),
             hours=self.hours_named(row.get("hours"), (*path, "hours")),
             even_break_glass=self.flag(row.get("even_break_glass", True), (*path, "even_break_glass")),

@@ -37,10 +37,12 @@ class RuleReader(PeopleReader):
         super().__init__()
         self.hours: dict[str, Hours] = {}
         self.owner: frozenset[str] | None = None  # of the target that is being read
+        self.seen: dict[str, set[str]] = {"targets": set(), "roles": set()}  # also those with faults in them
 
     def target(self, name: str, data: Any) -> list[Rule]:
         path: Path = ("targets", name)
         self.must_be_fit(path, names.in_a_command(name))
+        self.seen["targets"].add(name)
         row = self.mapping(data, path, keys("target"))
         self.owner = self.members(row["owner"], (*path, "owner")) if "owner" in row else None
         shared = {
@@ -62,6 +64,7 @@ class RuleReader(PeopleReader):
     def role(self, target: _Target, role: str, data: Any) -> list[Rule]:
         path: Path = ("targets", target.name, "roles", role)
         self.must_be_fit(path, names.as_a_word(role))
+        self.seen["roles"].add(role)
         row = self.mapping(data, path, (*_ROLE, *_RULE))
         uses = self.mapping(row.get("uses", {}), (*path, "uses"))
         whole = {
@@ -104,8 +107,9 @@ class RuleReader(PeopleReader):
 
     def lengths(self, row: Mapping[str, Any], path: Path) -> tuple[timedelta, timedelta, timedelta]:
         maximum = self.duration(row.get("max"), (*path, "max"))
-        default = self.duration(row.get("default", row.get("max", "1h")), (*path, "default"))
-        total = self.duration(row.get("total", row.get("max", "1h")), (*path, "total"))
+        default, total = (
+            self.duration(row[key], (*path, key)) if key in row else maximum for key in ("default", "total")
+        )
         if "default" in row and default > maximum:
             self.fault((*path, "default"), "The default is longer than `max`.")
         if "total" in row and total < maximum:

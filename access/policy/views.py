@@ -85,7 +85,7 @@ class Sight:
 
     def kept_elsewhere(self, target: str, role: str) -> Crowd:
         """Of those whom anything of this role applies to, the groups that are looked up."""
-        return frozenset(who for who in self.crowd(self.relevant(target, role)) if who.startswith(WHOEVER))
+        return frozenset(WHOEVER + found for found in self.policy.belonging.look_ups(self.relevant(target, role)))
 
     def relevant(self, target: str, role: str) -> frozenset[str]:
         """The names in them."""
