@@ -116,6 +116,7 @@ class Broker:
         given = ApprovalGiven(
             at=vote.at, ref=request.ref, by=by, policy_hash=policy.hash, rule=rule.name, digest=request.digest,
             count=standing.count, needed=standing.needed, counted=tuple(person.id for person in standing.counted),
+            own_request=policy.same_person(by, request.requester),
         )  # fmt: skip
         voted = replace(request, votes=(*request.votes, vote))
         if not standing.met:

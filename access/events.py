@@ -87,6 +87,7 @@ class ApprovalGiven(Event):
     count: int
     needed: int
     counted: tuple[str, ...] = ()  # ids of the persons whose approval counts now, this one among them
+    own_request: bool = False  # the requester's own, which the rule allows in so many words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -154,8 +154,9 @@ class _Judge:
             return
         votes = [_vote(voter, event) for voter in (*_still_there(policy, story, event.counted), by)]
         standing = policy.standing(story.request, votes, facts)
-        again = replace(event, rule=rule.name, digest=story.digest, needed=standing.needed)
-        yield from _unlike(event, again, "rule", "digest", "needed")
+        own = policy.same_person(by, story.request.requester)
+        again = replace(event, rule=rule.name, digest=story.digest, needed=standing.needed, own_request=own)
+        yield from _unlike(event, again, "rule", "digest", "needed", "own_request")
         counted = tuple(voter.id for voter in standing.counted)
         if set(event.counted) != set(counted):
             yield "counted", event.counted, tuple(sorted(counted))

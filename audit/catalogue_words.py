@@ -148,6 +148,7 @@ FIELDS: dict[str, str] = {
     "needed": "how many must say yes",
     "not_after": "when the credential ends by itself",
     "opened_at": "when access began",
+    "own_request": "whether it is the requester's own, which the policy's rule allows in so many words",
     "operator": "who ran it on the server, as that machine knows them",
     "outcome": "`ok`, or the database's error code",
     "policy_hash": "SHA-256 of the policy's text; the text is kept under it",
