@@ -122,14 +122,13 @@ def _of_a_role(sights: tuple[Sight, Sight], which: tuple[str, str], people: Crow
 
 
 def _of_one(sights: tuple[Sight, Sight], which: tuple[str, str], who: str) -> Iterator[Difference]:
-    """Of somebody alone, and then what only shows if they are in a group that is kept elsewhere as well."""
+    """Of somebody alone; else what only shows if they are in a group that is kept elsewhere as well."""
     alone = tuple(_compared(sights, which, who))
     yield from alone
     elsewhere: Crowd = sights[0].kept_elsewhere(*which) | sights[1].kept_elsewhere(*which)
-    if not elsewhere:
+    if alone or not elsewhere:
         return
-    told = {difference.what for difference in alone}
-    told |= {difference.what for each in elsewhere for difference in _compared(sights, which, each)}
+    told = {difference.what for each in elsewhere for difference in _compared(sights, which, each)}
     for also in dict.fromkeys([*(frozenset({each}) for each in sorted(elsewhere)), elsewhere]):
         for difference in _compared(sights, which, who, also):
             if difference.what not in told:

@@ -58,9 +58,17 @@ def _of_facet(facet: _Facet, old: View, new: View) -> Iterator[Difference]:
     if was == now:
         return
     texts = (" / ".join(facet.text(rule) for rule in view.rules) for view in (old, new))
-    sizes = [max(map(facet.size, view.rules)) if facet.size else 0 for view in (old, new)]
-    gains = None if sizes[0] == sizes[1] else (sizes[1] > sizes[0]) is not facet.limits
+    gains = _growth(*([facet.size(rule) for rule in view.rules] for view in (old, new))) if facet.size else None
+    gains = gains if gains is None else gains is not facet.limits
     yield _changed(facet.what, texts, gains=gains)
+
+
+def _growth(was: Sequence[float], now: Sequence[float]) -> bool | None:
+    """Whether it is more, rule by rule; None where it is more of one and less of another, or of other rules."""
+    if len(was) != len(now):
+        return None
+    signs = {new > old for old, new in zip(was, now, strict=True) if new != old}
+    return signs.pop() if len(signs) == 1 else None
 
 
 def _of_deciders(old: View, new: View) -> Iterator[Difference]:
@@ -68,10 +76,9 @@ def _of_deciders(old: View, new: View) -> Iterator[Difference]:
         return
     was, now = old.of_rules(lambda rule: rule.approvals), new.of_rules(lambda rule: rule.approvals)
     if was != now:
-        fewest = [min(rule.approvals for rule in view.rules) for view in (old, new)]
         texts = (" / ".join(_approvals(rule.approvals) for rule in view.rules) for view in (old, new))
-        gains = None if fewest[0] == fewest[1] else fewest[1] < fewest[0]
-        yield _changed("approvals", texts, gains=gains)
+        more = _growth(*([rule.approvals for rule in view.rules] for view in (old, new)))
+        yield _changed("approvals", texts, gains=None if more is None else not more)
     people = [_deciding(view.plans) for view in (old, new)]
     gains = None if people[0] == people[1] else {people[0] < people[1]: True, people[0] > people[1]: False}.get(True)
     yield _changed("who decides", (f"decided by {_plans(view)}" for view in (old, new)), gains=gains)

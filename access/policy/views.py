@@ -105,12 +105,15 @@ class Sight:
         rules = tuple(rule for rule in policy.rules_of(target, role) if self.is_in(who, rule.who, also))
         glass = first.break_glass if first else None
         freezes = (freeze for freeze in policy.freezes if freeze.covers(target))
+        denies = tuple(deny for deny in policy.denies_of(target, role) if self.is_in(who, deny.who, also))
+        held = any(deny.hours is None and deny.even_break_glass for deny in denies)
+        breaks = glass is not None and not held and self.is_in(who, glass.who, also)
         return View(
             rules=rules,
             plans=tuple(self.plans(rule) for rule in rules),
-            denies=tuple(deny for deny in policy.denies_of(target, role) if self.is_in(who, deny.who, also)),
+            denies=denies,
             freezes=tuple(freeze for freeze in freezes if not self.is_in(who, freeze.exempt, also)),
-            break_glass=(glass.maximum, glass.reason_required) if glass and self.is_in(who, glass.who, also) else None,
+            break_glass=(glass.maximum, glass.reason_required) if glass and breaks else None,
         )
 
     def plans(self, rule: Rule) -> Plans:
