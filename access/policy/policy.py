@@ -42,6 +42,7 @@ class Policy:
     _roles: Mapping[tuple[str, str], tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
     _denies: Mapping[str, tuple[Deny, ...]] = field(init=False, repr=False, compare=False)
     _offered: Mapping[str, Sequence[int]] = field(init=False, repr=False, compare=False)  # name -> places of rules
+    _role_numbers: Sequence[int] = field(init=False, repr=False, compare=False)  # of each rule, its role
     _named: Mapping[str, Rule] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -56,11 +57,13 @@ class Policy:
         for place, rule in enumerate(self.rules):
             for name in rule.who:
                 offered[name].append(place)
+        numbers = {key: number for number, key in enumerate(roles)}
         worked_out = {
             "belonging": Belonging(self.accounts, self.groups, self.looked_up),
             "_roles": {key: tuple(rules) for key, rules in roles.items()},
             "_denies": {target: tuple(found) for target, found in denies.items()},
             "_offered": dict(offered),
+            "_role_numbers": tuple(numbers[rule.target, rule.role] for rule in self.rules),
             "_named": {rule.name: rule for rule in self.rules},
         }
         for name, value in worked_out.items():
@@ -146,9 +149,9 @@ class Policy:
         sure = {place for name in belonging.names_of(person) if name in offered for place in offered[name]}
         asked = {place for name in belonging.looked_up if name in offered for place in offered[name]} - sure
         sure |= {place for place in asked if belonging.is_in(person, self.rules[place].who, facts).yes}
-        found: dict[tuple[str, str], Rule] = {}
-        for rule in (self.rules[place] for place in sorted(sure)):
-            found.setdefault((rule.target, rule.role), rule)
+        found: dict[int, Rule] = {}  # by number: a pair for each would have the collector walk the whole policy
+        for place in sorted(sure):
+            found.setdefault(self._role_numbers[place], self.rules[place])
         return tuple(found.values())
 
     def target_named(self, word: str, person: Person, facts: Facts = NOTHING_KNOWN) -> str | None:
