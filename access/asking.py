@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from access.errors import OverQuota, Refused, Stale
+from access.knowing import Knowing
 from access.making import ask_refused, asked, new_request
 from access.model import Ask, Person, Request
 from access.pace import PERIOD, Pace
-from access.policy import Policy, Rule, Verdict
-from access.ports import Change, Clock, People, PolicySource, Quota, Store
+from access.policy import Facts, Policy, Rule, Verdict
+from access.ports import Change, Clock, Memberships, People, PolicySource, Quota, Store
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ class Asking:
     policies: PolicySource
     clock: Clock
     pace: Pace
+    memberships: Memberships | None = None
 
     async def ask(self, ask: Ask) -> Request:
         """Create the request, once per `ask.key`. Raises Refused (with `field`), after writing the refusal down."""
@@ -34,12 +36,13 @@ class Asking:
         person = await self.people.check(ask.by)
         ask = replace(ask, by=person)
         policy = self.policies.current()
-        verdict = policy.judge_ask(ask)
-        rule = policy.rule(ask.target, ask.role)
+        facts = await Knowing(self.clock, self.memberships).facts(policy.look_ups(ask.target, ask.role))
+        verdict = policy.judge_ask(ask, facts)
+        rule = policy.rule_named(verdict.rule)
         if not verdict.allowed or rule is None:
             raise await self._refusal(ask, policy, verdict)
         try:
-            return await self._create(ask, policy, rule)
+            return await self._create(ask, policy, rule, facts)
         except OverQuota as over:
             verdict = Verdict(allowed=False, rule=rule.name, why=_too_much(policy, over))
             raise await self._refusal(ask, policy, verdict, over) from None
@@ -51,14 +54,14 @@ class Asking:
             raise Refused("This arrived with the mark of somebody else's request. Ask again.")
         return known
 
-    async def _create(self, ask: Ask, policy: Policy, rule: Rule) -> Request:
-        now = self.clock.now()
+    async def _create(self, ask: Ask, policy: Policy, rule: Rule, facts: Facts) -> Request:
+        now = facts.now or self.clock.now()
         made: list[Request] = []
 
         def build(number: int) -> Change:
             request = new_request(ask, policy, rule, (number, now))
             made.append(request)
-            return Change(requests=(request,), events=(asked(request, policy, rule, now),))
+            return Change(requests=(request,), events=(asked(request, policy, rule, facts),))
 
         try:
             await self.store.create(build, self._quota(ask.by, policy, now))

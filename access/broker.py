@@ -22,12 +22,13 @@ from access.events import (
     RequestExpired,
 )
 from access.grants import Grants
+from access.knowing import Knowing
 from access.lifecycle import REQUEST, RequestStep, step
 from access.making import as_ask, new_grant
 from access.model import Ask, Grant, Person, Request, RequestState, Vote
 from access.pace import Pace
-from access.policy import LONGEST_REASON, Policy, Rule
-from access.ports import Change, Clock, People, PolicySource, Store
+from access.policy import LONGEST_REASON, Facts, Policy, Rule, Standing, Verdict
+from access.ports import Change, Clock, Memberships, People, PolicySource, Store
 from access.tasks import meanwhile
 
 _RACES = 20  # a lost race is judged again on what the winner left behind; more than this is a fault
@@ -46,12 +47,42 @@ class Broker:
     grants: Grants
     endings: Endings
     pace: Pace = field(default_factory=Pace, repr=False)
+    memberships: Memberships | None = None
 
     # Asking
 
     async def ask(self, ask: Ask) -> Request:
-        """Create the request, once per `ask.key`. Raises Refused (with `field`), after writing the refusal down."""
-        return await Asking(self.store, self.people, self.policies, self.clock, self.pace).ask(ask)
+        """Create the request, once per `ask.key`; where nobody needs to decide, its grant is opened at once.
+
+        Raises Refused (with `field`), after writing the refusal down.
+        """
+        asking = Asking(self.store, self.people, self.policies, self.clock, self.pace, self.memberships)
+        request = await asking.ask(ask)
+        if request.approvals_needed or request.state is not RequestState.PENDING:
+            return request
+        request, grant = await self._settle(lambda: self._let_in(request))
+        if grant is not None:
+            await self.grants.open(grant.number)
+        return request
+
+    async def _let_in(self, asked: Request) -> tuple[Request, Grant | None]:
+        """Nobody needs to decide; unless the policy has changed since, and then it waits like any other."""
+        request = await self.store.request_by_id(asked.id) or asked
+        policy = self.policies.current()
+        facts = await self._facts(policy, request)
+        rule, wanted = policy.rule_for(request, facts), policy.judge_ask(as_ask(request, request.requester), facts)
+        if request.state is not RequestState.PENDING or rule is None or not wanted.allowed:
+            return request, None
+        if not policy.standing(request, (), facts).met:
+            return request, None
+        now = facts.now or self.clock.now()
+        moved = replace(request, state=step(REQUEST, request.state, RequestStep.APPROVE), decided_at=now, due_at=None)
+        grant = new_grant(request, rule, now)
+        approved = RequestApproved(
+            at=now, ref=request.ref, approvers=(), provider=rule.provider, expires_at=grant.expires_at
+        )
+        await self.store.commit(Change(requests=(moved,), grants=(grant,), events=(approved,)))
+        return moved, grant
 
     # Deciding
 
@@ -74,32 +105,35 @@ class Broker:
                 "approve",
                 TooLate("This card no longer shows what was asked. Open the request again."),
             )
-        policy, by, rule, earlier = await self._who_counts(request, by)
+        policy, by, facts, earlier = await self._who_counts(request, by)
         if any(policy.same_person(vote.by, by) for vote in request.votes):
             raise TooLate("You have already approved this; it waits for somebody else.")
-        vote = Vote(request.id, by, self.clock.now(), rule.name)
-        voted, counted = replace(request, votes=(*request.votes, vote)), (*earlier, vote)
+        rule = _must(policy.rule_for(request, facts))
+        vote = Vote(request.id, by, facts.now or self.clock.now(), rule.name)
+        standing = policy.standing(request, (*earlier, vote), facts)
+        if by not in standing.counted and not standing.met:
+            raise TooLate("Enough of those whom you count among have approved; it waits for others.")
         given = ApprovalGiven(
-            at=vote.at, ref=request.ref, by=by, policy_hash=policy.hash, rule=rule.name,
-            digest=request.digest, count=len(counted), needed=max(request.approvals_needed, rule.approvals),
-            counted=tuple(v.by.id for v in counted),
+            at=vote.at, ref=request.ref, by=by, policy_hash=policy.hash, rule=rule.name, digest=request.digest,
+            count=standing.count, needed=standing.needed, counted=tuple(person.id for person in standing.counted),
+            own_request=policy.same_person(by, request.requester),
         )  # fmt: skip
-        if given.count < given.needed:
+        voted = replace(request, votes=(*request.votes, vote))
+        if not standing.met:
             moved = replace(voted, state=step(REQUEST, request.state, RequestStep.VOTE))
             await self.store.commit(Change(requests=(moved,), votes=(vote,), events=(given,)))
             return moved, None
-        return await self._open(voted, rule, counted, given)
+        return await self._open(voted, rule, standing, given)
 
-    async def _who_counts(self, request: Request, by: Person) -> tuple[Policy, Person, Rule, tuple[Vote, ...]]:
-        """The policy, the approver and the rule as they are now, and the earlier votes that still count."""
+    async def _who_counts(self, request: Request, by: Person) -> tuple[Policy, Person, Facts, tuple[Vote, ...]]:
+        """The policy, the approver and the world as they are now, and the votes of those who may still act."""
         async with (  # three questions, one wait
             meanwhile(self.people.check(request.requester)) as requester,
             meanwhile(self._still_here(request.votes)) as earlier,
         ):
-            policy, by, rule = await self._entitled(request, by, "approve")
-            await self._still_wanted(request, policy, by, requester)
-            counted = tuple(vote for vote in await earlier if policy.judge_decision(request, vote.by).allowed)
-            return policy, by, rule, counted
+            policy, by, _, facts = await self._entitled(request, by, "approve")
+            await self._still_wanted(request, (policy, facts), by, requester)
+            return policy, by, facts, await earlier
 
     async def _still_here(self, votes: tuple[Vote, ...]) -> tuple[Vote, ...]:
         """Those whose voter may act at all today, each with its voter as they are now. Raises Unavailable."""
@@ -113,9 +147,9 @@ class Broker:
         return tuple(vote for vote in await asyncio.gather(*map(today, votes)) if vote is not None)
 
     async def _open(
-        self, voted: Request, rule: Rule, counted: tuple[Vote, ...], given: ApprovalGiven
+        self, voted: Request, rule: Rule, standing: Standing, given: ApprovalGiven
     ) -> tuple[Request, Grant]:
-        vote = counted[-1]
+        vote = voted.votes[-1]
         moved = replace(
             voted,
             state=step(REQUEST, voted.state, RequestStep.APPROVE),
@@ -125,7 +159,7 @@ class Broker:
         )
         grant = new_grant(voted, rule, vote.at)
         approved = RequestApproved(
-            at=vote.at, ref=voted.ref, by=vote.by, approvers=tuple(v.by.id for v in counted),
+            at=vote.at, ref=voted.ref, by=vote.by, approvers=tuple(person.id for person in standing.counted),
             provider=rule.provider, expires_at=grant.expires_at,
         )  # fmt: skip
         await self.store.commit(Change(requests=(moved,), grants=(grant,), votes=(vote,), events=(given, approved)))
@@ -140,8 +174,8 @@ class Broker:
 
         async def deny() -> Request:
             request = await self._pending(request_id, by, "deny")
-            policy, person, rule = await self._entitled(request, by, "deny")
-            now = self.clock.now()
+            policy, person, rule, facts = await self._entitled(request, by, "deny")
+            now = facts.now or self.clock.now()
             event = RequestDenied(
                 at=now, ref=request.ref, by=person, reason=reason, rule=rule.name, policy_hash=policy.hash
             )
@@ -187,7 +221,7 @@ class Broker:
         request = await self.store.request(number)
         policy = self.policies.current()
         if request is None or not (
-            by.id == request.requester.id or policy.is_admin(by) or policy.judge_decision(request, by).allowed
+            by.id == request.requester.id or policy.is_admin(by) or (await self._judge(request, by)).allowed
         ):
             raise NotFound("There is no such request that you may see.")
         return request, await self.store.grant(number)
@@ -213,17 +247,28 @@ class Broker:
             raise await self._no(request, by, act, error) from None
         return request
 
-    async def _entitled(self, request: Request, by: Person, act: str) -> tuple[Policy, Person, Rule]:
+    async def _facts(self, policy: Policy, request: Request, *, fresh: bool = False) -> Facts:
+        look_ups = policy.look_ups(request.target, request.role)
+        return await Knowing(self.clock, self.memberships).facts(look_ups, fresh=fresh)
+
+    async def _judge(self, request: Request, by: Person) -> Verdict:
+        policy = self.policies.current()
+        return policy.judge_decision(request, by, await self._facts(policy, request))
+
+    async def _entitled(self, request: Request, by: Person, act: str) -> tuple[Policy, Person, Rule, Facts]:
         person = await self.people.check(by)
         policy = self.policies.current()
-        verdict, rule = policy.judge_decision(request, person), policy.rule(request.target, request.role)
+        facts = await self._facts(policy, request, fresh=True)
+        verdict, rule = policy.judge_decision(request, person, facts), policy.rule_for(request, facts)
         if not verdict.allowed or rule is None:
             raise await self._no(request, person, act, Refused(verdict.why, rule=verdict.rule), policy)
-        return policy, person, rule
+        return policy, person, rule, facts
 
-    async def _still_wanted(self, request: Request, policy: Policy, by: Person, checking: Awaitable[Person]) -> None:
-        requester = await checking
-        verdict = policy.judge_ask(as_ask(request, requester))
+    async def _still_wanted(
+        self, request: Request, judge: tuple[Policy, Facts], by: Person, checking: Awaitable[Person]
+    ) -> None:
+        requester, (policy, facts) = await checking, judge
+        verdict = policy.judge_ask(as_ask(request, requester), facts)
         if not verdict.allowed:
             why = f"{requester.name} may no longer have this: {verdict.why}"
             raise await self._no(request, by, "approve", Refused(why, rule=verdict.rule), policy)
@@ -268,7 +313,14 @@ def _must_not_have_lapsed(request: Request, now: datetime) -> None:
         raise TooLate(f"{request.ref} has lapsed: nobody decided in time.")
 
 
+def _must(rule: Rule | None) -> Rule:
+    assert rule is not None  # whoever was entitled was so by a rule
+    return rule
+
+
 def explain_offer(rule: Rule, deciders: tuple[str, ...]) -> str:
     """`needs 1 of 2 (ada, grace), up to 4 hours`: what will happen when this is asked for."""
     who = ", ".join(deciders[:4]) + ("…" if len(deciders) > 4 else "")
-    return f"needs {rule.approvals} of {len(deciders)} ({who}), up to {in_words(rule.maximum)}"
+    simple = len(rule.parts) == 1 and len(deciders) >= rule.approvals
+    needs = f"{rule.approvals} of {len(deciders)} ({who})" if simple else rule.approval()
+    return f"needs {needs}, up to {in_words(rule.maximum)}"

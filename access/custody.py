@@ -12,8 +12,9 @@ from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from access.errors import NotFound, ProviderError, ProviderSilent, Stale, Unavailable
+from access.knowing import Knowing
 from access.model import Grant, Lease
-from access.ports import Change, Clock, Issued, People, PolicySource, Provider, Store, Witness
+from access.ports import Change, Clock, Issued, Memberships, People, PolicySource, Provider, Store, Witness
 from access.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -44,8 +45,13 @@ class Custody:
     witness: Witness
     tasks: Tasks = field(default_factory=Tasks)  # the server's own, so that a stop waits for what is being handed over
     patience: float = PATIENCE
+    memberships: Memberships | None = None
     owed: dict[tuple[int, int], Lost] = field(default_factory=dict, repr=False)  # by grant and `n`: not yet written
     _locks: WeakValueDictionary[int, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+
+    @property
+    def knowing(self) -> Knowing:
+        return Knowing(self.clock, self.memberships)
 
     def alone(self, number: int) -> asyncio.Lock:
         """Held around every provider call for this grant."""

@@ -41,8 +41,10 @@ class Endings:
         policy, request = self.custody.policies.current(), await self.custody.store.request(grant.number)
         if by.id == grant.requester.id:
             return Cause.REQUESTER
-        if request is not None and policy.judge_decision(request, by).allowed:
-            return Cause.APPROVER
+        if request is not None:
+            facts = await self.custody.knowing.facts(policy.look_ups(grant.target, grant.role))
+            if policy.judge_decision(request, by, facts).allowed:
+                return Cause.APPROVER
         return Cause.ADMIN if policy.is_admin(by) else None
 
     async def finish(self, number: int, cause: Cause, by: Person | None = None) -> None:

@@ -87,6 +87,7 @@ class ApprovalGiven(Event):
     count: int
     needed: int
     counted: tuple[str, ...] = ()  # ids of the persons whose approval counts now, this one among them
+    own_request: bool = False  # the requester's own, which the rule allows in so many words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +270,15 @@ class PolicyLoaded(Event):
     TAG: ClassVar[str] = "policy.loaded"
     policy_hash: str
     rules: int
+    changes: tuple[str, ...] = ()  # against the policy before: who gains and who loses what, a line each
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRefused(Event):
+    """The policy file was changed into something that cannot be used; the last good policy stays in force."""
+
+    TAG: ClassVar[str] = "policy.refused"
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,8 +34,8 @@ from access.errors import (
 from access.events import GrantActive, GrantFailed, GrantQuarantined
 from access.handover import Claim, Fresh, HandOver
 from access.lifecycle import GRANT, GrantStep, step
-from access.model import Ask, Device, Grant, GrantState, Handle, Person
-from access.policy import Policy, Verdict
+from access.model import Device, Grant, GrantState, Handle, Person
+from access.policy import Facts, Policy
 from access.ports import Change, Collected, Provider
 from access.reaper import take_back
 from access.retry import quarantine_pause
@@ -117,7 +117,8 @@ class Grants:
         try:
             grant, provider = await self._collectable(number, device)
             policy = self.custody.policies.current()
-            self._still_entitled(grant, policy, person)
+            look_ups = policy.look_ups(grant.target, grant.role)
+            self._still_entitled(grant, policy, person, await self.custody.knowing.facts(look_ups, fresh=True))
             return await HandOver(self.custody, Claim(person, device, policy.hash)).run(provider, grant)
         except AccessError as error:
             return error
@@ -153,17 +154,10 @@ class Grants:
         just_approved = self.custody.clock.now() - grant.created_at < JUST_APPROVED
         return person if just_approved else await self.custody.people.check(person)
 
-    def _still_entitled(self, grant: Grant, policy: Policy, person: Person) -> None:
-        verdict = judge_again(grant, policy, person)
+    def _still_entitled(self, grant: Grant, policy: Policy, person: Person, facts: Facts) -> None:
+        verdict = policy.judge_grant(grant, person, facts)
         if not verdict.allowed:
             raise Refused(f"{grant.ref} no longer gives this: {verdict.why}", rule=verdict.rule)
-
-
-def judge_again(grant: Grant, policy: Policy, person: Person) -> Verdict:
-    """Whether this grant would still be given. A maximum that became shorter does not end what was given before."""
-    rule, length = policy.rule(grant.target, grant.role), grant.expires_at - grant.created_at
-    length = min(length, rule.maximum) if rule else length
-    return policy.judge_ask(Ask(person, grant.target, grant.role, length, grant.reason, grant.ticket, ""))
 
 
 async def lose_track(custody: Custody, grant: Grant, why: str) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from access.events import AskRefused, RequestAsked
 from access.model import Ask, Grant, GrantState, Person, Request, RequestState
-from access.policy import LONGEST_REASON, LONGEST_TICKET, Policy, Rule, Verdict
+from access.policy import LONGEST_REASON, LONGEST_TICKET, NOTHING_KNOWN, Facts, Policy, Rule, Verdict
 from access.retry import ISSUING
 
 
@@ -35,8 +35,9 @@ def new_grant(request: Request, rule: Rule, now: datetime) -> Grant:
     )  # fmt: skip
 
 
-def asked(request: Request, policy: Policy, rule: Rule, now: datetime) -> RequestAsked:
-    names = frozenset(policy.deciders(rule, request.requester))
+def asked(request: Request, policy: Policy, rule: Rule, facts: Facts = NOTHING_KNOWN) -> RequestAsked:
+    """Its `deciders` are those who are asked at once; who would stand in for them later is not called yet."""
+    names, now = frozenset(policy.standing(request, (), facts).asked), request.created_at
     return RequestAsked(
         at=now, ref=request.ref, by=request.requester, request_id=request.id, target=request.target,
         role=request.role, duration=request.duration, reason=request.reason, ticket=request.ticket,

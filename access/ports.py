@@ -13,6 +13,8 @@ from access.errors import BadInput, Unavailable
 from access.events import Event
 from access.gate import Covered, Intent, Sealed
 from access.model import Device, Grant, Handle, Lease, LoginCode, Person, Receipt, Request, Vote
+from access.policy import Looked as Looked  # noqa: PLC0414 (a directory's answer is part of its port)
+from access.policy import NotLooked as NotLooked  # noqa: PLC0414 (the same)
 from access.policy import Policy
 from access.secret import Secret
 
@@ -323,27 +325,6 @@ class Tickets(Protocol):
         Raises NoSuchTicket, TicketSystemSilent. A closed ticket is an answer, not an error.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """Who is in a group or on call, by Slack id, as known at `fetched_at`. Empty means nobody.
-
-    `strangers`: members, as their own system calls them, who are no person known here.
-    """
-
-    people: frozenset[str]
-    fetched_at: datetime
-    strangers: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class NotLooked:
-    """Nobody knows who is in the group: never the same as nobody being in it. `why` is a sentence for people."""
-
-    why: str
-    asked_at: datetime
-    last_known: datetime | None = None  # when it was last known, however long ago
 
 
 class Memberships(Protocol):

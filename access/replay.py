@@ -18,10 +18,9 @@ from access.events import (
     RequestAsked,
     RequestDenied,
 )
-from access.grants import judge_again
 from access.making import as_ask, ask_refused, asked, new_grant, new_request
-from access.model import Ask, Grant, Person, Request, parse_ref
-from access.policy import Policy, Rule
+from access.model import Ask, Grant, Person, Request, Vote, parse_ref
+from access.policy import Facts, Policy, Rule
 from access.retold import NotRecorded, Story, Told, readings, stand_in
 
 _Unlike = tuple[str, object, object]  # what, as recorded, as judged again
@@ -114,20 +113,22 @@ class _Judge:
     def _asked(self, event: RequestAsked) -> Iterator[_Unlike]:
         policy = self._policy(event.policy_hash)
         ask = _as_ask(event, stand_in(event.reason))
-        verdict, rule = policy.judge_ask(ask), policy.rule(ask.target, ask.role)
+        facts = _facts(policy, ask, event)
+        verdict = policy.judge_ask(ask, facts)
+        rule = policy.rule_named(verdict.rule)
         if not verdict.allowed or rule is None:
             yield _answer("allowed", verdict.why)
             return
         again = new_request(ask, policy, rule, (parse_ref(event.ref), event.at))
         yield from _unlike(
-            event, asked(again, policy, rule, event.at), "rule", "approvals_needed", "deciders", "lapses_at"
+            event, asked(again, policy, rule, facts), "rule", "approvals_needed", "deciders", "lapses_at"
         )
 
     def _ask_refused(self, event: AskRefused) -> Iterator[_Unlike]:
         policy, found = self._policy(event.policy_hash), []
         for reading in readings(event.reason):
             ask = _as_ask(event, reading)
-            verdict = policy.judge_ask(ask)
+            verdict = policy.judge_ask(ask, _facts(policy, ask, event))
             if verdict.allowed:
                 found.append(self._over_quota(event, policy))
             else:
@@ -142,41 +143,50 @@ class _Judge:
 
     def _approved(self, event: ApprovalGiven) -> Iterator[_Unlike]:
         policy, story, by = self._policy(event.policy_hash), self.told.story(event.ref), _who(event)
-        rule = yield from _decided(policy, story.request, by)
-        wanted = policy.judge_ask(as_ask(story.request, _today(policy, story.request.requester)))
+        facts = _facts(policy, story.request, event)
+        rule = yield from _decided(policy, story.request, by, facts)
+        wanted = policy.judge_ask(as_ask(story.request, policy.today(story.request.requester)), facts)
         if not wanted.allowed:
             yield _answer("wanted still", wanted.why)
         if any(policy.same_person(voter, by) for voter in story.voters):
             yield _answer("counted", "this person had approved already")
         if rule is None:
             return
-        needed = max(story.request.approvals_needed, rule.approvals)
-        again = replace(event, rule=rule.name, digest=story.digest, needed=needed)
-        yield from _unlike(event, again, "rule", "digest", "needed")
-        may_count = {by.id, *(voter.id for voter in _still_counting(policy, story))}
-        if by.id not in event.counted or not may_count >= set(event.counted):
-            yield "counted", event.counted, tuple(sorted(may_count))
+        votes = [_vote(voter, event) for voter in (*_still_there(policy, story, event.counted), by)]
+        standing = policy.standing(story.request, votes, facts)
+        own = policy.same_person(by, story.request.requester)
+        again = replace(event, rule=rule.name, digest=story.digest, needed=standing.needed, own_request=own)
+        yield from _unlike(event, again, "rule", "digest", "needed", "own_request")
+        counted = tuple(voter.id for voter in standing.counted)
+        if set(event.counted) != set(counted):
+            yield "counted", event.counted, tuple(sorted(counted))
         if event.count != len(event.counted):
             yield "count", event.count, len(event.counted)
 
     def _opened(self, event: RequestApproved) -> Iterator[_Unlike]:
         story = self.told.story(event.ref)
-        policy = self._policy(story.approved_under)
-        rule = policy.rule(story.request.target, story.request.role)
+        policy = self._policy(story.approved_under or story.request.policy_hash)
+        facts = _facts(policy, story.request, event)
+        rule = policy.rule_for(story.request, facts)
         if rule is None:
             yield _answer("opened", "the policy has no such rule")
             return
         grant = new_grant(story.request, rule, event.at)
         yield from _unlike(event, replace(event, provider=grant.provider, expires_at=grant.expires_at),
                            "provider", "expires_at")  # fmt: skip
-        voted = {voter.id for voter in _still_counting(policy, story)}
-        enough = len(set(event.approvers)) >= max(story.request.approvals_needed, rule.approvals)
-        if not (enough and voted >= set(event.approvers)):
-            yield "approvers", event.approvers, tuple(sorted(voted))
+        votes = [_vote(voter, event) for voter in _still_there(policy, story, event.approvers)]
+        standing = policy.standing(story.request, votes, facts)
+        counted = tuple(sorted(voter.id for voter in standing.counted))
+        if not standing.met or set(counted) != set(event.approvers):
+            yield (
+                "approvers",
+                event.approvers,
+                tuple(sorted(v.id for v in story.voters)) if not standing.met else counted,
+            )
 
     def _denied(self, event: RequestDenied) -> Iterator[_Unlike]:
         policy, story = self._policy(event.policy_hash), self.told.story(event.ref)
-        rule = yield from _decided(policy, story.request, _who(event))
+        rule = yield from _decided(policy, story.request, _who(event), _facts(policy, story.request, event))
         if rule is not None:
             yield from _unlike(event, replace(event, rule=rule.name), "rule")
 
@@ -184,9 +194,10 @@ class _Judge:
         if not event.policy_hash:
             return  # the moment or the button said no, not the policy
         story, policy = self.told.story(event.ref), self._policy(event.policy_hash)
-        verdict = policy.judge_decision(story.request, _who(event))
+        facts = _facts(policy, story.request, event)
+        verdict = policy.judge_decision(story.request, _who(event), facts)
         if verdict.allowed and event.act == "approve":
-            verdict = policy.judge_ask(as_ask(story.request, _today(policy, story.request.requester)))
+            verdict = policy.judge_ask(as_ask(story.request, policy.today(story.request.requester)), facts)
         if verdict.allowed:
             yield "the answer", event.why, "yes"
         yield from _unlike(event, replace(event, rule=verdict.rule), "rule")
@@ -195,7 +206,7 @@ class _Judge:
 
     def _intended(self, event: CredentialIntended) -> Iterator[_Unlike]:
         grant, policy = self._grant(event.ref), self._policy(event.policy_hash)
-        verdict = judge_again(grant, policy, _who(event))
+        verdict = policy.judge_grant(grant, _who(event), _facts(policy, grant, event))
         if not verdict.allowed:
             yield _answer("still entitled", verdict.why)
         if event.at >= grant.expires_at:
@@ -203,10 +214,12 @@ class _Judge:
 
     def _grant(self, ref: str) -> Grant:
         story = self.told.story(ref)
-        policy = self._policy(story.approved_under)
-        rule = policy.rule(story.request.target, story.request.role)
-        if rule is None or story.opened_at is None:
+        policy = self._policy(story.approved_under or story.request.policy_hash)
+        if story.opened_at is None:
             raise NotRecorded("the opening of its grant is not among the entries before it")
+        rule = policy.rule_for(story.request, Facts(story.opened_at))
+        if rule is None:
+            raise NotRecorded("the rule that opened its grant is not in the policy")
         return new_grant(story.request, rule, story.opened_at)
 
     def _policy(self, digest: str) -> Policy:
@@ -216,24 +229,29 @@ class _Judge:
         return found
 
 
-def _decided(policy: Policy, request: Request, by: Person) -> Generator[_Unlike, None, Rule | None]:
+def _decided(policy: Policy, request: Request, by: Person, facts: Facts) -> Generator[_Unlike, None, Rule | None]:
     """Yields what differs, and returns the rule."""
-    verdict = policy.judge_decision(request, by)
+    verdict = policy.judge_decision(request, by, facts)
     if not verdict.allowed:
         yield _answer("entitled", verdict.why)
-    return policy.rule(request.target, request.role)
+    return policy.rule_for(request, facts)
 
 
-def _still_counting(policy: Policy, story: Story) -> tuple[Person, ...]:
-    """Earlier approvers, as they are under this policy, where it still lets them decide."""
-    today = (_today(policy, voter) for voter in story.voters)
-    return tuple(voter for voter in today if policy.judge_decision(story.request, voter).allowed)
+def _facts(policy: Policy, what: Ask | Request | Grant, event: Event) -> Facts:
+    """The time of the entry. Raises NotRecorded where more had to be known."""
+    if policy.look_ups(what.target, what.role):
+        raise NotRecorded("who was in the groups that had to be looked up is not among the entries")
+    return Facts(event.at)
 
 
-def _today(policy: Policy, person: Person) -> Person:
-    """The person that this policy sees behind an account; one that it gives to somebody else stays who they were."""
-    today = policy.person(person.id.partition("/")[0], person.slack_id, person.name)
-    return today if today.id == person.id else person
+def _still_there(policy: Policy, story: Story, counted: tuple[str, ...]) -> tuple[Person, ...]:
+    """Earlier approvers whom the entry still counts: of the others, Slack may have known that they had left."""
+    today = (policy.today(voter) for voter in story.voters)
+    return tuple(voter for voter in today if voter.id in counted)
+
+
+def _vote(voter: Person, event: Event) -> Vote:
+    return Vote("", voter, event.at, "")
 
 
 def _who(event: Event) -> Person:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from access.custody import Custody
 from access.endings import Endings
 from access.errors import AccessError, Refused
-from access.grants import judge_again
 from access.lifecycle import GRANT_TERMINAL
 from access.model import Cause, Grant, GrantState, Person
 
@@ -58,4 +57,7 @@ class Rights:
         except AccessError:
             return ()
         policy = self.custody.policies.current()
-        return [grant for grant in grants if not judge_again(grant, policy, today).allowed]
+        look_ups = frozenset[str]().union(*(policy.look_ups(grant.target, grant.role) for grant in grants))
+        facts = await self.custody.knowing.facts(look_ups)
+        verdicts = [(grant, policy.judge_grant(grant, today, facts)) for grant in grants]
+        return [grant for grant, verdict in verdicts if not (verdict.allowed or verdict.unknown)]

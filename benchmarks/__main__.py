@@ -10,6 +10,7 @@ NAMES = {
     "audit": "what the audit log costs, against the same rows and bytes without it",
     "click_to_credential": "from the approver's click to a credential in the engineer's process",
     "cli_startup": "what the engineer's command costs to start",
+    "policy": "judging under a policy of 10,000 rules and 10,000 people",
     "search": "searching a year of production: a million entries, on SQLite and on PostgreSQL (some ten minutes)",
     "slack_ack": "acknowledging Slack while approvals run",
 }

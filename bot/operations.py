@@ -1,4 +1,4 @@
-"""What concerns the audit log itself, and no request: a message of its own in the audit channel."""
+"""What concerns the policy or the audit log itself, and no request: a message of its own in the audit channel."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from access.duration import in_words
-from access.events import AuditExported, CopyFailed, CopyRecovered, Event, LogKeyUsed
+from access.events import AuditExported, CopyFailed, CopyRecovered, Event, LogKeyUsed, PolicyLoaded, PolicyRefused
 from bot.blocks import Message, note, section, small
 from bot.lines import Told
 from bot.words import at, escaped
 
+_MOST_LINES, _LONGEST_LINE, _LONGEST_WHY = 8, 300, 1500
 _Fact = TypeVar("_Fact", bound=Event)
 
 
@@ -20,6 +21,8 @@ def operation(event: Event, *, late: bool = False) -> Message | None:
     if told is None:
         return None
     sentence, under = told(event)
+    if not sentence:
+        return None
     text = f"{at(event.at, '{date_short_pretty} {time}')}  {sentence}" if late else sentence
     return Message(text, (section(text), *under))
 
@@ -50,6 +53,21 @@ def _exported(event: AuditExported) -> Told:
     return sentence, (small(f"SHA-256 {event.sha256}"),)
 
 
+def _policy(event: PolicyLoaded) -> Told:
+    """Nothing at a start with the policy of before."""
+    if not event.changes:
+        return "", ()
+    sentence = f"Policy {escaped(event.policy_hash[:8])} decides from here on, with {event.rules} rules."
+    more = len(event.changes) - _MOST_LINES
+    lines = [line[:_LONGEST_LINE] for line in event.changes[:_MOST_LINES]]
+    return sentence, (small(*lines, *([f"and {more} more, in the audit log"] if more > 0 else [])),)
+
+
+def _no_policy(event: PolicyRefused) -> Told:
+    sentence = "⚠️ *Warning*: the policy file was changed and cannot be used. The policy before it stays in force."
+    return sentence, (small(event.why[:_LONGEST_WHY]),)
+
+
 def _table() -> dict[type[Event], Callable[[Event], Told]]:
     table: dict[type[Event], Callable[[Event], Told]] = {}
 
@@ -60,6 +78,8 @@ def _table() -> dict[type[Event], Callable[[Event], Told]]:
     row(CopyFailed, _failed)
     row(CopyRecovered, _recovered)
     row(AuditExported, _exported)
+    row(PolicyLoaded, _policy)
+    row(PolicyRefused, _no_policy)
     return table
 
 

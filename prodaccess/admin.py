@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
 
 USAGE = 2
 
@@ -64,25 +62,9 @@ def _migrate(arguments: list[str]) -> int:
 
 
 def _policy(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="prodaccess policy")
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    check = verbs.add_parser("check", help="every mistake in a policy file, with its line")
-    check.add_argument("file", type=Path, help="the policy file")
-    options = parser.parse_args(arguments)
-    from prodaccess.policy_file import PolicyError, check_policy, who_else_may_write
+    from prodaccess.policy_verbs import main
 
-    try:
-        policy = check_policy(options.file)
-    except PolicyError as error:
-        print(error, file=sys.stderr)
-        return 1
-    people, rules = len(policy.accounts), len(policy.rules)
-    print(
-        f"{options.file}: {people} people, {rules} roles on {len({r.target for r in policy.rules})} targets. No faults."
-    )
-    if found := who_else_may_write(options.file):
-        print(f"`serve` will refuse it as it is: {found[0]}. Run: {found[1]}", file=sys.stderr)
-    return 0
+    return main(arguments)
 
 
 def _settings(arguments: list[str]) -> int:

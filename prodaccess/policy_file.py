@@ -1,24 +1,22 @@
-"""A policy file on disk: read with the place of every fault, hashed, and refused when others may write it."""
+"""A policy file on disk: read with the place of every fault, hashed, refused when others may write it, and reloaded."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import pwd
-import re
 import stat
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from access.policy import Policy
-from access.policy_schema import Fault, PolicyFaults, read_policy
-
-
-class PolicyError(Exception):
-    """The file cannot be used; the text has every fault on a line of its own, `file:line: what`."""
+from access.policy.diffing import as_lines, diff
+from access.policy.faults import PolicyFaults
+from access.policy.reading import read_policy
+from prodaccess.policy_yaml import PolicyError as PolicyError  # noqa: PLC0414 (whoever reads a policy catches it)
+from prodaccess.policy_yaml import parse_yaml, placed
 
 
 @dataclass(frozen=True)
@@ -64,74 +62,71 @@ def who_else_may_write(path: Path) -> tuple[str, str] | None:
 
 def parse_policy(text: str, name: str = "policy") -> Policy:
     """Raises PolicyError."""
-    try:
-        node = yaml.compose(text, Loader=_Loader)
-        data = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader that refuses more)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise PolicyError(f"{name}:{line}: {error.problem or 'not YAML'}") from error
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise PolicyError(f"{name}:{line}: {error.reason}") from error
-    except RecursionError:
-        raise PolicyError(f"{name}:1: nested too deeply to be a policy") from None
+    data, tree = parse_yaml(text, name)
     try:
         return replace(read_policy(data, hashlib.sha256(text.encode()).hexdigest()), text=text)
     except PolicyFaults as error:
-        raise PolicyError("\n".join(_placed(fault, node, name) for fault in error.faults)) from error
+        raise PolicyError(placed(error.faults, tree, name)) from error
 
 
-def _placed(fault: Fault, node: Any, name: str) -> str:
-    place = ".".join(map(str, fault.path)) or "file"
-    return f"{name}:{_line(node, fault.path)}: {place}: {fault.text}"
+# Reloading
+
+#: what tells that a file was changed, replaced, or given other rights
+_Mark = tuple[int, ...]
 
 
-def _line(node: Any, path: tuple[str | int, ...]) -> int:
-    line = node.start_mark.line + 1 if node is not None else 1
-    for key in path:
-        if isinstance(node, yaml.MappingNode):
-            pairs = [(k, v) for k, v in node.value if k.value == str(key)]
-            if not pairs:
-                break
-            line, node = pairs[0][0].start_mark.line + 1, pairs[0][1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
-            node = node.value[key]
-            line = node.start_mark.line + 1
-        else:
-            break
-    return int(line)
+@dataclass
+class ReloadingPolicy:
+    """`access.ports.PolicySource` for a file that may change: `look()` is to be called each second.
 
-
-class _Loader(yaml.SafeLoader):
-    """YAML without its traps: names are text, values are text, whole numbers, true and false, and nothing else.
-
-    No duplicate keys, anchors, merges or tags; no `no` that means false, no `1:30` that means 90.
+    A file that cannot be used keeps the last good policy in force: `trouble` says why until it is mended, and `on_bad`
+    is called once for it. A good one is in force after `on_loaded` has written it down; where that fails, not yet.
     """
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise yaml.MarkedYAMLError(problem="anchors and aliases are not used here", problem_mark=event.start_mark)
-        if getattr(event, "tag", None):
-            raise yaml.MarkedYAMLError(problem="tags are not used here", problem_mark=event.start_mark)
-        return super().compose_node(parent, index)
+    path: Path
+    policy: Policy
+    fits: Callable[[Policy], None]  # raises PolicyError where the server cannot serve it
+    on_loaded: Callable[[Policy, tuple[str, ...]], Awaitable[None]]  # with the lines of the difference
+    on_bad: Callable[[str], Awaitable[None]]
+    trouble: str = ""
+    _settled: _Mark | None = None  # of the content that was last judged
+    _seen: _Mark | None = None
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 (PyYAML's signature)
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise yaml.MarkedYAMLError(problem="a name is plain text", problem_mark=key.start_mark)
-            if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"“{key.value}” stands here twice", problem_mark=key.start_mark)
-            seen.add(key.value)
-            key.tag = "tag:yaml.org,2002:str"
-        return super().construct_mapping(node, deep)
+    def current(self) -> Policy:
+        return self.policy
+
+    async def look(self) -> None:
+        """Loads a file that has changed and then stood still from one look to the next: half a file is no policy."""
+        mark = _mark_of(self.path)
+        still, self._seen = mark == self._seen, mark
+        if mark == self._settled or not still:
+            return
+        try:
+            found = await asyncio.to_thread(load_policy, self.path)
+            self.fits(found)
+        except PolicyError as error:
+            await self._keep(str(error))
+        else:
+            await self._take(found)
+        self._settled = mark
+
+    async def _take(self, found: Policy) -> None:
+        if found.hash != self.policy.hash:
+            changes = await asyncio.to_thread(diff, self.policy, found)
+            await self.on_loaded(found, as_lines(changes))
+            self.policy = found
+        self.trouble = ""
+
+    async def _keep(self, why: str) -> None:
+        if why != self.trouble:
+            await self.on_bad(why)
+        self.trouble = why
 
 
-_Loader.yaml_implicit_resolvers = {}
-for _kind, _form, _first in (
-    ("bool", r"(?:[Tt]rue|[Ff]alse)\Z", "tTfF"),
-    ("int", r"(?:0|[1-9][0-9]{0,8})\Z", "0123456789"),
-    ("null", r"(?:~|null|)\Z", ["~", "n", ""]),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(_form), list(_first))
+def _mark_of(path: Path) -> _Mark:
+    """Empty where there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_mtime_ns, found.st_ino, found.st_size, found.st_mode, found.st_uid

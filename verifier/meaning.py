@@ -30,7 +30,9 @@ class Subject:
     last: int  # seq of its last entry
     partial: bool  # its beginning lies before the range: its meaning is not judged
     asker: tuple[str, str] = ("", "")  # person id, Slack id
+    promised: int = 0  # how many approvals were needed when it was asked for: later policies do not lower that
     needed: int = 0
+    owns: bool = False  # the policy lets the requester count; replaying the decisions holds it to that
     duration: int = 0
     digest: str = ""
     lapses_at: int = _NEVER
@@ -141,7 +143,8 @@ class Meaning:
         if subject.state or subject.n:
             return "is not the first entry of its request"
         subject.state, subject.asker = "asked", (by["id"], by["slack_id"])
-        subject.needed, subject.duration, subject.digest = data["approvals_needed"], data["duration"], data["digest"]
+        subject.promised = subject.needed = data["approvals_needed"]
+        subject.duration, subject.digest = data["duration"], data["digest"]
         subject.lapses_at = data["lapses_at"]
         subject.mark = b'{"by":{"id":%b,' % _json(by["id"])
         subject.at_target = b'"target":%b' % _json(data["target"])
@@ -151,12 +154,14 @@ class Meaning:
         data, by = fact.data, fact.by
         if subject.state != "asked":
             return f"comes when the request is {subject.state or 'not asked'}"
-        if by["id"] == subject.asker[0] or by["slack_id"] == subject.asker[1]:
+        if data.get("own_request", False):
+            subject.owns = True
+        elif by["id"] == subject.asker[0] or by["slack_id"] == subject.asker[1]:
             return f"was given by the requester, {by['name']}"
         if data["digest"] != subject.digest:
             return "approves something else than what was asked"
         subject.approvers |= {by["id"]}
-        subject.needed = max(subject.needed, data["needed"])
+        subject.needed = max(subject.promised, data["needed"])  # of alternatives, the one that this approval counts to
         return self._lapsed(subject, fact) or self._unknown_policy(data["policy_hash"])
 
     def _lapsed(self, subject: Subject, fact: Fact) -> str | None:
@@ -175,7 +180,7 @@ class Meaning:
         if subject.state != "asked":
             return f"comes when the request is {subject.state or 'not asked'}"
         subject.state, subject.expires_at = "approved", data["expires_at"]
-        if subject.asker[0] in counted:
+        if subject.asker[0] in counted and not subject.owns:
             return "counts the requester among the approvers"
         if not counted <= subject.approvers:
             return f"counts approvals that were not given: {', '.join(sorted(counted - subject.approvers))}"

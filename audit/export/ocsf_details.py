@@ -126,6 +126,10 @@ def policy(event: Any, _row: Row) -> dict[str, Any]:
     return {"entity": {"type_id": 5, "uid": uid, "policy": {"uid": uid, "type": "prodaccess policy"}}}
 
 
+def policy_refused(event: Any, _row: Row) -> dict[str, Any]:
+    return {"entity": {"type_id": 5, "name": "policy file", "policy": {"type": "prodaccess policy"}}} | _why(event)
+
+
 def key(event: Any, _row: Row) -> dict[str, Any]:
     name = event.key.partition("+")[0]
     return {"entity": {"type_id": OTHER, "type": "Checkpoint key", "name": name, "uid": event.key}}

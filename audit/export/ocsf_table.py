@@ -78,6 +78,7 @@ SHAPES: dict[str, Shape] = {
     e.CommandRun.TAG: Shape(PROCESS, 1, of.command),
     e.FileTouched.TAG: Shape(FILE, OTHER, of.file),  # what was done to the file is in its touches
     e.PolicyLoaded.TAG: Shape(ENTITY, 3, of.policy),
+    e.PolicyRefused.TAG: Shape(ENTITY, 3, of.policy_refused, _HIGH, _FAILURE),
     e.ServerStarted.TAG: Shape(LIFECYCLE, 3, of.server),
     e.ServerStopped.TAG: Shape(LIFECYCLE, 4, of.server),
     e.LogQuiet.TAG: Shape(LIFECYCLE, OTHER, of.server, activity_name="Heartbeat"),

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from access.policy_names import RESERVED
+from access.policy.names import RESERVED
 from bot.forms import VERBS, ticket_in
 from cli.arguments import VERBS as CLI_VERBS
 from prodaccess.policy_file import PolicyError, load_policy, parse_policy

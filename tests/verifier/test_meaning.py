@@ -466,3 +466,22 @@ def test_many_faults_are_counted_and_the_first_is_named(judged: Judged) -> None:
     report = judged(log)
     assert (len(report["failures"]), report["more"]) == (1000, {"failures": 200})
     assert report["failures"][0]["entry"] == 3
+
+
+def test_ones_own_approval_counts_where_its_entry_says_that_the_rule_allows_it(judged: Judged) -> None:
+    log = Log()
+    _asked(log)
+    log.give(REF, LINUS, own_request=True)
+    log.approve(REF, approvers=[LINUS["id"]])
+    assert judged(log)["exit"] == 0
+
+
+def test_what_is_needed_is_what_the_last_approval_counts_to_but_never_less_than_promised(judged: Judged) -> None:
+    for promised, exit_code in ((1, 0), (2, 1)):
+        log = Log()
+        log.begin()
+        log.ask(REF, approvals_needed=promised)
+        log.give(REF, GRACE, needed=2)
+        log.give(REF, ADA, needed=1)
+        log.approve(REF, approvers=[ADA["id"]])
+        assert judged(log)["exit"] == exit_code

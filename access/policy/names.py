@@ -10,6 +10,9 @@ from access.duration import looks_like_duration
 #: words after the slash command that mean something else than a target
 RESERVED = frozenset({"audit", "end", "help", "list", "login", "show"})
 
+#: names in lists of people that mean something by themselves
+PEOPLE_RESERVED = frozenset({"all", "nobody", "owner"})
+
 _TYPED = re.compile(r"[a-z0-9][a-z0-9._-]{0,60}")
 _MEMBER = re.compile(r"[UW][A-Z0-9]{2,20}")
 _ALIKE = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC"})  # alphabets that share shapes
@@ -35,6 +38,10 @@ def as_a_word(name: str) -> str:
 
 def of_people(name: str) -> str:
     """What is wrong with the name of a person or a group: a reader must be able to tell it from every other."""
+    if name.casefold() in PEOPLE_RESERVED or name.startswith("on_call."):
+        return f"“{name}” already means something else in a policy."
+    if _MEMBER.fullmatch(name):
+        return f"“{name}” could be a Slack member ID. Write it in another way, in lower case for instance."
     if not name.isprintable() or name != unicodedata.normalize("NFKC", name).strip():
         return f"“{ascii(name)[1:-1]}” has characters that cannot be seen, or that look like others."
     alphabets = {unicodedata.name(char, "").split(" ")[0] for char in name if char.isalpha()}
