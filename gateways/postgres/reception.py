@@ -1,0 +1,130 @@
+"""The client's side until it is let in: TLS, what it wants, and the proof that it holds the ticket it names."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from struct import pack
+
+from gateways.postgres import messages as m
+from gateways.postgres.frames import NotTheProtocol
+from gateways.postgres.scram import MECHANISM, Refused, Server, Verifier
+from gateways.postgres.side import Side
+from gateways.postgres.upstream import Wanted
+
+_CANCEL, _SSL, _GSS = 80877102, 80877103, 80877104
+_MAJOR = 3
+_DECOY = os.urandom(32)  # of this process: a name that does not exist is asked for a proof like any other
+
+Lookup = Callable[[str], Awaitable[Verifier | None]]
+
+
+class Rejected(Exception):
+    """`answer` is an ErrorResponse that says why, in words that give nothing away."""
+
+    def __init__(self, code: str, text: str, hint: str = "") -> None:
+        super().__init__(text)
+        self.answer = m.error(code, text, hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who wants in: `name` as given, `database`, and what else the client set, such as `application_name`."""
+
+    name: str
+    database: str
+    parameters: Mapping[str, str]
+    secured: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAsked:
+    """No visitor: somebody wants a statement of a running session stopped."""
+
+    pid: int
+    key: bytes
+
+
+@dataclass(frozen=True)
+class Reception:
+    """`tls` is what the gateway shows of itself; None only where clients come over a private way."""
+
+    tls: ssl.SSLContext | None
+    lookup: Lookup
+
+    async def receive(self, side: Side) -> Visitor | CancelAsked:
+        """Returns once the proof is right; nothing has been said of success yet. Raises Rejected, Gone."""
+        secured = False
+        while True:
+            greeting = await side.untyped()
+            code, rest = int.from_bytes(greeting[:4], "big"), greeting[4:]
+            if code == _SSL and self.tls is not None and not secured:
+                side.write(b"S")
+                await side.secure(self.tls, server_side=True)
+                secured = True
+            elif code in (_SSL, _GSS):
+                side.write(b"N")
+            elif code == _CANCEL:
+                return CancelAsked(int.from_bytes(rest[:4], "big"), rest[4:])
+            else:
+                return await self._visitor(side, code, rest, secured=secured)
+
+    async def _visitor(self, side: Side, version: int, rest: bytes, *, secured: bool) -> Visitor:
+        if version >> 16 != _MAJOR:
+            raise Rejected("08P01", "This gateway speaks version 3 of the protocol.")
+        if self.tls is not None and not secured:
+            raise Rejected("08004", "This gateway wants TLS.", "Connect with sslmode=verify-full.")
+        told = _parameters(rest)
+        unknown = [name for name in told if name.startswith("_pq_.")]
+        if version & 0xFFFF or unknown:
+            names = b"".join(name.encode() + b"\0" for name in unknown)
+            side.write(m.message(ord("v"), pack(">II", 0, len(unknown)) + names))
+        if told.pop("replication", "no").lower() not in ("no", "false", "off", "0"):
+            raise Rejected("0A000", "Replication does not pass through this gateway.")
+        name = told.pop("user", "")
+        database = told.pop("database", "") or name
+        await self._prove(side, name)
+        return Visitor(name, database, {n: v for n, v in told.items() if n not in unknown}, secured)
+
+    async def _prove(self, side: Side, name: str) -> None:
+        verifier = await self.lookup(name)
+        server = Server(verifier or _decoy(name))
+        side.write(m.message(m.AUTHENTICATION, pack(">I", Wanted.SASL) + MECHANISM.encode() + b"\0\0"))
+        try:
+            mechanism, _, data = (await _said(side)).partition(b"\0")
+            first = data[4:].decode("utf-8", "replace") if mechanism == MECHANISM.encode() else ""
+            answer = server.first(first)
+            side.write(m.message(m.AUTHENTICATION, pack(">I", Wanted.SASL_CONTINUE) + answer.encode()))
+            final = server.final((await _said(side)).decode("utf-8", "replace"))
+        except Refused:
+            raise _no(name) from None
+        if verifier is None:  # somebody who guessed the decoy, which cannot be
+            raise _no(name)
+        side.write(m.message(m.AUTHENTICATION, pack(">I", Wanted.SASL_FINAL) + final.encode()))
+
+
+async def _said(side: Side) -> bytes:
+    kind, payload = await side.message()
+    if kind != m.PASSWORD:
+        raise NotTheProtocol("something else than a proof")
+    return payload
+
+
+def _parameters(rest: bytes) -> dict[str, str]:
+    parts = rest.split(b"\0")
+    pairs = zip(parts[0::2], parts[1::2], strict=False)
+    return {name.decode("utf-8", "replace"): value.decode("utf-8", "replace") for name, value in pairs if name}
+
+
+def _no(name: str) -> Rejected:
+    shown = "".join(c for c in name[:60] if c.isprintable())
+    return Rejected("28P01", f"No ticket of that name lets you in ({shown}).", "Get one with: prodaccess connect PA-7")
+
+
+def _decoy(name: str) -> Verifier:
+    salt = hmac.digest(_DECOY, name.encode(), "sha256")[:16]
+    return Verifier(salt, 4096, hashlib.sha256(salt).digest(), salt)

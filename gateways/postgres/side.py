@@ -1,0 +1,148 @@
+"""One end of a connection: first read message by message, then passed on as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from struct import unpack
+from typing import cast
+
+from gateways.postgres.frames import NotTheProtocol
+
+LONGEST_GREETING = 10_000  # bytes; PostgreSQL's own limit for what is said before somebody is let in
+_LITTLE = 64 * 1024  # bytes that may wait to be written: a client that is too fast is to feel it
+
+
+class Gone(Exception):
+    """The other end has closed, or nothing came in time."""
+
+
+class Side(asyncio.Protocol):
+    """Either `read` and `message` are awaited, or, after `pass_on`, whatever comes is handed to a function.
+
+    The whole handshake lives in here because a transport that changes its protocol midway loses what has come already.
+    """
+
+    def __init__(self, made: Callable[[Side], None] = lambda _: None) -> None:
+        self._made = made
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray()
+        self._waiter: asyncio.Future[None] | None = None
+        self._sink: Callable[[bytes], None] | None = None
+        self._on_lost: Callable[[], None] = lambda: None
+        self._on_room: Callable[[bool], None] = lambda _: None
+        self.lost = False
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        assert self._transport is not None  # asyncio gives it before anything else
+        return self._transport
+
+    @property
+    def address(self) -> str:
+        peer = self.transport.get_extra_info("peername")
+        return str(peer[0]) if isinstance(peer, tuple) else "local"
+
+    # What asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=_LITTLE)
+        self._made(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._sink is not None:
+            self._sink(data)
+            return
+        self._buffer += data
+        if len(self._buffer) > 2 * LONGEST_GREETING:
+            self.transport.pause_reading()  # nobody is let in by sending much
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's own signature)
+        self.lost = True
+        self._wake()
+        self._on_lost()
+
+    def pause_writing(self) -> None:
+        self._on_room(False)  # noqa: FBT003 (asyncio has two methods for it)
+
+    def resume_writing(self) -> None:
+        self._on_room(True)  # noqa: FBT003 (the same)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    # Before anybody is let in
+
+    async def read(self, size: int) -> bytes:
+        """Exactly so many bytes. Raises Gone, NotTheProtocol."""
+        if size > LONGEST_GREETING:
+            raise NotTheProtocol(f"a greeting of {size} bytes")
+        while len(self._buffer) < size:
+            if self.lost:
+                raise Gone
+            self._waiter = asyncio.get_running_loop().create_future()
+            self.transport.resume_reading()
+            await self._waiter
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return taken
+
+    async def message(self) -> tuple[int, bytes]:
+        """Kind and payload of the next message. Raises Gone, NotTheProtocol."""
+        head = await self.read(5)
+        size = int.from_bytes(head[1:], "big") - 4
+        if size < 0:
+            raise NotTheProtocol(f"a message of {size} bytes")
+        return head[0], await self.read(size)
+
+    async def untyped(self) -> bytes:
+        """The payload of a message without a kind, which a connection begins with. Raises Gone, NotTheProtocol."""
+        (length,) = unpack(">I", await self.read(4))
+        if not 8 <= length <= LONGEST_GREETING:
+            raise NotTheProtocol(f"a greeting of {length} bytes")
+        return await self.read(length - 4)
+
+    async def secure(self, context: ssl.SSLContext, *, server_side: bool, name: str | None = None) -> None:
+        """Go on in TLS. Raises NotTheProtocol where something was sent before it: it could be anybody's."""
+        if self._buffer:
+            raise NotTheProtocol("something was sent in the clear before TLS began")
+        self.transport.pause_reading()
+        loop = asyncio.get_running_loop()
+        secured = await loop.start_tls(
+            self.transport, self, context, server_side=server_side, server_hostname=name, ssl_handshake_timeout=10
+        )
+        assert secured is not None  # only a transport that was closed meanwhile gives none
+        self._transport = secured
+        secured.set_write_buffer_limits(high=_LITTLE)
+
+    # Afterwards
+
+    def pass_on(
+        self, sink: Callable[[bytes], None], on_lost: Callable[[], None], on_room: Callable[[bool], None]
+    ) -> None:
+        """From here on: `sink` takes what comes, `on_room` hears whether more may be written to this side."""
+        self._sink, self._on_lost, self._on_room = sink, on_lost, on_room
+        held, self._buffer = bytes(self._buffer), bytearray()
+        if held:
+            sink(held)
+        self.transport.resume_reading()
+        if self.lost:
+            on_lost()
+
+    def write(self, data: bytes) -> None:
+        if not self.lost:
+            self.transport.write(data)
+
+    def close(self) -> None:
+        """What has been written still goes out."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def hang_up(self) -> None:
+        """At once."""
+        if self._transport is not None:
+            self._transport.abort()

@@ -1,0 +1,208 @@
+"""What is said on a connection is understood as the server understands it, also where somebody tries to confuse."""
+
+from __future__ import annotations
+
+from struct import pack
+
+from gateways.postgres import messages as m
+from gateways.postgres.conversation import Act, Answered, Asked, Conversation, Settled
+
+
+class Wire:
+    """A conversation that is played from both sides; `acts` is everything that came out of it."""
+
+    def __init__(self) -> None:
+        self.talk = Conversation()
+        self.acts: list[Act] = []
+
+    def client(self, *messages: bytes) -> Wire:
+        self.acts += self.talk.from_client(b"".join(messages))
+        return self
+
+    def server(self, *messages: bytes) -> Wire:
+        self.acts += self.talk.from_server(b"".join(messages))
+        return self
+
+    @property
+    def asked(self) -> list[Asked]:
+        return [act for act in self.acts if isinstance(act, Asked)]
+
+    @property
+    def answered(self) -> list[Answered]:
+        return [act for act in self.acts if isinstance(act, Answered)]
+
+
+def query(text: str) -> bytes:
+    return m.message(m.QUERY, text.encode() + b"\0")
+
+
+def parse(text: str, name: str = "") -> bytes:
+    return m.message(m.PARSE, f"{name}\0{text}\0".encode() + pack(">H", 0))
+
+
+def bind(*values: bytes | None, name: str = "", portal: str = "", form: int = 0) -> bytes:
+    told = b"".join(pack(">i", -1) if value is None else pack(">i", len(value)) + value for value in values)
+    body = f"{portal}\0{name}\0".encode() + pack(">HHH", 1, form, len(values)) + told + pack(">H", 0)
+    return m.message(m.BIND, body)
+
+
+def execute(portal: str = "") -> bytes:
+    return m.message(m.EXECUTE, f"{portal}\0".encode() + pack(">I", 0))
+
+
+def close(name: str) -> bytes:
+    return m.message(m.CLOSE, f"S{name}\0".encode())
+
+
+SYNC, DESCRIBE = m.message(m.SYNC), m.message(m.DESCRIBE, b"P\0")
+DONE, DATA = m.message(m.COPY_DONE), m.message(m.COPY_DATA, b"1\tone\n")
+PARSED, BOUND, CLOSED = m.message(m.PARSED), m.message(m.BOUND), m.message(m.CLOSED)
+COLUMNS, ROW = m.message(m.COLUMNS, b"\0\0"), m.message(m.ROW, b"\0\1\0\0\0\1x")
+COPY_IN = m.message(m.COPY_IN, b"\0\0\0")
+
+
+def complete(tag: str) -> bytes:
+    return m.message(m.COMPLETE, tag.encode() + b"\0")
+
+
+def ready(state: str = "I") -> bytes:
+    return m.message(m.READY, state.encode())
+
+
+def failure(code: str) -> bytes:
+    return m.error(code, "it failed", severity="ERROR")
+
+
+def test_a_simple_query_is_told_with_its_rows_and_bytes() -> None:
+    wire = Wire().client(query("select 'x'")).server(COLUMNS, ROW, ROW, complete("SELECT 2"), ready())
+    assert wire.acts == [
+        Asked(1, "select 'x'", size=10),
+        Answered(1, "SELECT 2", 2, bytes_out=14),
+        Settled("I"),
+    ]
+
+
+def test_several_commands_in_one_text_end_one_by_one() -> None:
+    wire = Wire().client(query("insert 1; delete 2; boom; never"))
+    wire.server(complete("INSERT 0 1"), complete("DELETE 4"), failure("42601"), ready())
+    assert [(act.n, act.tag, act.rows, act.code) for act in wire.answered] == [
+        (1, "INSERT 0 1", 1, ""), (1, "DELETE 4", 4, ""), (1, "", None, "42601"),
+    ]  # fmt: skip
+
+
+def test_the_extended_protocol_is_told_with_its_values() -> None:
+    wire = Wire().client(parse("select $1, $2, $3"), bind(b"a\xff", None, b"\1\2"), DESCRIBE, execute(), SYNC)
+    wire.server(PARSED, BOUND, COLUMNS, ROW, complete("SELECT 1"), ready())
+    assert wire.asked == [Asked(1, "select $1, $2, $3", ("a�", "NULL", "\x01\x02"), size=17)]
+    assert wire.answered == [Answered(1, "SELECT 1", 1, bytes_out=7)]
+    assert not wire.talk.busy
+    assert Wire().client(parse("s"), bind(b"\1\2", form=1), execute()).asked[0].values == ("\\x0102",)
+
+
+def test_what_stands_behind_a_failure_is_skipped_up_to_the_sync() -> None:
+    wire = Wire().client(parse("one"), bind(), execute(), parse("two"), bind(), execute(), SYNC)
+    wire.client(parse("three"), bind(), execute(), SYNC)
+    wire.server(PARSED, BOUND, failure("23505"), ready(), PARSED, BOUND, complete("UPDATE 3"), ready())
+    assert [(act.n, act.code, act.skipped, act.tag) for act in wire.answered] == [
+        (1, "23505", False, ""), (2, "", True, ""), (3, "", False, "UPDATE 3"),
+    ]  # fmt: skip
+
+
+def test_a_statement_that_cannot_even_be_parsed_is_told() -> None:
+    wire = Wire().client(parse("select * from secrets"), m.message(m.DESCRIBE, b"S\0"), SYNC)
+    wire.server(failure("42P01"), ready())
+    assert wire.acts == [
+        Asked(1, "select * from secrets", size=21), Answered(1, code="42P01", message="it failed"), Settled("I"),
+    ]  # fmt: skip
+
+
+def test_a_failed_commit_is_told_of_the_batch() -> None:
+    wire = Wire().client(parse("insert"), bind(), execute(), SYNC)
+    wire.server(PARSED, BOUND, complete("INSERT 0 1"), failure("23503"), ready())
+    assert wire.answered[-1] == Answered(0, code="23503", message="it failed")
+
+
+# What somebody may try, so that the record says something else than what is run
+
+
+def test_a_second_statement_under_one_name_does_not_hide_the_first() -> None:
+    wire = Wire().client(parse("evil", "s1"), SYNC).server(PARSED, ready())
+    wire.client(parse("harmless", "s1"), SYNC, bind(name="s1"), execute(), SYNC)
+    assert not wire.asked[-1].exact
+    assert "evil" in wire.asked[-1].text
+    wire.server(failure("42P05"), ready(), BOUND, complete("SELECT 1"), ready())
+    wire.client(bind(name="s1"), execute(), SYNC)
+    assert (wire.asked[-1].text, wire.asked[-1].exact) == ("evil", True)
+
+
+def test_a_name_that_was_closed_may_be_used_again() -> None:
+    wire = Wire().client(parse("old", "s1"), SYNC).server(PARSED, ready())
+    wire.client(close("s1"), SYNC).server(CLOSED, ready())
+    wire.client(parse("new", "s1"), bind(name="s1"), execute(), SYNC)
+    assert (wire.asked[-1].text, wire.asked[-1].exact) == ("new", True)
+
+
+def test_a_name_given_inside_the_database_makes_later_ones_uncertain() -> None:
+    wire = Wire().client(parse("harmless", "s1"), SYNC).server(PARSED, ready())
+    wire.client(query("deallocate s1; prepare s1 as select evil()"))
+    wire.server(complete("DEALLOCATE"), complete("PREPARE"), ready())
+    wire.client(bind(name="s1"), execute(), SYNC)
+    assert not wire.asked[-1].exact
+    wire.client(parse("select 1"), bind(), execute(), SYNC)
+    assert wire.asked[-1].exact  # what has no name cannot be exchanged
+
+
+def test_a_statement_that_only_the_database_knows_is_told_as_unknown() -> None:
+    wire = Wire().client(bind(name="made_by_prepare"), execute(), SYNC)
+    assert not wire.asked[0].exact
+    assert wire.asked[0].text == "(a statement prepared inside the database)"
+
+
+def test_a_text_too_long_to_hold_is_told_by_its_beginning_and_its_hash() -> None:
+    wire = Wire()
+    wire.talk = Conversation(most=100)
+    wire.client(query("select '" + "x" * 1000 + "'"))
+    assert (len(wire.asked[0].text), wire.asked[0].size, len(wire.asked[0].digest)) == (100, 1009, 64)
+
+
+# COPY
+
+
+def test_syncs_inside_copy_data_are_swallowed_as_the_server_does_it() -> None:
+    wire = Wire().client(parse("copy t from stdin"), bind(), execute(), SYNC)
+    wire.server(PARSED, BOUND, COPY_IN)
+    wire.client(DATA, SYNC, DATA, DONE, SYNC, parse("next"), bind(), execute(), SYNC)
+    wire.server(complete("COPY 2"), ready(), PARSED, BOUND, complete("SELECT 9"), ready())
+    assert [(act.n, act.rows, act.bytes_in) for act in wire.answered] == [(1, 2, 12), (2, 9, 0)]
+    assert not wire.talk.busy
+
+
+def test_two_copies_in_one_text() -> None:
+    wire = Wire().client(query("copy a from stdin; copy b from stdin")).server(COPY_IN)
+    wire.client(DATA, DONE).server(complete("COPY 1"), COPY_IN)
+    wire.client(DATA, DATA, SYNC, DONE).server(complete("COPY 2"), ready())
+    wire.client(query("select 1")).server(complete("SELECT 1"), ready())
+    assert [act.tag for act in wire.answered] == ["COPY 1", "COPY 2", "SELECT 1"]
+    assert not wire.talk.busy
+
+
+def test_a_copy_that_fails_midway_leaves_nothing_askew() -> None:
+    wire = Wire().client(parse("copy t from stdin"), bind(), execute(), SYNC).server(PARSED, BOUND, COPY_IN)
+    wire.client(DATA, SYNC).server(failure("22P02"))
+    wire.client(DATA, DONE, SYNC).server(ready())
+    wire.client(parse("next"), bind(), execute(), SYNC).server(PARSED, BOUND, complete("SELECT 1"), ready())
+    assert [(act.n, act.code, act.tag) for act in wire.answered] == [(1, "22P02", ""), (2, "", "SELECT 1")]
+
+
+def test_copy_out_counts_what_left() -> None:
+    wire = Wire().client(query("copy t to stdout"))
+    wire.server(m.message(m.COPY_OUT, b"\0\0\0"), DATA, DATA, m.message(m.COPY_DONE), complete("COPY 2"), ready())
+    assert wire.answered == [Answered(1, "COPY 2", 2, bytes_out=12)]
+
+
+def test_a_function_call_is_told() -> None:
+    wire = Wire().client(m.message(m.CALL, pack(">I", 1299) + b"\0" * 6))
+    wire.server(m.message(m.CALLED, pack(">i", -1)), ready())
+    assert wire.asked[0].text == "(call of the function with the id 1299)"
+    assert wire.acts[-1] == Settled("I")
+    assert not wire.talk.busy
