@@ -1,0 +1,1 @@
+"""What was done in a session, kept as it happened: written before it is let through, encrypted, hashed as it grows."""
