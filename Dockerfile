@@ -10,9 +10,15 @@ COPY api api
 COPY audit audit
 COPY bot bot
 COPY cli cli
+COPY collectors collectors
+COPY directory directory
+COPY gateways gateways
+COPY notary notary
 COPY prodaccess prodaccess
 COPY providers providers
 COPY store store
+COPY tickets tickets
+COPY verifier verifier
 RUN /opt/prodaccess/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
 FROM python:3.13-slim

@@ -6,15 +6,38 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from access.calling import called_first
 from access.errors import OverQuota, Refused, Stale
+from access.extending import grant_of, judge_ask, within
 from access.knowing import Knowing
+from access.looked import lines
 from access.making import ask_refused, asked, new_request
-from access.model import Ask, Person, Request
+from access.model import Ask, Grant, Person, Request
 from access.pace import PERIOD, Pace
 from access.policy import Facts, Policy, Rule, Verdict
-from access.ports import Change, Clock, Memberships, People, PolicySource, Quota, Store
+from access.ports import Change, Clock, People, PolicySource, Quota, Store, TicketSystemSilent
+from access.reviews import UNREVIEWED, Held, held_up
+from access.ticketing import Ticketing
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judging:
+    """An ask, and by what it is judged."""
+
+    ask: Ask
+    policy: Policy
+    facts: Facts
+    grant: Grant | None = None  # the one that it is to prolong
+
+    @property
+    def verdict(self) -> Verdict:
+        return judge_ask(self.policy, self.ask, self.facts, self.grant)
+
+    @property
+    def now(self) -> datetime | None:
+        return self.facts.now
 
 
 @dataclass(frozen=True)
@@ -26,26 +49,43 @@ class Asking:
     policies: PolicySource
     clock: Clock
     pace: Pace
-    memberships: Memberships | None = None
+    knowing: Knowing
+    tickets: Ticketing
 
     async def ask(self, ask: Ask) -> Request:
         """Create the request, once per `ask.key`. Raises Refused (with `field`), after writing the refusal down."""
         known = await self._known(ask)
         if known is not None:
             return known
-        person = await self.people.check(ask.by)
-        ask = replace(ask, by=person)
-        policy = self.policies.current()
-        facts = await Knowing(self.clock, self.memberships).facts(policy.look_ups(ask.target, ask.role))
-        verdict = policy.judge_ask(ask, facts)
+        person, policy = await self.people.check(ask.by), self.policies.current()
+        facts = await self.knowing.facts(policy.look_ups(ask.target, ask.role))
+        key = self.tickets.key(policy.rules_of(ask.target, ask.role), ask.ticket)
+        grant = await grant_of(self.store, ask.extends)
+        judging = _Judging(replace(ask, by=person, ticket=key), policy, facts, grant)
+        if held := await held_up(self.store, self.policies, self.knowing, person):
+            raise await self._refusal(judging, Verdict(allowed=False, rule="", why=held.why), held)
+        verdict = judging.verdict
         rule = policy.rule_named(verdict.rule)
         if not verdict.allowed or rule is None:
-            raise await self._refusal(ask, policy, verdict)
+            raise await self._refusal(judging, verdict)
+        judging, snapshot = await self._with_ticket(judging, rule)
         try:
-            return await self._create(ask, policy, rule, facts)
+            return await self._create(judging, rule, snapshot)
         except OverQuota as over:
             verdict = Verdict(allowed=False, rule=rule.name, why=_too_much(policy, over))
-            raise await self._refusal(ask, policy, verdict, over) from None
+            raise await self._refusal(judging, verdict, over) from None
+
+    async def _with_ticket(self, judging: _Judging, rule: Rule) -> tuple[_Judging, str]:
+        """With the ticket as its system calls it today, and its snapshot. Raises Refused."""
+        ask = judging.ask
+        said = await self.tickets.look((rule,), ask.ticket, ask.by, fresh=not rule.approvals)
+        try:
+            snapshot = said.must_do(rule, ask.ticket)
+        except (Refused, TicketSystemSilent) as error:
+            verdict = Verdict(allowed=False, rule=rule.name, why=str(error), field="ticket")
+            raise await self._refusal(judging, verdict) from None
+        ticket = said.ticket(rule)
+        return replace(judging, ask=replace(ask, ticket=ticket.key)) if ticket else judging, snapshot
 
     async def _known(self, ask: Ask) -> Request | None:
         """What this very ask has made already."""
@@ -54,17 +94,19 @@ class Asking:
             raise Refused("This arrived with the mark of somebody else's request. Ask again.")
         return known
 
-    async def _create(self, ask: Ask, policy: Policy, rule: Rule, facts: Facts) -> Request:
-        now = facts.now or self.clock.now()
+    async def _create(self, judging: _Judging, rule: Rule, snapshot: str) -> Request:
+        ask, policy, facts = judging.ask, judging.policy, judging.facts
+        now = judging.now or self.clock.now()
         made: list[Request] = []
 
         def build(number: int) -> Change:
-            request = new_request(ask, policy, rule, (number, now))
+            request = called_first(within(new_request(ask, policy, rule, (number, now)), judging.grant), policy, facts)
             made.append(request)
-            return Change(requests=(request,), events=(asked(request, policy, rule, facts),))
+            event = replace(asked(request, policy, rule, facts), snapshot=snapshot, looked=lines(facts))
+            return self.knowing.with_members(Change(requests=(request,), events=(event,)), facts)
 
         try:
-            await self.store.create(build, self._quota(ask.by, policy, now))
+            self.knowing.note(await self.store.create(build, self._quota(ask.by, policy, now)))
         except (Stale, OverQuota):  # perhaps the same ask arrived twice at once, and the other one was written
             known = await self._known(ask)
             if known is None:
@@ -76,17 +118,19 @@ class Asking:
         left = policy.most_per_hour - self.pace.refused(person.id, now)
         return Quota(person.id, policy.most_pending, left, now - PERIOD)
 
-    async def _refusal(self, ask: Ask, policy: Policy, verdict: Verdict, over: OverQuota | None = None) -> Refused:
+    async def _refusal(self, judging: _Judging, verdict: Verdict, over: OverQuota | Held | None = None) -> Refused:
         """Written down as often in an hour as somebody may ask, so that nobody can fill the audit log."""
-        now = self.clock.now()
+        ask, policy, now = judging.ask, judging.policy, judging.now or self.clock.now()
         refused = self.pace.refused(ask.by.id, now)
         if refused < policy.most_per_hour:
             self.pace.note(ask.by.id, now)
-            event = ask_refused(ask, policy, verdict, now)
-            if over is not None:
+            event = replace(ask_refused(ask, policy, verdict, now), looked=lines(judging.facts))
+            if isinstance(over, Held):
+                event = replace(event, limit=UNREVIEWED)
+            elif over is not None:
                 limit = "per_hour" if over.too_often else "pending"
                 event = replace(event, limit=limit, waiting=over.waiting, lately=over.recent + refused)
-            await self.store.commit(Change(events=(event,)))
+            await self.knowing.commit(self.store, Change(events=(event,)), judging.facts)
         else:
             log.warning("refused, and no longer written down", extra={"action": "ask", "by": ask.by.id})
         return Refused(verdict.why, rule=verdict.rule, field=verdict.field)

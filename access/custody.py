@@ -16,6 +16,7 @@ from access.knowing import Knowing
 from access.model import Grant, Lease
 from access.ports import Change, Clock, Issued, Memberships, People, PolicySource, Provider, Store, Witness
 from access.tasks import Tasks
+from access.ticketing import Ticketing
 
 log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
@@ -46,12 +47,14 @@ class Custody:
     tasks: Tasks = field(default_factory=Tasks)  # the server's own, so that a stop waits for what is being handed over
     patience: float = PATIENCE
     memberships: Memberships | None = None
+    tickets: Ticketing = field(default_factory=Ticketing)
+    told: set[str] = field(default_factory=set, repr=False)  # as `access.knowing.Knowing` has it
     owed: dict[tuple[int, int], Lost] = field(default_factory=dict, repr=False)  # by grant and `n`: not yet written
     _locks: WeakValueDictionary[int, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     @property
     def knowing(self) -> Knowing:
-        return Knowing(self.clock, self.memberships)
+        return Knowing(self.clock, self.memberships, self.told)
 
     def alone(self, number: int) -> asyncio.Lock:
         """Held around every provider call for this grant."""

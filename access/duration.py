@@ -22,11 +22,15 @@ _UNITS = {
 }
 _MOST = 10 * 366 * 86400  # seconds: more is as much as this, and no rule allows it
 _PART = re.compile(r"([0-9]{1,6})\s*([a-z]+)")
+_HALF_AN_HOUR = re.compile(r"\bhalf an? hour\b")
+_ONE = re.compile(r"\b(?:an?|one|another)\s+(?=[a-z])")
+_HOURS_AND_MINUTES = re.compile(r"\b([0-9]{1,6}) ?h ?([0-5][0-9])$")
 
 
 def parse_duration(text: str) -> timedelta:
-    """`30m`, `1h`, `1h30m`, `2 hours`, `90 min`; ten years at most. Raises BadInput."""
-    cleaned = text.strip().lower()
+    """`30m`, `1h`, `1h30m`, `1h30`, `2 hours`, `an hour`; ten years at most. Raises BadInput."""
+    cleaned = _ONE.sub("1 ", _HALF_AN_HOUR.sub("30m", text.strip().lower()))
+    cleaned = _HOURS_AND_MINUTES.sub(r"\1h\2m", cleaned)
     total, rest = 0, cleaned
     for number, unit in _PART.findall(cleaned):
         seconds = _UNITS.get(unit) or _UNITS.get(unit.removesuffix("s"))

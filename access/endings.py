@@ -8,12 +8,14 @@ from datetime import datetime
 
 from access.custody import Custody, answer_of
 from access.errors import NotFound, ProviderError, Stale, TooLate
-from access.events import GrantEnded, GrantEnding, GrantFailed, RevocationFailed
+from access.events import GrantEnded, GrantEnding, GrantExpiring, GrantFailed, RevocationFailed
+from access.extending import close_extensions
 from access.grants import lose_track
 from access.lifecycle import GRANT, GRANT_TERMINAL, GrantStep, NotAllowed, step
 from access.model import Cause, Grant, GrantState, Person
 from access.ports import Change, Gone, NotYet
 from access.retry import CLAIM, must_escalate, pause, quarantine_pause
+from access.reviews import at_the_end_of
 
 log = logging.getLogger(__name__)
 
@@ -47,15 +49,23 @@ class Endings:
                 return Cause.APPROVER
         return Cause.ADMIN if policy.is_admin(by) else None
 
-    async def finish(self, number: int, cause: Cause, by: Person | None = None) -> None:
-        """Step 7, and at once step 8. Expiry, the End button, an admin and crash recovery all come here."""
-        ending = await self._begin_end(number, cause, by)
+    async def finish(
+        self, number: int, cause: Cause, by: Person | None = None, *, at_end: datetime | None = None
+    ) -> None:
+        """Step 7, and at once step 8. Expiry, the End button, an admin and crash recovery all come here.
+
+        With `at_end` only while that is still its end: it may be started or extended at this very moment.
+        """
+        ending = await self._begin_end(number, cause, by, at_end)
         if ending is not None:
+            self.custody.tasks.start(close_extensions(self.custody, ending), name=f"close extensions {number}")
             await self._prove_gone(number)
 
-    async def _begin_end(self, number: int, cause: Cause, by: Person | None) -> Grant | None:
+    async def _begin_end(self, number: int, cause: Cause, by: Person | None, at_end: datetime | None) -> Grant | None:
         while True:
             grant, now = await self.custody.load(number), self.custody.clock.now()
+            if at_end is not None and grant.expires_at != at_end:
+                return None
             try:
                 state = step(GRANT, grant.state, GrantStep.END)
             except NotAllowed:
@@ -135,7 +145,9 @@ class Endings:
             tried=gone.tried,
         )  # fmt: skip
         leases = tuple(replace(lease, gone_at=now) for lease in grant.live_leases())
-        await self.custody.try_commit(Change(grants=(done,), leases=leases, events=(event,)))
+        review = await at_the_end_of(self.custody, grant, now)
+        change = Change(grants=(done,), leases=leases, reviews=review.reviews, events=(event, *review.events))
+        await self.custody.try_commit(change)
 
     async def _record_failure(self, grant: Grant, why: str) -> None:
         now = self.custody.clock.now()
@@ -166,10 +178,26 @@ class Endings:
                 await self._settle_issuing(number, now)
             case GrantState.QUARANTINE:
                 await self._settle_quarantine(number, now)
+            case GrantState.ACTIVE if now < grant.expires_at:
+                await self._warn(number)
             case GrantState.ACTIVE:
-                await self.finish(number, Cause.DEADLINE)
+                cause = Cause.DEADLINE if grant.started_at else Cause.NOT_USED
+                await self.finish(number, cause, at_end=grant.expires_at)
             case GrantState.REVOKING:
                 await self.revoke_again(number)
+
+    async def _warn(self, number: int) -> None:
+        """Say that it ends soon. The end needs nothing of this: where it cannot be written, it is only not said."""
+        lock = self.custody.alone(number)
+        if lock.locked():
+            return  # a credential on its way out would lose the row to us; the next look says it
+        async with lock:
+            grant, now = await self.custody.load(number), self.custody.clock.now()
+            if grant.state is GrantState.ACTIVE and grant.warned_at is None and now < grant.expires_at:
+                state = step(GRANT, grant.state, GrantStep.WARN)
+                warned = replace(grant, state=state, warned_at=now, due_at=grant.expires_at)
+                event = GrantExpiring(at=now, ref=grant.ref, expires_at=grant.expires_at)
+                await self.custody.try_commit(Change(grants=(warned,), events=(event,)))
 
     async def _settle_issuing(self, number: int, now: datetime) -> None:
         async with self.custody.alone(number):  # waits for an opening that is merely slow

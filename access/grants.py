@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from access.custody import Custody, answer_of
 from access.errors import (
@@ -31,16 +31,30 @@ from access.errors import (
     TooLate,
     Unavailable,
 )
-from access.events import GrantActive, GrantFailed, GrantQuarantined
+from access.events import GrantActive, GrantFailed, GrantQuarantined, GrantStarted
 from access.handover import Claim, Fresh, HandOver
 from access.lifecycle import GRANT, GrantStep, step
 from access.model import Device, Grant, GrantState, Handle, Person
-from access.policy import Facts, Policy
+from access.policy import Facts, Policy, Rule
 from access.ports import Change, Collected, Provider
 from access.reaper import take_back
+from access.recognising import who_took
 from access.retry import quarantine_pause
+from access.tasks import meanwhile
+from access.ticketing import Said, is_first_use, rule_of
+from access.timing import next_look, started
 
 JUST_APPROVED = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What was found out for one collection: who they are, the policy, its facts, and the ticket at the first use."""
+
+    person: Person
+    policy: Policy
+    facts: Facts
+    ticket: tuple[Rule | None, Said]
 
 
 @dataclass(frozen=True)
@@ -72,7 +86,7 @@ class Grants:
 
     async def _activate(self, grant: Grant, provider: Provider, handle: Handle) -> None:
         now = self.custody.clock.now()
-        active = replace(grant, state=step(GRANT, grant.state, GrantStep.OPEN), due_at=grant.expires_at)
+        active = replace(grant, state=step(GRANT, grant.state, GrantStep.OPEN), due_at=next_look(grant))
         event = GrantActive(
             at=now, ref=grant.ref, provider=grant.provider, expires_at=grant.expires_at,
             promise=provider.guarantee.sentence,
@@ -97,11 +111,11 @@ class Grants:
 
         Raises NotFound (also for somebody else's grant), TooLate, Refused, Unavailable.
         """
-        # Asked before the lock is taken: an ending must not wait for Slack's answer.
-        person = await self._as_of_now(await self._own(number, device), device.person)
+        # Asked before the lock is taken: an ending must not wait for what others answer.
+        known = await self._ask_around(await self._own(number, device), device.person)
         lock = self.custody.alone(number)
         await lock.acquire()  # whoever goes away while waiting for it has asked for nothing
-        collecting = self._outcome(number, device, person)
+        collecting = self._outcome(number, device, known)
         work: asyncio.Task[Fresh | AccessError] = self.custody.tasks.start(collecting, name=f"collect {number}")
         work.add_done_callback(lambda _: lock.release())
         try:
@@ -113,15 +127,29 @@ class Grants:
             raise outcome
         return outcome.collected
 
-    async def _outcome(self, number: int, device: Device, person: Person) -> Fresh | AccessError:
+    async def _outcome(self, number: int, device: Device, known: _Known) -> Fresh | AccessError:
         try:
             grant, provider = await self._collectable(number, device)
-            policy = self.custody.policies.current()
-            look_ups = policy.look_ups(grant.target, grant.role)
-            self._still_entitled(grant, policy, person, await self.custody.knowing.facts(look_ups, fresh=True))
-            return await HandOver(self.custody, Claim(person, device, policy.hash)).run(provider, grant)
+            now = self.custody.clock.now()
+            facts = replace(known.facts, now=now)
+            snapshot = self._still_entitled(grant, replace(known, facts=facts))
+            grant = await self._started(grant, now)
+            claim = Claim(known.person, device, known.policy.hash, facts, snapshot)
+            return await HandOver(self.custody, claim).run(provider, grant)
         except AccessError as error:
             return error
+
+    async def _started(self, grant: Grant, now: datetime) -> Grant:
+        """Where the time runs from the first use: this is it. Whatever fails afterwards, it runs."""
+        if grant.started_at is not None:
+            return grant
+        running = replace(started(grant, now), state=step(GRANT, grant.state, GrantStep.START))
+        event = GrantStarted(at=now, ref=grant.ref, by=grant.requester, expires_at=running.expires_at)
+        try:
+            await self.custody.in_time(self.custody.store.commit(Change(grants=(running,), events=(event,))))
+        except Stale:
+            raise TooLate(f"{grant.ref} has just changed. Look at it again.") from None
+        return replace(running, version=running.version + 1)
 
     async def _nobody_takes(self, work: asyncio.Task[Fresh | AccessError]) -> None:
         outcome = await work
@@ -149,15 +177,43 @@ class Grants:
             raise NotFound("There is no such grant of yours.")
         return grant
 
-    async def _as_of_now(self, grant: Grant, person: Person) -> Person:
-        """The requester as they are now; the approval has asked about them, and holds for as long as a second."""
-        just_approved = self.custody.clock.now() - grant.created_at < JUST_APPROVED
-        return person if just_approved else await self.custody.people.check(person)
+    async def _ask_around(self, grant: Grant, person: Person) -> _Known:
+        """Three questions, one wait. Raises Refused, Unavailable."""
+        custody, policy = self.custody, self.custody.policies.current()
+        just_approved = custody.clock.now() - grant.created_at < JUST_APPROVED
+        async with (
+            meanwhile(self._as_of_now(grant, person, just_approved=just_approved)) as today,
+            meanwhile(self._ticket_of(grant, policy, fresh=not just_approved)) as said,
+        ):
+            facts = await custody.knowing.facts(policy.look_ups(grant.target, grant.role), fresh=True)
+            return _Known(await today, policy, facts, await said)
 
-    def _still_entitled(self, grant: Grant, policy: Policy, person: Person, facts: Facts) -> None:
-        verdict = policy.judge_grant(grant, person, facts)
+    async def _as_of_now(self, grant: Grant, person: Person, *, just_approved: bool) -> Person:
+        """The requester as they are now; the approval has asked about them, and holds for as long as a second."""
+        if just_approved:
+            return person
+        if grant.glass:
+            return await who_took(self.custody.people, self.custody.policies, grant, person)
+        return await self.custody.people.check(person)
+
+    async def _ticket_of(self, grant: Grant, policy: Policy, *, fresh: bool) -> tuple[Rule | None, Said]:
+        """What is said of it, and the rule that has to be content with that; None where nobody has to be."""
+        if grant.glass or not grant.ticket or not is_first_use(grant):
+            return None, Said()
+        rule = rule_of(policy, await self.custody.store.request(grant.number))
+        rules = (rule,) if rule else ()
+        return rule, await self.custody.tickets.look(rules, grant.ticket, grant.requester, fresh=fresh)
+
+    def _still_entitled(self, grant: Grant, known: _Known) -> str:
+        """The ticket's snapshot, where it had to be looked at. Raises Refused, TicketSystemSilent."""
+        verdict = known.policy.judge_grant(grant, known.person, known.facts)
         if not verdict.allowed:
-            raise Refused(f"{grant.ref} no longer gives this: {verdict.why}", rule=verdict.rule)
+            raise Refused(f"{grant.ref} no longer gives this: {verdict.why}", rule=verdict.rule, field=verdict.field)
+        rule, said = known.ticket
+        try:
+            return said.must_do(rule, grant.ticket) if rule else ""
+        except Refused as no:
+            raise Refused(f"{grant.ref} cannot be used: {no}", rule=no.rule, field=no.field) from None
 
 
 async def lose_track(custody: Custody, grant: Grant, why: str) -> None:

@@ -11,10 +11,13 @@ from access.custody import Custody, Lost, answer_of
 from access.errors import AccessError, HandleLost, ProviderError, ProviderRefused, Stale, TooLate, Unavailable
 from access.events import CredentialIntended, CredentialIssued, HandlePrepared
 from access.gate import GateFault, Intent
+from access.looked import lines
 from access.model import Device, Grant, Handle, Lease, Person, Receipt
+from access.policy import Facts
 from access.ports import Change, Collected, Issued, Provider, Released
 from access.reaper import take_back
 from access.secret import Secret
+from access.timing import is_outdated
 
 UNWRITTEN = "The audit log cannot be written, so no credential was handed over. Nothing is lost: try again."
 NOBODY_TOOK_IT = "whoever collected it was gone before it was handed over"
@@ -22,11 +25,16 @@ NOBODY_TOOK_IT = "whoever collected it was gone before it was handed over"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who collects, as they are now, on which terminal, and under which policy."""
+    """Who collects, as they are now, on which terminal; when and by what it was judged that they may.
+
+    `snapshot` of the ticket where it is the first use, as `CredentialIntended` has it.
+    """
 
     person: Person
     device: Device
     policy_hash: str
+    facts: Facts
+    snapshot: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,7 @@ class HandOver:
 
     async def run(self, provider: Provider, grant: Grant) -> Fresh:
         """Raises TooLate, Unavailable."""
+        grant = await self._up_to_date(provider, grant)
         grant, pending, intent = await self._intend(grant)  # 3
         lost = Lost(grant, pending, "")
         try:
@@ -77,15 +86,31 @@ class HandOver:
                 raise
             raise said from error
 
+    async def _up_to_date(self, provider: Provider, grant: Grant) -> Grant:
+        """With a handle made for its present end; an earlier one issues nothing any more, and ends with the grant."""
+        if not is_outdated(grant, grant.handles[-1]):
+            return grant
+        try:
+            grant, _ = await self._prepare_again(provider, grant)
+        except (ProviderError, Stale, Unavailable) as error:
+            said = _in_words(error, grant)
+            assert said is not None  # those have words
+            raise said from error
+        return grant
+
     async def _intend(self, grant: Grant) -> tuple[Grant, Lease, Intent]:
-        now, claim, n = self.custody.clock.now(), self.claim, len(grant.leases) + 1
+        claim, n = self.claim, len(grant.leases) + 1
+        now = claim.facts.now or self.custody.clock.now()  # the moment that was judged
         pending = Lease(grant.number, n, len(grant.handles), "", "", now, grant.expires_at)
         event = CredentialIntended(
             at=now, ref=grant.ref, by=claim.person, n=n, attempt=pending.attempt, host=claim.device.host,
-            address=claim.device.address, policy_hash=claim.policy_hash,
+            address=claim.device.address, policy_hash=claim.policy_hash, snapshot=claim.snapshot,
+            looked=lines(claim.facts),
         )  # fmt: skip
         try:
-            receipt = await self._commit(Change(grants=(grant,), leases=(pending,), events=(event,)))
+            change = Change(grants=(grant,), leases=(pending,), events=(event,))
+            knowing = self.custody.knowing
+            receipt = await self.custody.in_time(knowing.commit(self.custody.store, change, claim.facts))
         except Stale:
             raise TooLate(f"{grant.ref} has just changed. Look at it again.") from None
         except Unavailable as error:  # if it was written after all, the reaper finds it
@@ -145,7 +170,7 @@ def _in_words(error: Exception, grant: Grant) -> AccessError | None:
         case ProviderError():  # it may exist, with a secret that nobody holds; it dies with the handle
             return Unavailable("The provider did not answer in time. Try again.")
         case Stale():
-            return TooLate(f"{grant.ref} has just ended.")
+            return TooLate(f"{grant.ref} has just ended, or has a new end. Look at it again.")
         case Unavailable():
             return Unavailable(UNWRITTEN)
         case _:

@@ -20,6 +20,8 @@ from access.errors import BadInput
 if TYPE_CHECKING:
     from access.events import Event
 
+#: why a review was opened: the glass was broken, or the rule wants one
+BREAK_GLASS, BY_RULE = "break_glass", "rule"
 _REF = re.compile(r"(?:PA-)?([1-9][0-9]{0,14})", re.IGNORECASE)
 
 
@@ -83,6 +85,21 @@ class Cause(StrEnum):
     LOST_RIGHT = "lost_right"
     #: its opening never finished
     UNFINISHED = "unfinished"
+    #: nobody used it by the moment until which it waited
+    NOT_USED = "not_used"
+    #: its ticket was closed, and the rule says that this ends it
+    TICKET_CLOSED = "ticket_closed"
+
+
+class ReviewState(StrEnum):
+    """Stored values: never renamed, only joined by new ones."""
+
+    #: waiting for somebody to look at it
+    OPEN = "open"
+    #: somebody saw something that has to be looked into; still open
+    FLAGGED = "flagged"
+    #: somebody else than the requester has looked at it
+    REVIEWED = "reviewed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +116,11 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What somebody wants, as typed. `key` makes it idempotent: the same key twice is one request."""
+    """What somebody wants, as typed. `key` makes it idempotent: the same key twice is one request.
+
+    `extends` is the number of the grant that it asks to prolong, by `duration`. `glass`: without approval, by the
+    role's break-glass.
+    """
 
     by: Person
     target: str
@@ -108,16 +129,22 @@ class Ask:
     reason: str
     ticket: str
     key: str
+    extends: int | None = None
+    glass: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One person's approval, and the rule that made it count when it was given."""
+    """One person's approval, and the rule that made it count when it was given.
+
+    `shorter`: the most they allow, where that is less than was asked for; of several the least counts.
+    """
 
     request_id: str
     by: Person
     at: datetime
     rule: str
+    shorter: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +162,15 @@ class Request:
     ticket: str
     state: RequestState
     created_at: datetime
-    due_at: datetime | None  # next moment the sweeper must look; None exactly when ended
+    lapses_at: datetime  # until when it can be decided
+    due_at: datetime | None  # next moment the sweeper must look, `lapses_at` at the latest; None exactly when ended
     policy_hash: str
     rule: str
     approvals_needed: int
+    extends: int | None = None  # the grant that it asks to prolong; it makes none of its own
+    glass: bool = False
+    asked: tuple[str, ...] = ()  # Slack ids of those who have been called so far
+    reminded_at: datetime | None = None  # when they were called again
     votes: tuple[Vote, ...] = ()
     decided_by: Person | None = None
     decided_at: datetime | None = None
@@ -152,7 +184,7 @@ class Request:
     @property
     def digest(self) -> str:
         """SHA-256 over what an approver is shown; a button carries a prefix, so an altered card does not count."""
-        shown = [
+        shown: list[object] = [
             self.requester.id,
             self.target,
             self.role,
@@ -160,6 +192,8 @@ class Request:
             self.reason,
             self.ticket,
         ]
+        if self.extends is not None:
+            shown.append(ref(self.extends))
         return hashlib.sha256(json.dumps([self.id, self.policy_hash, *shown]).encode()).hexdigest()
 
 
@@ -194,7 +228,11 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Access while it lasts. `expires_at` is fixed at approval and is the same instant for everybody."""
+    """Access while it lasts. `expires_at` is one instant for everybody; what moves it is written down.
+
+    Where the rule counts from the first use, `started_at` is None until then, and `expires_at` is the moment by which
+    the first use must come. A handle made before `retimed_at` knows an earlier end, and issues nothing any more.
+    """
 
     number: int
     request_id: str
@@ -208,7 +246,13 @@ class Grant:
     state: GrantState
     created_at: datetime
     expires_at: datetime
-    due_at: datetime | None  # next moment the sweeper must look; None exactly when terminal
+    due_at: datetime | None  # next moment the sweeper must look, `expires_at` at the latest; None exactly when terminal
+    duration: timedelta  # how long it was approved for
+    started_at: datetime | None = None
+    retimed_at: datetime | None = None
+    warned_at: datetime | None = None  # when its requester was told that it ends soon
+    glass: bool = False
+    review: bool = False  # somebody else looks at it afterwards
     attempts: int = 0  # tries to revoke (or to settle a quarantine)
     cause: Cause | None = None
     ended_by: Person | None = None
@@ -227,6 +271,28 @@ class Grant:
     def live_leases(self) -> tuple[Lease, ...]:
         """The credentials not yet proven gone."""
         return tuple(lease for lease in self.leases if lease.gone_at is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """That somebody else looks at what was done under a grant; `number` is the grant's."""
+
+    number: int
+    requester: Person
+    target: str
+    role: str
+    why: str  # BREAK_GLASS or BY_RULE
+    state: ReviewState
+    opened_at: datetime
+    due_at: datetime | None  # next moment to call the reviewers; None exactly when reviewed
+    reminders: int = 0
+    by: Person | None = None  # who flagged or reviewed it last
+    at: datetime | None = None
+    version: int = 0
+
+    @property
+    def ref(self) -> str:
+        return ref(self.number)
 
 
 @dataclass(frozen=True, slots=True)

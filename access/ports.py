@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 from access.errors import BadInput, Unavailable
 from access.events import Event
 from access.gate import Covered, Intent, Sealed
-from access.model import Device, Grant, Handle, Lease, LoginCode, Person, Receipt, Request, Vote
+from access.model import Device, Grant, Handle, Lease, LoginCode, Person, Receipt, Request, Review, Vote
 from access.policy import Looked as Looked  # noqa: PLC0414 (a directory's answer is part of its port)
 from access.policy import NotLooked as NotLooked  # noqa: PLC0414 (the same)
 from access.policy import Policy
@@ -29,7 +29,7 @@ class Clock(Protocol):
 class Change:
     """What one transaction writes, with its audit entries: all of it, or nothing.
 
-    Requests and grants with version 0 are inserted; others are updated only if the stored version is still the
+    Requests, grants and reviews with version 0 are inserted; others are updated only if the stored version is still the
     one that was read, else the whole change is `Stale`. Votes, handles, leases, codes and devices are rows of
     their own: new ones are inserted, known ones updated by key. The text of a policy is kept under its hash.
     An event `TextErased` is carried out as well as written down.
@@ -40,6 +40,7 @@ class Change:
     votes: tuple[Vote, ...] = ()
     handles: tuple[Handle, ...] = ()
     leases: tuple[Lease, ...] = ()
+    reviews: tuple[Review, ...] = ()
     codes: tuple[LoginCode, ...] = ()
     devices: tuple[Device, ...] = ()
     policies: tuple[Policy, ...] = ()
@@ -48,12 +49,16 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How much one person may have asked for: requests that are pending, and requests made after `since`."""
+    """How much one person may have asked for: requests that are pending, and requests made after `since`.
+
+    `reviewed`: and no broken glass of theirs that gave access may be open to review; else it is `Stale`.
+    """
 
     person_id: str
     pending: int
     recent: int
     since: datetime
+    reviewed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ class Due:
 
     requests: tuple[int, ...]
     grants: tuple[int, ...]
+    reviews: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,12 @@ class Store(Protocol):
         ...
 
     async def grants_by_number(self, numbers: Sequence[int]) -> Mapping[int, Grant]: ...
+
+    async def review(self, number: int) -> Review | None: ...
+
+    async def open_reviews(self, person_id: str | None = None) -> tuple[Review, ...]:
+        """Those not yet reviewed, oldest first: of one requester's grants, or everybody's."""
+        ...
 
     async def due(self, before: datetime, limit: int) -> Due: ...
 
@@ -312,12 +324,18 @@ class NoSuchTicket(BadInput):
 class TicketSystemSilent(Unavailable):
     """The ticket system gave no answer that can be used, so nothing is known of the ticket."""
 
+    field = "ticket"  # the input that the sentence is about
+
 
 class Tickets(Protocol):
     """One ticket system."""
 
     @property
     def name(self) -> str: ...
+
+    def key(self, text: str) -> str:
+        """The key that a key or a link means, without asking anybody. Raises NoSuchTicket."""
+        ...
 
     async def look(self, key: str, by: Person, *, fresh: bool = False) -> Ticket:
         """The ticket that a key or a link means; at most a minute old, or with `fresh` asked for now.

@@ -5,46 +5,59 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from access.custody import Custody
 from access.endings import Endings
 from access.errors import AccessError, Refused
 from access.lifecycle import GRANT_TERMINAL
-from access.model import Cause, Grant, GrantState, Person
+from access.model import Cause, Grant, GrantState, Person, Request
+from access.ticketing import is_asked, rule_of
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 4  # questions to Slack, which counts them
+AT_ONCE = 4  # questions to Slack, which counts them; and to the ticket systems, which do too
 
 
 @dataclass(frozen=True)
 class Rights:
-    """The same question as at every collection, asked of what is already open."""
+    """The same questions as at every collection, asked of what is already open. A silence ends nothing."""
 
     custody: Custody
     endings: Endings
 
     async def check_all(self) -> None:
-        """End what its requester may no longer have. Where nobody can say who they are, nothing changes."""
-        slots, theirs = asyncio.Semaphore(AT_ONCE), await self._grants_by_person()
-        results = await asyncio.gather(
-            *(self._check(person, grants, slots) for person, grants in theirs.items()), return_exceptions=True
-        )
-        for error in results:
-            if isinstance(error, BaseException):  # one that fails must not keep the others from being looked at
-                log.error("rights were not checked", extra={"action": "rights"}, exc_info=error)
+        """End what its requester may no longer have, and what its ticket was to last for."""
+        grants, slots = await self._open_grants(), asyncio.Semaphore(AT_ONCE)
+        await self._check_people([grant for _, grant in grants], slots)
+        await _all_of(self._check_ticket(request, grant, slots) for request, grant in grants)
 
-    async def _grants_by_person(self) -> Mapping[Person, Sequence[Grant]]:
-        numbers = [request.number for request in await self.custody.store.open_requests()]
-        theirs = defaultdict(list)
-        for grant in (await self.custody.store.grants_by_number(numbers)).values():
-            if grant.state not in GRANT_TERMINAL and grant.state is not GrantState.REVOKING:
-                theirs[grant.requester].append(grant)
-        return theirs
+    async def check_group(self, look_up: str) -> None:
+        """The same of the people, where it rests on a group that is said to have changed: `slack:S0OWNERS`."""
+        policy, grants = self.custody.policies.current(), await self._open_grants()
+        touched = [grant for _, grant in grants if look_up in policy.look_ups(grant.target, grant.role)]
+        await self._check_people(touched, asyncio.Semaphore(AT_ONCE))
 
-    async def _check(self, person: Person, grants: Sequence[Grant], slots: asyncio.Semaphore) -> None:
+    async def _open_grants(self) -> Sequence[tuple[Request, Grant]]:
+        requests = {request.number: request for request in await self.custody.store.open_requests()}
+        grants = await self.custody.store.grants_by_number(list(requests))
+        return [
+            (requests[number], grant)
+            for number, grant in grants.items()
+            if grant.state not in GRANT_TERMINAL and grant.state is not GrantState.REVOKING
+        ]
+
+    # People
+
+    async def _check_people(self, grants: Sequence[Grant], slots: asyncio.Semaphore) -> None:
+        theirs: defaultdict[Person, list[Grant]] = defaultdict(list)
+        for grant in grants:
+            theirs[grant.requester].append(grant)
+        await _all_of(self._check_person(person, held, slots) for person, held in theirs.items())
+
+    async def _check_person(self, person: Person, grants: Sequence[Grant], slots: asyncio.Semaphore) -> None:
         async with slots:
             lost = await self._lost(person, grants)
         await asyncio.gather(*(self.endings.finish(grant.number, Cause.LOST_RIGHT) for grant in lost))
@@ -61,3 +74,22 @@ class Rights:
         facts = await self.custody.knowing.facts(look_ups)
         verdicts = [(grant, policy.judge_grant(grant, today, facts)) for grant in grants]
         return [grant for grant, verdict in verdicts if not (verdict.allowed or verdict.unknown)]
+
+    # Tickets
+
+    async def _check_ticket(self, request: Request, grant: Grant, slots: asyncio.Semaphore) -> None:
+        """Only what is said to be closed ends it: a ticket that cannot be found may be one that is no longer shown."""
+        rule = rule_of(self.custody.policies.current(), request)
+        if rule is None or grant.glass or not (rule.closing_ends and is_asked(rule, grant.ticket)):
+            return
+        async with slots:
+            ticket = (await self.custody.tickets.look((rule,), grant.ticket, grant.requester)).ticket(rule)
+        if ticket is not None and ticket.state == "closed":
+            await self.endings.finish(grant.number, Cause.TICKET_CLOSED)
+
+
+async def _all_of(checks: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """One that fails must not keep the others from being looked at."""
+    for error in await asyncio.gather(*checks, return_exceptions=True):
+        if isinstance(error, BaseException):
+            log.error("rights were not checked", extra={"action": "rights"}, exc_info=error)

@@ -45,7 +45,9 @@ class Sweeper:
         for number in due.grants:
             self._take("grant", number, self._settle(number))
         for number in due.requests:
-            self._take("request", number, self._lapse(number))
+            self._take("request", number, self._look_at_request(number))
+        for number in due.reviews:
+            self._take("review", number, self.broker.reviews.remind(number))
 
     async def take_over(self) -> None:
         """Once, at the start: nobody waits for revocations that a stopped server had claimed.
@@ -79,11 +81,11 @@ class Sweeper:
             async with self._slots[grant.provider]:
                 await self.broker.endings.take_over(number)
 
-    async def _lapse(self, number: int) -> None:
+    async def _look_at_request(self, number: int) -> None:
         request = await self.store.request(number)
         if request is not None:
             await self._wait_for(request.due_at)
-            await self.broker.lapse(number)
+            await self.broker.look(number)
             self.swept += 1
 
     async def _wait_for(self, moment: datetime | None) -> None:

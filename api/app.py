@@ -9,7 +9,15 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from access.errors import AccessError
-from api import audit_routes, credential_routes, health_routes, request_routes, signin_routes
+from api import (
+    audit_routes,
+    credential_routes,
+    glass_routes,
+    health_routes,
+    request_routes,
+    review_routes,
+    signin_routes,
+)
 from api.front import Front
 from api.gate import signed_in
 from api.meters import Meters
@@ -45,6 +53,6 @@ def create_api(parts: ApiParts) -> FastAPI:
     app.add_exception_handler(HTTPException, on_http_error)
     app.include_router(health_routes.router)
     app.include_router(signin_routes.open_router, responses=_SHAPES)
-    for routes in (signin_routes, request_routes, credential_routes, audit_routes):
+    for routes in (signin_routes, request_routes, glass_routes, credential_routes, review_routes, audit_routes):
         app.include_router(routes.router, dependencies=[Depends(signed_in)], responses=_GATED)
     return app

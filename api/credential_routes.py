@@ -11,9 +11,10 @@ from fastapi.responses import JSONResponse, Response
 from access.errors import Refused, TooLate
 from access.model import Device, Request, RequestState, parse_ref
 from api import views
-from api.gate import Admitted, Metered, Parts
+from api.gate import AdmittedTo, Metered, Parts
 from api.parts import ApiParts
 from api.schemas import CredentialOut, RequestOut, Waiting
+from api.showing import shown
 from api.waiting import until
 
 router = APIRouter(prefix="/v1/grants", tags=["credentials"])
@@ -27,7 +28,7 @@ router = APIRouter(prefix="/v1/grants", tags=["credentials"])
     responses={202: {"model": RequestOut, "description": "Still undecided: changed, or not within `wait` seconds."}},
 )
 async def collect(
-    reference: str, device: Admitted, parts: Parts, meters: Metered, waiting: Annotated[Waiting, Query()]
+    reference: str, device: AdmittedTo, parts: Parts, meters: Metered, waiting: Annotated[Waiting, Query()]
 ) -> Response:
     """A fresh one at each call; waits while the grant is being opened. Only for its requester."""
     number = parse_ref(reference)
@@ -50,9 +51,9 @@ async def _undecided(parts: ApiParts, number: int, device: Device, waiting: Wait
         return await parts.store.request(number)
 
     def settled(asked: Request | None) -> bool:
-        return (
-            asked is None or asked.state is not RequestState.PENDING or _shown(parts, asked).mark != waiting.after_state
-        )
+        if asked is None or asked.state is not RequestState.PENDING:
+            return True
+        return views.mark(asked, None) != waiting.after_state
 
     asked = await until(parts.feed, waiting.wait, look, settled)
     if asked is None or asked.requester.id != device.person.id or asked.state is RequestState.APPROVED:
@@ -61,8 +62,4 @@ async def _undecided(parts: ApiParts, number: int, device: Device, waiting: Wait
         raise TooLate(f"{asked.ref} was {asked.state}. Ask again: prodaccess request {asked.target}")
     if not waiting.wait:
         raise Refused(f"{asked.ref} is still waiting: {len(asked.votes)} of {asked.approvals_needed} approved.")
-    return _shown(parts, asked)
-
-
-def _shown(parts: ApiParts, asked: Request) -> RequestOut:
-    return views.request(asked, None, parts.policies.current(), parts.clock.now())
+    return await shown(parts, asked, None)

@@ -20,11 +20,11 @@ async def health(parts: Parts) -> HealthOut:
 
 @router.get("/readyz", summary="Is every part well?", responses={503: {"model": ReadyOut}})
 async def ready(parts: Parts, response: Response) -> ReadyOut:
-    """503 when a part is not."""
+    """503 when a part is not. `warnings` leave it ready."""
     found = dict(await parts.readiness())
     well = not any(found.values())
     response.status_code = 200 if well else 503
-    return ReadyOut(ready=well, parts=found)
+    return ReadyOut(ready=well, parts=found, warnings=dict(parts.warnings()))
 
 
 @router.get("/metrics", summary="Numbers for Prometheus", response_class=Response)

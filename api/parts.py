@@ -19,9 +19,10 @@ from audit.log import Feed
 class ApiParts:
     """Everything a route can reach.
 
-    `readiness` gives a sentence for each part of the house, empty when that part is well. `public_urls` are the
-    base URLs under which clients reach us, for instance `https://prodaccess.example.com` and
-    `http://127.0.0.1:8080`: a signed call must name one of them, because the Host header is the caller's to choose.
+    `readiness` gives a sentence for each part of the house, empty when that part is well; `warnings` those of parts
+    that work and yet are not as they should be. `public_urls` are the base URLs under which clients reach us, for
+    instance `https://prodaccess.example.com` and `http://127.0.0.1:8080`: a signed call must name one of them, because
+    the Host header is the caller's to choose.
     """
 
     broker: Broker
@@ -37,6 +38,7 @@ class ApiParts:
     grants_by_state: Callable[[], Awaitable[Mapping[str, int]]]
     public_urls: tuple[str, ...]
     version: str
+    warnings: Callable[[], Mapping[str, str]] = dict
 
 
 def parts_of(request: Request) -> ApiParts:

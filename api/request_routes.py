@@ -8,12 +8,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from access.errors import NotFound
-from access.model import Device, Grant, Request, parse_ref, ref
+from access.model import Device, Request, parse_ref, ref
 from api import views
-from api.asking import read_ask
+from api.asking import read_ask, read_more
 from api.gate import Admitted, Parts, SignedIn
 from api.parts import ApiParts
-from api.schemas import AskIn, FactOut, Part, RequestOut, Waiting
+from api.schemas import AskIn, CommentIn, ExtensionIn, FactOut, Part, RequestOut, Waiting
+from api.showing import shown
 from api.waiting import until
 
 router = APIRouter(prefix="/v1/requests", tags=["requests"])
@@ -23,9 +24,10 @@ _MOST_LISTED = 50
 @router.post("", summary="Ask for access", status_code=201)
 async def ask(body: AskIn, device: Admitted, parts: Parts, response: Response) -> RequestOut:
     """Creates the request, or gives back the one that this `key` has already made."""
-    asked = await parts.broker.ask(read_ask(body, device.person, parts.policies.current()))
+    policy = parts.policies.current()
+    asked = await parts.broker.ask(read_ask(body, device.person, policy, await parts.broker.facts(policy)))
     response.headers["Location"] = f"/v1/requests/{asked.ref}"
-    return await _view(parts, asked)
+    return await shown(parts, asked, await parts.store.grant(asked.number))
 
 
 @router.get("", summary="List requests, newest first")
@@ -39,8 +41,7 @@ async def listing(
     if everybody:
         found = tuple([asked for asked in found if await _may_see(parts, asked, device)])
     grants = await parts.store.grants_by_number([asked.number for asked in found])
-    policy, now = parts.policies.current(), parts.clock.now()
-    return [views.request(asked, grants.get(asked.number), policy, now) for asked in found]
+    return [await shown(parts, asked, grants.get(asked.number)) for asked in found]
 
 
 @router.get("/{reference}", summary="Show a request, or wait until it changes")
@@ -53,8 +54,7 @@ async def show(
     """Answers at once when its mark is not `after_state`; otherwise when it changes, or after `wait` seconds."""
 
     async def look() -> RequestOut:
-        asked, grant = await parts.broker.see(parse_ref(reference), device.person)
-        return views.request(asked, grant, parts.policies.current(), parts.clock.now())
+        return await shown(parts, *await parts.broker.see(parse_ref(reference), device.person))
 
     return await until(parts.feed, waiting.wait, look, lambda seen: seen.mark != waiting.after_state)
 
@@ -68,6 +68,23 @@ async def history(reference: str, device: Admitted, parts: Parts, part: Annotate
     return await asyncio.to_thread(views.facts_of, entries)
 
 
+@router.post("/{reference}/extension", summary="Ask for more time", status_code=201)
+async def extend(
+    reference: str, body: ExtensionIn, device: Admitted, parts: Parts, response: Response
+) -> RequestOut:
+    """Creates a request of its own, decided like any other; approved, it moves the end of the grant."""
+    asked = await parts.broker.extend(parse_ref(reference), device.person, read_more(body, device.person))
+    response.headers["Location"] = f"/v1/requests/{asked.ref}"
+    return await shown(parts, asked, await parts.store.grant(asked.number))
+
+
+@router.post("/{reference}/comments", summary="Say something about a request", status_code=201)
+async def comment(reference: str, body: CommentIn, device: Admitted, parts: Parts) -> RequestOut:
+    """Whoever may see it may: it stands in the thread, and goes to those whom it concerns."""
+    asked = await parts.broker.comment(parse_ref(reference), device.person, body.text)
+    return await shown(parts, asked, await parts.store.grant(asked.number))
+
+
 @router.post("/{reference}/end", summary="Hand a grant back, or take a waiting request back")
 async def end(reference: str, device: SignedIn, parts: Parts) -> RequestOut:
     """Answers after the provider was told; `state` says whether it is proven gone (`revoked`) or still `revoking`."""
@@ -76,7 +93,7 @@ async def end(reference: str, device: SignedIn, parts: Parts) -> RequestOut:
     asked = await parts.store.request(number)
     if asked is None:
         raise NotFound("There is no such request.")
-    return await _view(parts, asked)
+    return await shown(parts, asked, await parts.store.grant(asked.number))
 
 
 async def _may_see(parts: ApiParts, asked: Request, device: Device) -> bool:
@@ -85,8 +102,3 @@ async def _may_see(parts: ApiParts, asked: Request, device: Device) -> bool:
     except NotFound:
         return False
     return True
-
-
-async def _view(parts: ApiParts, asked: Request) -> RequestOut:
-    grant: Grant | None = await parts.store.grant(asked.number)
-    return views.request(asked, grant, parts.policies.current(), parts.clock.now())

@@ -43,6 +43,21 @@ class AskIn(Input):
     key: str = Field(min_length=16, max_length=100, description="made anew for each ask; the same key is one request")
 
 
+class ExtensionIn(Input):
+    """How much longer. The ticket is the grant's unless another one is named."""
+
+    duration: str = Field(min_length=1, max_length=40, examples=["30m"])
+    reason: str = Field("", max_length=500)
+    ticket: str = Field("", max_length=100)
+    key: str = Field(min_length=16, max_length=100, description="made anew for each ask; the same key is one request")
+
+
+class CommentIn(Input):
+    """What somebody says about a request."""
+
+    text: str = Field(min_length=1, max_length=500)
+
+
 class _Confidential(BaseModel):
     """Neither its repr nor an error about it shows what it holds."""
 
@@ -97,6 +112,8 @@ class GrantOut(BaseModel):
     """Access while it lasts."""
 
     created_at: datetime
+    started_at: datetime | None = Field(None, description="null while it waits for its first use, until `expires_at`")
+    duration: int = Field(description="seconds that it was approved for, from the approval or from the first use")
     expires_at: datetime
     expires_in: int = Field(description="seconds left by the server's clock; 0 when over")
     credentials: int = Field(description="how many were issued")
@@ -111,6 +128,7 @@ class VoteOut(BaseModel):
 
     by: str
     at: datetime
+    shorter: int | None = Field(None, description="seconds: the most that it allows, where that is less than asked for")
 
 
 class Waiting(BaseModel):
@@ -139,6 +157,8 @@ class RequestOut(BaseModel):
     decided_by: str | None = None
     decided_at: datetime | None = None
     note: str = Field("", description="why it was denied")
+    extends: str | None = Field(None, description="the grant that it asks to prolong", examples=["PA-7"])
+    glass: bool = Field(default=False, description="taken by break-glass: nobody approved it, and somebody reviews it")
     grant: GrantOut | None = None
 
 
@@ -188,3 +208,4 @@ class ReadyOut(BaseModel):
 
     ready: bool
     parts: dict[str, str]
+    warnings: dict[str, str] = Field(default={}, description="what works, and yet is not as it should be")

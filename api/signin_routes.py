@@ -56,4 +56,5 @@ async def me(device: Admitted, parts: Parts) -> MeOut:
 @router.get("/targets", summary="What may be asked for")
 async def targets(device: Admitted, parts: Parts) -> list[TargetOut]:
     """Only what this person may ask for, with who decides."""
-    return views.targets(parts.policies.current(), device.person)
+    policy = parts.policies.current()
+    return views.targets(policy, device.person, await parts.broker.facts(policy))

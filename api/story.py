@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from access import events
@@ -19,6 +19,7 @@ _CAUSES: dict[str, str] = {
     Cause.ADMIN: "an admin ended it",
     Cause.LOST_RIGHT: "its requester may no longer have it",
     Cause.UNFINISHED: "its opening never finished",
+    Cause.NOT_USED: "it was not used in time",
 }
 _ENVELOPE = ("at", "ref", "by")
 
@@ -62,6 +63,40 @@ def _asked(e: events.RequestAsked) -> str:
     return f"asked for {e.target} · {e.role} for {in_words(e.duration)}{ticket}: {e.reason}"
 
 
+def _given(e: events.ApprovalGiven) -> str:
+    limit = f", for at most {in_words(e.shorter)}" if e.shorter else ""
+    return f"approved ({e.count} of {e.needed}){limit}"
+
+
+def _reminded(e: events.RequestReminded) -> str:
+    if not e.to:
+        return f"nobody can decide it: {e.why}"
+    return f"called {_count(len(e.to), 'person', 'people')} again"
+
+
+def _approved(e: events.RequestApproved) -> str:
+    how = "approved" if e.approvers else "approved by its rule, nobody was asked"
+    return f"{how}; the grant is being opened"
+
+
+def _glass(e: events.GlassBroken) -> str:
+    known = "; Slack did not answer, so the terminal's sign-in said who it was" if e.identity == "device" else ""
+    return f"broke the glass: access without approval{known}"
+
+
+def _flagged(e: events.ReviewFlagged) -> str:
+    return f"flagged it: {e.text}"
+
+
+def _reviewed(e: events.ReviewClosed) -> str:
+    return f"reviewed it{f': {e.text}' if e.text else ''}"
+
+
+def _review_opened(e: events.ReviewOpened) -> str:
+    why = "the glass was broken" if e.why == "break_glass" else "its rule wants it"
+    return f"to be reviewed by somebody else: {why}"
+
+
 def _ended(e: events.GrantEnded) -> str:
     return " ".join([f"ended; {_count(e.credentials, 'credential')} issued.", *e.proof])
 
@@ -97,28 +132,41 @@ def _erased(e: events.TextErased) -> str:
     return f"erased {' and '.join(e.fields)} of entry {e.seq}: {e.why}"
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def _time(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _count(number: int, what: str, several: str = "") -> str:
+    return f"{number} {what if number == 1 else several or f'{what}s'}"
 
 
 _PEOPLE_DID: dict[type[Event], Callable[[Any], str]] = {
     events.RequestAsked: _asked,
-    events.ApprovalGiven: lambda e: f"approved ({e.count} of {e.needed})",
+    events.ApprovalGiven: _given,
+    events.CommentMade: lambda e: f"commented: {e.text}",
     events.RequestDenied: lambda e: f"denied it: {e.reason}",
-    events.RequestCancelled: lambda _: "took it back",
+    events.RequestCancelled: lambda e: f"closed it: {e.why}" if e.why else "took it back",
     events.ActRefused: lambda e: f"could not {e.act}: {e.why}",
     events.CredentialIntended: lambda e: f"called for credential {e.n} on {e.host} ({e.address})",
     events.CredentialIssued: lambda e: f"was issued credential {e.n} on {e.host} ({e.address}): {e.public_id}",
+    events.GrantStarted: lambda e: f"used it for the first time; it runs until {_time(e.expires_at)}",
     events.SessionOpened: lambda e: f"connected to {e.target} on {e.host} from {e.address} ({e.gateway} {e.session})",
     events.QueryRun: _query,
     events.CommandRun: _command,
     events.FileTouched: _file,
     events.TextErased: _erased,
+    events.GlassBroken: _glass,
+    events.ReviewFlagged: _flagged,
+    events.ReviewClosed: _reviewed,
 }
 _HAPPENED: dict[type[Event], Callable[[Any], str]] = {
-    events.RequestApproved: lambda _: "approved; the grant is being opened",
+    events.RequestApproved: _approved,
     events.RequestExpired: lambda _: "nobody decided in time",
+    events.RequestReminded: _reminded,
+    events.RequestEscalated: lambda e: f"asked {_count(len(e.to), 'more person', 'more people')}: {e.why}",
     events.GrantActive: lambda e: f"active. {e.promise}",
+    events.GrantExpiring: lambda e: f"ends soon: at {_time(e.expires_at)}",
+    events.GrantExtended: lambda e: f"extended by {e.extension} from {_time(e.was)} to {_time(e.expires_at)}",
     events.GrantFailed: lambda e: f"could not be opened: {e.why}",
     events.GrantQuarantined: lambda e: f"being looked into before anything else: {e.why}",
     events.HandlePrepared: lambda e: f"prepared again at the provider (attempt {e.attempt})",
@@ -127,4 +175,6 @@ _HAPPENED: dict[type[Event], Callable[[Any], str]] = {
     events.GrantEnding: lambda e: f"ending: {_CAUSES.get(e.cause, e.cause)}",
     events.RevocationFailed: _retry,
     events.GrantEnded: _ended,
+    events.ReviewOpened: _review_opened,
+    events.ReviewReminded: lambda _: "still to be reviewed",
 }

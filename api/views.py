@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from access.broker import explain_offer
-from access.model import Device, Grant, Person, Request, RequestState
-from access.policy import Policy, Rule
+from access.model import Device, Grant, Person, Request, Vote, ref
+from access.policy import Facts, Policy, Rule
 from access.ports import Released
 from api.schemas import CredentialOut, FactOut, GrantOut, MeOut, RequestOut, RoleOut, TargetOut, VoteOut
 from api.story import did, facts, tell
@@ -24,19 +24,18 @@ def me(device: Device, policy: Policy) -> MeOut:
     )  # fmt: skip
 
 
-def targets(policy: Policy, person: Person) -> list[TargetOut]:
+def targets(policy: Policy, person: Person, known: Facts) -> list[TargetOut]:
     """What this person may ask for, in the policy's order."""
     found: dict[str, TargetOut] = {}
-    for rule in policy.offers(person):
+    for rule in policy.offers(person, known):
         shell = TargetOut(
             target=rule.target, title=rule.title, environment=rule.environment, aliases=list(rule.aliases), roles=[]
         )
-        found.setdefault(rule.target, shell).roles.append(_role(rule, policy, person))
+        found.setdefault(rule.target, shell).roles.append(_role(rule, policy.deciders(rule, person, known)))
     return list(found.values())
 
 
-def _role(rule: Rule, policy: Policy, person: Person) -> RoleOut:
-    deciders = policy.deciders(rule, person)
+def _role(rule: Rule, deciders: tuple[str, ...]) -> RoleOut:
     return RoleOut(
         role=rule.role,
         maximum=round(rule.maximum.total_seconds()),
@@ -50,13 +49,17 @@ def _role(rule: Rule, policy: Policy, person: Person) -> RoleOut:
     )
 
 
-def request(asked: Request, grant: Grant | None, policy: Policy, now: datetime) -> RequestOut:
+def mark(asked: Request, grant: Grant | None) -> str:
+    """Changes with whatever somebody would wait for."""
+    return f"{_state(asked, grant)}.{len(asked.votes)}"
+
+
+def request(asked: Request, grant: Grant | None, deciders: Sequence[str], now: datetime) -> RequestOut:
     """A request as its requester, its approvers and admins see it."""
-    state = str(grant.state if grant else asked.state)
     return RequestOut(
         ref=asked.ref,
-        state=state,
-        mark=f"{state}.{len(asked.votes)}",
+        state=_state(asked, grant),
+        mark=mark(asked, grant),
         target=asked.target,
         role=asked.role,
         duration=round(asked.duration.total_seconds()),
@@ -65,26 +68,31 @@ def request(asked: Request, grant: Grant | None, policy: Policy, now: datetime) 
         requester=asked.requester.name,
         created_at=asked.created_at,
         approvals_needed=asked.approvals_needed,
-        votes=[VoteOut(by=vote.by.name, at=vote.at) for vote in asked.votes],
-        deciders=_deciders(asked, policy),
+        votes=[_vote(vote) for vote in asked.votes],
+        deciders=list(deciders),
         decided_by=asked.decided_by.name if asked.decided_by else None,
         decided_at=asked.decided_at,
         note=asked.note,
+        extends=ref(asked.extends) if asked.extends else None,
+        glass=asked.glass,
         grant=_grant(grant, now) if grant else None,
     )
 
 
-def _deciders(asked: Request, policy: Policy) -> list[str]:
-    rule = policy.rule(asked.target, asked.role)
-    if asked.state is not RequestState.PENDING or rule is None:
-        return []
-    voted = {vote.by.name for vote in asked.votes}
-    return [name for name in policy.deciders(rule, asked.requester) if name not in voted]
+def _vote(vote: Vote) -> VoteOut:
+    shorter = round(vote.shorter.total_seconds()) if vote.shorter else None
+    return VoteOut(by=vote.by.name, at=vote.at, shorter=shorter)
+
+
+def _state(asked: Request, grant: Grant | None) -> str:
+    return str(grant.state if grant else asked.state)
 
 
 def _grant(grant: Grant, now: datetime) -> GrantOut:
     return GrantOut(
         created_at=grant.created_at,
+        started_at=grant.started_at,
+        duration=round(grant.duration.total_seconds()),
         expires_at=grant.expires_at,
         expires_in=_seconds_left(grant, now),
         credentials=sum(1 for lease in grant.leases if lease.public_id),

@@ -19,15 +19,15 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 
 import msgspec
 
-from access.events import CATALOGUE, Erased, Event, Private
+from access.events import CATALOGUE, SCHEMA_VERSION, Erased, Event, Private
 from access.model import Person
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _ENVELOPE = ("at", "ref", "by")
-_encoder = msgspec.json.Encoder(order="deterministic")
+_encode = msgspec.json.Encoder(order="deterministic").encode
 
-Seal = Callable[[str, str], str]  # field's name and text -> commitment, in hex
+Seal = Callable[[int, str, str], str]  # entry's seq, field's name and text -> commitment, in hex
 Texts = Mapping[str, str]  # commitment in hex -> text
 
 
@@ -41,30 +41,37 @@ def moment(value: int) -> datetime:
     return _EPOCH + timedelta(microseconds=value)
 
 
-def canonical(fields: Mapping[str, Any]) -> bytes:
-    """The canonical bytes of plain data (str, int, bool, list, dict with ASCII keys)."""
-    return _encoder.encode(fields)
+class Writer:
+    """Writes the bodies of one append: they have the log, the time (µs) and whoever seals private texts in common."""
 
+    def __init__(self, log: str, recorded_at: int, seal: Seal) -> None:
+        self._body = _Body(log=log, recorded_at=recorded_at, v=SCHEMA_VERSION)  # filled anew for each
+        self._seal = seal
+        self._by: Person | None = None
 
-def encode(event: Event, place: Mapping[str, Any], seal: Seal) -> bytes:
-    """The body of one entry: `place` (v, log, seq, recorded_at, n, prev) and the event's own fields."""
-    form = _form(type(event))
-    values = form.values(event)
-    data: dict[str, Any] = dict(zip(form.names, values, strict=True))
-    if None in values:
-        data = {name: value for name, value in data.items() if value is not None}
-    for name, write in form.writers:
-        if name in data:
-            data[name] = write(data[name])
-    for name in form.private:
-        data[name] = _committed(name, _text(getattr(event, name)), seal)
-    body = {**place, "type": event.TAG, "occurred_at": micros(event.at), "data": data}
-    if event.ref:
-        body["ref"] = event.ref
-    if event.by is not None:
-        body["by"] = _person(event.by)
-    written = _encoder.encode(body)
-    return written if written.isascii() else _encoder.encode(_normal(body))
+    def body(self, event: Event, seq: int, n: int | None = None, prev: int | None = None) -> bytes:
+        """`n` and `prev`, where it belongs to a request: how many of it come before, and the last of those."""
+        form, body = _form_of(event.TAG), self._body
+        values = list(form.values(event))
+        for i, write in form.writers:
+            if values[i] is not None:
+                values[i] = write(values[i])
+        for i, name in form.private:
+            if values[i]:
+                values[i] = self._committed(seq, name, values[i])
+        if event.by is not self._by:
+            self._by = event.by
+            body.by = event.by and _person(event.by)
+        body.data, body.type = form.data(*values), event.TAG
+        body.seq, body.n, body.prev, body.ref = seq, n, prev, event.ref or None
+        body.occurred_at = micros(event.at)
+        written = _encode(body)
+        return written if written.isascii() else _encode(_normal(msgspec.json.decode(written)))
+
+    def _committed(self, seq: int, name: str, text: str) -> _Commitment:
+        if not text.isascii():
+            text = unicodedata.normalize("NFC", text)
+        return _Commitment(self._seal(seq, name, text), len(text))
 
 
 def fields_of(body: bytes) -> dict[str, Any]:
@@ -77,23 +84,19 @@ def fields_of(body: bytes) -> dict[str, Any]:
 
 def commitments(fields: Mapping[str, Any]) -> tuple[str, ...]:
     """Those of the private texts that these fields hold."""
-    held = (fields["data"].get(name) for name in _form(CATALOGUE[fields["type"]]).private)
+    form = _form_of(fields["type"])
+    held = (fields["data"].get(name) for _, name in form.private)
     return tuple(value["commit"] for value in held if isinstance(value, dict))
 
 
 def event_of(fields: Mapping[str, Any], texts: Texts) -> Event:
     """The event that these fields describe; a text that is not among `texts` is `Erased`."""
-    cls = CATALOGUE[fields["type"]]
-    form = _form(cls)
+    cls, form = CATALOGUE[fields["type"]], _form_of(fields["type"])
     values = {name: form.readers[name](plain) for name, plain in fields["data"].items() if name in form.readers}
-    for name in form.private:
+    for _, name in form.private:
         values[name] = _uncommitted(fields["data"].get(name, ""), texts)
     by = Person(**fields["by"]) if "by" in fields else None
     return cls(at=moment(fields["occurred_at"]), ref=fields.get("ref", ""), by=by, **values)
-
-
-def _committed(name: str, text: str, seal: Seal) -> str | dict[str, Any]:
-    return {"commit": seal(name, text), "size": len(text)} if text else ""
 
 
 def _uncommitted(plain: Any, texts: Texts) -> str:
@@ -103,31 +106,58 @@ def _uncommitted(plain: Any, texts: Texts) -> str:
     return Erased(plain["size"]) if found is None else found
 
 
+# What is encoded in one go. Fields stand in the order of their names, and what is None is left out
+
+
+class _Person(msgspec.Struct, gc=False):
+    id: str
+    name: str
+    slack_id: str
+
+
+class _Commitment(msgspec.Struct, gc=False):
+    commit: str
+    size: int
+
+
+class _Body(msgspec.Struct, omit_defaults=True, gc=False):
+    by: Any = None
+    data: Any = None
+    log: Any = None
+    n: Any = None
+    occurred_at: Any = None
+    prev: Any = None
+    recorded_at: Any = None
+    ref: Any = None
+    seq: Any = None
+    type: Any = None
+    v: Any = None
+
+
 # How each kind of event is written and read, worked out once
 
 
 class _Form(NamedTuple):
-    names: tuple[str, ...]
     values: Callable[[Event], tuple[Any, ...]]
-    writers: tuple[tuple[str, Callable[[Any], Any]], ...]  # of what JSON does not have
-    private: tuple[str, ...]
+    data: Callable[..., msgspec.Struct]
+    writers: tuple[tuple[int, Callable[[Any], Any]], ...]  # place among the values, and how: what JSON does not have
+    private: tuple[tuple[int, str], ...]  # place, and name
     readers: Mapping[str, Callable[[Any], Any]]
-
-
-def _form(cls: type[Event]) -> _Form:
-    return _form_of(cls.TAG)
 
 
 @cache
 def _form_of(tag: str) -> _Form:
     cls = CATALOGUE[tag]
     hints = get_type_hints(cls, include_extras=True)
-    names = [f.name for f in dataclasses.fields(cls) if f.name not in _ENVELOPE]
-    private = tuple(name for name in names if hints[name] == Private)
-    kinds = {name: _KINDS[_bare(hints[name])] for name in names if name not in private}
-    writers = tuple((name, kind[0]) for name, kind in kinds.items() if kind[0] is not _same)
-    readers = {name: kind[1] for name, kind in kinds.items()}
-    return _Form(tuple(kinds), _getter(tuple(kinds)), writers, private, readers)
+    names = tuple(sorted(f.name for f in dataclasses.fields(cls) if f.name not in _ENVELOPE))
+    kinds = {name: _KINDS[_bare(hints[name])] for name in names if hints[name] != Private}
+    return _Form(
+        _getter(names),
+        msgspec.defstruct(cls.__name__, [(name, Any, None) for name in names], omit_defaults=True, gc=False),
+        tuple((at, kinds[name][0]) for at, name in enumerate(names) if name in kinds and kinds[name][0] is not _same),
+        tuple((at, name) for at, name in enumerate(names) if name not in kinds),
+        {name: kind[1] for name, kind in kinds.items()},
+    )
 
 
 def _getter(names: tuple[str, ...]) -> Callable[[Event], tuple[Any, ...]]:
@@ -149,10 +179,6 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _text(value: str) -> str:
-    return value if value.isascii() else unicodedata.normalize("NFC", value)
-
-
 def _normal(plain: Any) -> Any:
     """All text in NFC. Most bodies are ASCII throughout, and need no such look."""
     match plain:
@@ -165,8 +191,8 @@ def _normal(plain: Any) -> Any:
     return plain
 
 
-def _person(value: Person) -> dict[str, str]:
-    return {"id": value.id, "name": value.name, "slack_id": value.slack_id}
+def _person(value: Person) -> _Person:
+    return _Person(value.id, value.name, value.slack_id)
 
 
 _KINDS: dict[Any, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Text
+from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, Text
 
 
 def text(name: str, *, key: bool = False, null: bool = False) -> Column[str]:
@@ -16,6 +16,10 @@ def integer(name: str, *, key: bool = False, null: bool = False) -> Column[int]:
 def big(name: str, *, key: bool = False, null: bool = False) -> Column[int]:
     """Times in microseconds, and whatever grows with the log."""
     return Column(name, BigInteger, primary_key=key, nullable=null, autoincrement=False)
+
+
+def yes_or_no(name: str) -> Column[bool]:
+    return Column(name, Boolean, nullable=False)
 
 
 def binary(name: str, *, key: bool = False, null: bool = False) -> Column[bytes]:

@@ -16,12 +16,12 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, join, select, true, update
 from sqlmodel import col
 
 from access.errors import Unavailable
-from access.events import SCHEMA_VERSION, ApprovalGiven, CredentialIntended, Event, RequestApproved
-from audit.canonical import commitments, encode, event_of, fields_of, micros, moment
+from access.events import ApprovalGiven, CredentialIntended, Event, RequestApproved
+from audit.canonical import Seal, Writer, commitments, event_of, fields_of, micros, moment
 from audit.merkle import leaf_hash
 from audit.payloads import OpenedText, PayloadKey, SealedText
 from audit.statement import Statement, inserting
@@ -46,29 +46,34 @@ _ADVANCE = Statement(
         .values(size=bindparam("size"), last_recorded_at=bindparam("at"))
     )
 )
-_LAST = Statement(
-    lambda _: select(col(LedgerEntry.recorded_at)).where(
-        col(LedgerEntry.log_id) == bindparam("log"), col(LedgerEntry.seq) == bindparam("seq")
-    )
+_OF = (
+    select(col(LedgerEntry.seq), col(LedgerEntry.body))
+    .where(col(LedgerEntry.ref) == bindparam("ref"))
+    .order_by(col(LedgerEntry.seq).desc())
+    .limit(1)
 )
-_LAST_OF = Statement(
-    lambda _: (
-        select(col(LedgerEntry.seq), col(LedgerEntry.body))
-        .where(col(LedgerEntry.ref) == bindparam("ref"))
-        .order_by(col(LedgerEntry.seq).desc())
-        .limit(1)
-    )
-)
+_LAST_OF = Statement(lambda _: _OF)
+
+
+def _last(_: str) -> Any:
+    """The log's last entry's time, and the last entry of a request, at once. No row: the log is empty."""
+    of, at = _OF.subquery(), col(LedgerEntry.recorded_at)
+    last = (col(LedgerEntry.log_id) == bindparam("log"), col(LedgerEntry.seq) == bindparam("seq"))
+    return select(at, of.c.seq, of.c.body).select_from(join(LedgerEntry, of, true(), isouter=True)).where(*last)
+
+
+_LAST = Statement(_last)
+_LEAF = 5  # the column's place in a row
 _INSERT, _INSERT_TILE, _INSERT_PAYLOAD = (inserting(m) for m in (LedgerEntry, LedgerTile, LedgerPayload))
 
 
-class _Place(msgspec.Struct):
+class _Counted(msgspec.Struct):
     """What an entry says about its place among those of its request, of whatever kind it is."""
 
     n: int
 
 
-_place = msgspec.json.Decoder(_Place)
+_counted = msgspec.json.Decoder(_Counted)
 
 
 class TooLong(ValueError):
@@ -136,21 +141,14 @@ class Ledger:
         if not events:
             return ()
         size = _FRONTIER.run(tx, {"log": LOG}).scalar_one()
-        last = _LAST.run(tx, {"log": LOG, "seq": size - 1}).scalar_one_or_none()
+        batch = _Batch(tx, self, size)
+        last = batch.look_back(next((event.ref for event in events if event.ref), ""))
         if last is not None:
             _check_clock(now, moment(last), events)
         recorded_at = max(micros(now), last or 0)  # never runs backwards, whatever the clock does
-        batch = _Batch(tx, self, recorded_at)
-        rows = [batch.row(event, size + i) for i, event in enumerate(events)]
-        batch.write(rows)
-        tiles = full_tiles(size, [row["leaf"] for row in rows], SqlTiles(tx))
-        for tile in tiles:
-            _INSERT_TILE.run(
-                tx,
-                {"log_id": LOG, "level": tile.level, "idx": tile.index, "root": tile.root, "hashes": tile.hashes},
-            )
-        _ADVANCE.run(tx, {"log": LOG, "size": size + len(rows), "at": recorded_at})
-        return tuple(range(size, size + len(rows)))
+        leaves = batch.write(events, recorded_at)
+        _ADVANCE.run(tx, {"log": LOG, "size": size + len(leaves), "at": recorded_at})
+        return tuple(range(size, size + len(leaves)))
 
     # Reading
 
@@ -225,51 +223,72 @@ def _check_clock(now: datetime, last: datetime, events: Sequence[Event]) -> None
         )
 
 
+_Next = tuple[int, int | None]  # what a request's next entry says of its place: n and prev
+_FIRST: _Next = (0, None)
+
+
 class _Batch:
     """The rows of one append, and the per-request counters they touch. Safe under the frontier lock."""
 
-    def __init__(self, tx: Connection, ledger: Ledger, recorded_at: int) -> None:
+    def __init__(self, tx: Connection, ledger: Ledger, size: int) -> None:
         self._tx = tx
         self._ledger = ledger
-        self._recorded_at = recorded_at
-        self._subjects: dict[str, tuple[int, int]] = {}
-        self._payloads: list[dict[str, Any]] = []
+        self._size = size
+        self._subjects: dict[str, _Next] = {}
+        self._payloads: list[tuple[Any, ...]] = []
 
-    def row(self, event: Event, seq: int) -> dict[str, Any]:
-        place: dict[str, Any] = {
-            "v": SCHEMA_VERSION, "log": self._ledger.origin, "seq": seq, "recorded_at": self._recorded_at,
-        }  # fmt: skip
-        if event.ref:
-            self._number(event.ref, seq, place)
-        body = encode(event, place, lambda field, text: self._seal(seq, field, text))
-        if len(body) > LONGEST_BODY:
-            raise TooLong(f"{event.TAG} makes an entry of {len(body)} bytes, and {LONGEST_BODY} is the most")
-        return {
-            "log_id": LOG, "seq": seq, "recorded_at": self._recorded_at, "type": event.TAG, "ref": event.ref,
-            "leaf": leaf_hash(body), "body": body,
-        }  # fmt: skip
+    def look_back(self, ref: str) -> int | None:
+        """The last entry's recorded_at, None in an empty log. The last of the request is read with it."""
+        found = _LAST.run(self._tx, {"log": LOG, "seq": self._size - 1, "ref": ref}).one_or_none()
+        if found is None:
+            return None
+        recorded_at, *of_request = found
+        if ref:
+            self._subjects[ref] = _next(*of_request)
+        return int(recorded_at)
 
-    def _number(self, ref: str, seq: int, place: dict[str, Any]) -> None:
-        if ref not in self._subjects:
-            found = _LAST_OF.run(self._tx, {"ref": ref}).one_or_none()
-            self._subjects[ref] = (_place.decode(bytes(found[1])).n + 1, found[0]) if found else (0, -1)
-        n, previous = self._subjects[ref]
-        self._subjects[ref] = (n + 1, seq)
-        place["n"] = n
-        if n:
-            place["prev"] = previous
-
-    def _seal(self, seq: int, field: str, text: str) -> str:
-        if self._ledger.payload_key is None:
-            raise ValueError("private text cannot be written without the payload key")
-        sealed = self._ledger.payload_key.seal(text)
-        self._payloads.append({
-            "commitment": sealed.commitment, "seq": seq, "field": field, "ciphertext": sealed.ciphertext,
-            "wrapped_key": sealed.wrapped_key, "destroyed_at": None,
-        })  # fmt: skip
-        return sealed.commitment.hex()
-
-    def write(self, rows: Sequence[dict[str, Any]]) -> None:
-        _INSERT.run_many(self._tx, rows)
+    def write(self, events: Sequence[Event], recorded_at: int) -> list[bytes]:
+        """Returns the leaf hashes."""
+        rows = self._rows(events, recorded_at)
+        leaves = [row[_LEAF] for row in rows]
+        _INSERT.run_rows(self._tx, rows)
         if self._payloads:
-            _INSERT_PAYLOAD.run_many(self._tx, self._payloads)
+            _INSERT_PAYLOAD.run_rows(self._tx, self._payloads)
+        for tile in full_tiles(self._size, leaves, SqlTiles(self._tx)):
+            _INSERT_TILE.run_rows(self._tx, ((LOG, tile.level, tile.index, tile.root, tile.hashes),))
+        return leaves
+
+    def _rows(self, events: Sequence[Event], recorded_at: int) -> list[tuple[Any, ...]]:
+        rows, write = [], Writer(self._ledger.origin, recorded_at, self._sealing(len(events))).body
+        for seq, event in enumerate(events, self._size):
+            if ref := event.ref:
+                n, prev = self._subjects.get(ref) or self._read(ref)
+                self._subjects[ref] = n + 1, seq
+                body = write(event, seq, n, prev)
+            else:
+                body = write(event, seq)
+            if len(body) > LONGEST_BODY:
+                raise TooLong(f"{event.TAG} makes an entry of {len(body)} bytes, and {LONGEST_BODY} is the most")
+            rows.append((LOG, seq, recorded_at, event.TAG, ref, leaf_hash(body), body))
+        return rows
+
+    def _read(self, ref: str) -> _Next:
+        found = _LAST_OF.run(self._tx, {"ref": ref}).one_or_none()
+        return _next(*found) if found else _FIRST
+
+    def _sealing(self, count: int) -> Seal:
+        key, payloads = self._ledger.payload_key, self._payloads
+        sealed = None if key is None else key.sealing(count)
+
+        def seal(seq: int, field: str, text: str) -> str:
+            if sealed is None:
+                raise ValueError("private text cannot be written without the payload key")
+            commitment, ciphertext, own = sealed(text)
+            payloads.append((commitment, seq, field, ciphertext, own, None))
+            return commitment.hex()
+
+        return seal
+
+
+def _next(seq: int | None, body: bytes | None) -> _Next:
+    return _FIRST if seq is None or body is None else (_counted.decode(bytes(body)).n + 1, seq)

@@ -51,26 +51,40 @@ def _compile(clause: Any, tx: Connection) -> _Compiled:
     return _Compiled(made.string, tuple(made.positiontup) if made.positional else None, fixed)
 
 
-class _Inserting(Statement):
-    """On PostgreSQL many rows go as one array per column: row by row costs many times as much there."""
+class Inserting(Statement):
+    """INSERT of whole rows. On PostgreSQL many go as one array per column: row by row costs many times as much."""
 
     def __init__(self, model: type[SQLModel]) -> None:
         super().__init__(lambda _: insert(_table(model)).values(_all_bound(model)))
         self._model = model
+        self._columns = tuple(column.name for column in _table(model).columns)
+        self._in_order = itemgetter(*self._columns)
+        self._arrays = ""  # the statement of PostgreSQL's form, once it is made
 
     def run_many(self, tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        if tx.dialect.name != "postgresql" or len(rows) == 1:
-            super().run_many(tx, rows)
-            return
+        self.run_rows(tx, list(map(self._in_order, rows)))
+
+    def run_rows(self, tx: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Rows that have a value for each column, in the table's order."""
+        text, names, _ = self._compiled_for(tx)
+        if names is not None:
+            tx.exec_driver_sql(text, list(rows))
+        elif len(rows) == 1:
+            tx.exec_driver_sql(text, dict(zip(self._columns, rows[0], strict=True)))
+        else:
+            arrays = dict(zip(self._columns, map(list, zip(*rows, strict=True)), strict=True))
+            tx.exec_driver_sql(self._arrays or self._made_of_arrays(tx), arrays)
+
+    def _made_of_arrays(self, tx: Connection) -> str:
         kinds = {column.name: column.type.compile(tx.dialect) for column in _table(self._model).columns}
         arrays = ", ".join(f"%({name})b::{kind}[]" for name, kind in kinds.items())
-        text = f"INSERT INTO {self._model.__tablename__} ({', '.join(kinds)}) SELECT * FROM unnest({arrays})"  # noqa: S608 (our own names)
-        tx.exec_driver_sql(text, {name: [row[name] for row in rows] for name in kinds})
+        self._arrays = f"INSERT INTO {self._model.__tablename__} ({', '.join(kinds)}) SELECT * FROM unnest({arrays})"  # noqa: S608 (our own names)
+        return self._arrays
 
 
-def inserting(model: type[SQLModel]) -> Statement:
+def inserting(model: type[SQLModel]) -> Inserting:
     """INSERT of whole rows."""
-    return _Inserting(model)
+    return Inserting(model)
 
 
 def upserting(model: type[SQLModel]) -> Statement:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from operator import itemgetter
+from typing import NamedTuple, Protocol
 
-from sqlalchemy import Connection, bindparam, select
-from sqlmodel import col
+from sqlalchemy import Connection
 
+from audit import tree_rows
 from audit.merkle import (
     HASH_BYTES,
     Node,
@@ -28,43 +29,22 @@ from audit.merkle import (
     perfect,
     subtree,
 )
-from audit.statement import Statement
-from audit.tables import LedgerEntry, LedgerTile
 
 TILE_BITS = 8
 TILE_WIDTH = 1 << TILE_BITS
 TILE_BYTES = TILE_WIDTH * HASH_BYTES
 
-_LEAVES = Statement(
-    lambda _: (
-        select(col(LedgerEntry.leaf))
-        .where(
-            col(LedgerEntry.log_id) == bindparam("log_id"),
-            col(LedgerEntry.seq) >= bindparam("start"),
-            col(LedgerEntry.seq) < bindparam("end"),
-        )
-        .order_by(col(LedgerEntry.seq))
-    )
-)
-_TILE = Statement(
-    lambda _: select(col(LedgerTile.hashes)).where(
-        col(LedgerTile.log_id) == bindparam("log_id"),
-        col(LedgerTile.level) == bindparam("level"),
-        col(LedgerTile.idx) == bindparam("idx"),
-    )
-)
-_ROOTS = Statement(
-    lambda _: (
-        select(col(LedgerTile.root))
-        .where(
-            col(LedgerTile.log_id) == bindparam("log_id"),
-            col(LedgerTile.level) == bindparam("level"),
-            col(LedgerTile.idx) >= bindparam("start"),
-            col(LedgerTile.idx) < bindparam("end"),
-        )
-        .order_by(col(LedgerTile.idx))
-    )
-)
+
+class Piece(NamedTuple):
+    """Hashes [start, end) of a level, all of one tile. Where they are 256, that tile is full, and stored as a whole."""
+
+    level: int
+    start: int
+    end: int
+
+    @property
+    def is_full(self) -> bool:
+        return self.end - self.start == TILE_WIDTH
 
 
 class TreeDamaged(Exception):
@@ -72,7 +52,7 @@ class TreeDamaged(Exception):
 
 
 class Tiles(Protocol):
-    """The stored hashes. Each method gives those it has, in order; `Tree` notices what is missing."""
+    """The stored hashes. Each method gives those it has, in order; whoever asked notices what is missing."""
 
     def leaves(self, start: int, end: int) -> Sequence[bytes]:
         """The leaf hashes of the entries [start, end)."""
@@ -85,6 +65,17 @@ class Tiles(Protocol):
     def tile_roots(self, level: int, start: int, end: int) -> Sequence[bytes]:
         """The roots of this level's full tiles [start, end)."""
         ...
+
+    def pieces(self, wanted: Sequence[Piece]) -> Sequence[Sequence[bytes]]:
+        """Of each its hashes, or what there is of them; a full tile's may come as one."""
+        return [self._piece(each) for each in wanted]
+
+    def _piece(self, wanted: Piece) -> Sequence[bytes]:
+        level, start, end = wanted
+        if wanted.is_full:
+            tile = self.tile(level, start // TILE_WIDTH)
+            return () if tile is None else (tile,)
+        return self.leaves(start, end) if level == 0 else self.tile_roots(level - 1, start, end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +108,9 @@ class Tree:
         """
         if not 0 <= start <= end <= size:
             raise ProofError(f"There are no entries from {start} to {end} in a tree of {size} entries.")
-        look_up = _LookUp(self._tiles, size)
-        return tuple(look_up.node(node) for node in perfect(start, end))
+        nodes = perfect(start, end)
+        hashes = _Hashes(self._tiles, size, nodes)
+        return tuple(map(hashes.of, nodes))
 
     def inclusion(self, seq: int, size: int) -> tuple[bytes, ...]:
         """Proof for `merkle.verify_inclusion`. Raises ProofError when there is no such entry."""
@@ -129,33 +121,47 @@ class Tree:
         return self._proof(consistency_path(old, new), new)
 
     def _proof(self, path: Path, size: int) -> tuple[bytes, ...]:
-        look_up = _LookUp(self._tiles, size)
-        return tuple(fold(look_up.node(node) for node in nodes) for nodes in path)
+        hashes = _Hashes(self._tiles, size, [node for nodes in path for node in nodes])
+        return tuple(fold(map(hashes.of, nodes)) for nodes in path)
 
 
-class _LookUp:
-    """The hashes of one tree size. Keeps the tiles it has read: a proof takes several hashes from each."""
+class _Hashes:
+    """Those of some nodes of one tree size, from as few tiles as hold them, which are read at once."""
 
-    def __init__(self, tiles: Tiles, size: int) -> None:
-        self._tiles = tiles
+    def __init__(self, tiles: Tiles, size: int, nodes: Sequence[Node]) -> None:
+        wanted = dict.fromkeys(_piece_of(node, size) for node in nodes)
+        read = tiles.pieces(tuple(wanted)) if wanted else ()
         self._size = size
-        self._read: dict[tuple[int, int], Sequence[Sequence[bytes]]] = {}
+        self._read = {piece: _folded(_whole(piece, hashes)) for piece, hashes in zip(wanted, read, strict=True)}
 
-    def node(self, node: Node) -> bytes:
-        level, height = divmod(node.level, TILE_BITS)
-        idx, place = divmod(node.index, TILE_WIDTH >> height)
-        if (level, idx) not in self._read:
-            self._read[level, idx] = _folded(self._hashes(level, idx))
-        return self._read[level, idx][height][place]
+    def of(self, node: Node) -> bytes:
+        piece = _piece_of(node, self._size)
+        height = node.level % TILE_BITS
+        return self._read[piece][height][node.index - (piece.start >> height)]
 
-    def _hashes(self, level: int, idx: int) -> bytes:
-        start, count = idx * TILE_WIDTH, self._size >> TILE_BITS * level
-        if start + TILE_WIDTH > count:
-            return b"".join(_below(self._tiles, level, start, count))
-        tile = self._tiles.tile(level, idx)
-        if tile is None or len(tile) != TILE_BYTES:
-            raise TreeDamaged(f"Tile {idx} of level {level} is missing from the stored tree, or is not whole.")
-        return tile
+
+def _piece_of(node: Node, size: int) -> Piece:
+    """Of the tile that has the node within it, what there is of it in a tree of this size."""
+    level, height = divmod(node.level, TILE_BITS)
+    start = (node.index << height) // TILE_WIDTH * TILE_WIDTH
+    return Piece(level, start, min(start + TILE_WIDTH, size >> TILE_BITS * level))
+
+
+def _whole(piece: Piece, hashes: Sequence[bytes]) -> bytes:
+    """Raises TreeDamaged where something is missing."""
+    level, start, end = piece
+    joined, wanted = b"".join(hashes), (end - start) * HASH_BYTES
+    if len(joined) == wanted:
+        return joined
+    if piece.is_full:
+        idx = start // TILE_WIDTH
+        raise TreeDamaged(f"Tile {idx} of level {level} is missing from the stored tree, or is not whole.")
+    raise _incomplete(piece, len(hashes))
+
+
+def _incomplete(piece: Piece, found: int) -> TreeDamaged:
+    level, start, end = piece
+    return TreeDamaged(f"The stored tree has {found} of {end - start} hashes from {start} on at level {level}.")
 
 
 @lru_cache(maxsize=64)  # by content, so whatever was read, from whichever transaction; some 2 MB
@@ -199,11 +205,11 @@ def _below(tiles: Tiles, level: int, start: int, end: int) -> Sequence[bytes]:
         return ()
     found = tiles.leaves(start, end) if level == 0 else tiles.tile_roots(level - 1, start, end)
     if len(found) != end - start:
-        raise TreeDamaged(f"The stored tree has {len(found)} of {end - start} hashes from {start} on at level {level}.")
+        raise _incomplete(Piece(level, start, end), len(found))
     return found
 
 
-class SqlTiles:
+class SqlTiles(Tiles):
     """Reads in the caller's transaction; holds nothing itself."""
 
     def __init__(self, tx: Connection, log_id: int = 1) -> None:
@@ -211,13 +217,37 @@ class SqlTiles:
         self._log = log_id
 
     def leaves(self, start: int, end: int) -> Sequence[bytes]:
-        found = _LEAVES.run(self._tx, {"log_id": self._log, "start": start, "end": end})
+        found = tree_rows.LEAVES.run(self._tx, {"log_id": self._log, "start": start, "end": end})
         return [bytes(row[0]) for row in found.all()]
 
     def tile(self, level: int, idx: int) -> bytes | None:
-        found = _TILE.run(self._tx, {"log_id": self._log, "level": level, "idx": idx}).one_or_none()
+        found = tree_rows.TILE.run(self._tx, {"log_id": self._log, "level": level, "idx": idx}).one_or_none()
         return bytes(found[0]) if found else None
 
     def tile_roots(self, level: int, start: int, end: int) -> Sequence[bytes]:
-        found = _ROOTS.run(self._tx, {"log_id": self._log, "level": level, "start": start, "end": end})
+        found = tree_rows.ROOTS.run(self._tx, {"log_id": self._log, "level": level, "start": start, "end": end})
         return [bytes(row[0]) for row in found.all()]
+
+    def pieces(self, wanted: Sequence[Piece]) -> Sequence[Sequence[bytes]]:
+        """All of them in one answer: what a proof waits for is the way there and back."""
+        where: dict[str, int] = {"log_id": self._log}
+        for n, piece in enumerate(wanted):
+            where[f"level{n}"], where[f"start{n}"], where[f"end{n}"] = _stored(piece)
+        found = tree_rows.pieces(tuple(map(_table, wanted))).run(self._tx, where)
+        hashes: list[list[bytes]] = [[] for _ in wanted]
+        for n, _, each in sorted(found.all(), key=itemgetter(0, 1)):
+            hashes[n].append(bytes(each))
+        return hashes
+
+
+def _table(piece: Piece) -> str:
+    """Where its hashes stand."""
+    return "tile" if piece.is_full else "leaf" if piece.level == 0 else "root"
+
+
+def _stored(piece: Piece) -> tuple[int, int, int]:
+    """The rows in which they stand: level, the number of the first, and that behind the last."""
+    level, start, end = piece
+    if piece.is_full:
+        return level, start // TILE_WIDTH, start // TILE_WIDTH + 1
+    return level - 1, start, end

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, TypedDict
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Table, func, select
+from sqlmodel import SQLModel
 
 from access.events import (
     ApprovalGiven,
@@ -42,6 +43,7 @@ _LINUS, _ADA = (Person(f"T0ACME/U0{name.upper()}", name, f"U0{name.upper()}") fo
 _STATEMENT = "SELECT id, total FROM public.orders WHERE customer_id = {} LIMIT 100"
 POLICY_TEXT = "version: 1"
 _DIGEST, _POLICY = "d" * 64, sha256(POLICY_TEXT.encode()).hexdigest()
+Row = tuple[Any, ...]
 _ENTRY, _PAYLOAD, _TILE = (inserting(model) for model in (LedgerEntry, LedgerPayload, LedgerTile))
 
 
@@ -101,32 +103,34 @@ class _About(TypedDict):
 class Bare:
     """Rows like those of the log, ready-made and belonging to no log."""
 
-    entries: list[dict[str, Any]]
-    payloads: list[dict[str, Any]]
+    entries: list[Row]
+    payloads: list[Row]
     _next: int = field(default=0)
 
     @classmethod
     def like_the_last(cls, tx: Connection, count: int) -> Bare:
         """As the last `count` entries and their private texts are."""
-        rows = tx.execute(text(f"SELECT * FROM ledger_entry WHERE log_id = 1 ORDER BY seq DESC LIMIT {count:d}"))
-        entries = [{**row, "log_id": _FLOOR} for row in rows.mappings()]
-        first = min(entry["seq"] for entry in entries)
-        rows = tx.execute(text("SELECT * FROM ledger_payload WHERE seq >= :first"), {"first": first})
-        last = tx.execute(text("SELECT max(seq) FROM ledger_entry WHERE log_id = 2")).scalar_one()
-        return cls(entries, [dict(row) for row in rows.mappings()], -1 if last is None else last)
+        entry, payload = _table(LedgerEntry), _table(LedgerPayload)
+        like = tx.execute(select(entry).where(entry.c.log_id == 1).order_by(entry.c.seq.desc()).limit(count)).all()
+        beside = tx.execute(select(payload).where(payload.c.seq >= min(row.seq for row in like)))
+        last = tx.execute(select(func.max(entry.c.seq)).where(entry.c.log_id == _FLOOR)).scalar_one()
+        return cls([tuple(row) for row in like], [tuple(row) for row in beside], 0 if last is None else last + 1)
 
     def renew(self) -> None:
         """Keys that are not there yet."""
-        for entry in self.entries:
-            self._next += 1
-            entry["seq"] = self._next
-        for payload in self.payloads:
-            payload["commitment"] = os.urandom(32)
+        self.entries = [(_FLOOR, seq, *row[2:]) for seq, row in enumerate(self.entries, self._next)]
+        self.payloads = [(os.urandom(32), *row[1:]) for row in self.payloads]
+        self._next += len(self.entries)
 
     def write(self, tx: Connection) -> None:
-        _ENTRY.run_many(tx, self.entries)
+        """By the statements that the log itself uses."""
+        _ENTRY.run_rows(tx, self.entries)
         if self.payloads:
-            _PAYLOAD.run_many(tx, self.payloads)
+            _PAYLOAD.run_rows(tx, self.payloads)
+
+
+def _table(model: type[SQLModel]) -> Table:
+    return SQLModel.metadata.tables[str(model.__tablename__)]
 
 
 def make_tree(tx: Connection, size: int) -> None:

@@ -113,5 +113,5 @@ def _request(policy: Policy, random: Random) -> Request:
     return Request(
         id="r1", number=1, key="k", requester=_person(policy, random), target=target, role=role,
         duration=timedelta(hours=1), reason="x", ticket="OPS-1", state=RequestState.PENDING, created_at=NOW,
-        due_at=NOW, policy_hash=policy.hash, rule=f"{target}/{role}", approvals_needed=3,
+        lapses_at=NOW, due_at=NOW, policy_hash=policy.hash, rule=f"{target}/{role}", approvals_needed=3,
     )  # fmt: skip

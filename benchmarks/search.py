@@ -1,7 +1,8 @@
 """Searching a year of production: a million entries by default, on SQLite and on PostgreSQL.
 
 Floor: reading one row of an answer by its primary key, in a transaction of its own as every question has, in turn with
-the questions. `python -m benchmarks.search --events 10000000 --engine sqlite` for other sizes.
+the questions. `python -m benchmarks.search --events 10000000 --engine sqlite` for other sizes and one engine: ten
+million take some twenty minutes and thirty gigabytes in the directory for temporary files (`TMPDIR`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -20,24 +21,19 @@ from random import Random
 from sqlalchemy import Connection, text
 
 from audit.search.access import who_had_access
-from audit.search.facts import facts_of
 from audit.search.find import find, who_touched
 from audit.search.index import COLUMNS
-from audit.search.projector import VERSION, write_rows
 from audit.search.query import Query, parse_query
-from audit.search.rows import Subjects, row_of
-from audit.search.tables import SearchGrant, SearchSession
-from audit.statement import inserting
 from benchmarks.figures import Figure, Result, median, percentile
 from benchmarks.search_events import PEOPLE, START, TABLES, YEAR, Year
+from benchmarks.search_load import load
 from prodaccess.parts.postgres import Postgres
 from store.database import Database
 from store.migrate import migrate
 
-EVENTS, BATCH, ROUNDS, AIM = 1_000_000, 5_000, 60, 50  # AIM in milliseconds
+EVENTS, ROUNDS, AIM = 1_000_000, 60, 50  # AIM in milliseconds
 NOW = START + YEAR
 Question = Callable[[Connection], object]
-_GRANTS, _SESSIONS = inserting(SearchGrant), inserting(SearchSession)
 _ROW = text(f"SELECT {', '.join(COLUMNS)} FROM search_entry WHERE seq = :seq")
 
 
@@ -49,7 +45,7 @@ def measure(events: int = EVENTS, engines: tuple[str, ...] = ("sqlite", "postgre
 def _on(engine: str, year: Year) -> list[Figure]:
     with _database(engine) as database:
         began = time.perf_counter()
-        _load(database, year)
+        load(database, year)
         rate = year.events / (time.perf_counter() - began)
         floor, times = _ask(database, year)
         size = _size(database) / year.events
@@ -80,48 +76,6 @@ def _opened(url: str) -> Iterator[Database]:
         yield database
     finally:
         database.close()
-
-
-# Loading
-
-
-def _load(database: Database, year: Year) -> None:
-    """PostgreSQL's index of words is made at the end: in batches it takes several times as long."""
-    definition = "" if database.is_sqlite else database.transact(_drop_index)
-    for start in range(0, year.grants, BATCH):
-        database.transact(partial(_take_in_grants, year=year, numbers=range(start, min(year.grants, start + BATCH))))
-    for start in range(0, year.events, BATCH):
-        database.transact(partial(_take_in, year=year, start=start))
-    database.transact(partial(_finish, year=year))
-    if definition:
-        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql(definition)
-            connection.exec_driver_sql("VACUUM ANALYZE")  # autovacuum would have come by in a year
-
-
-def _drop_index(tx: Connection) -> str:
-    definition = tx.exec_driver_sql("SELECT pg_get_indexdef('search_entry_words'::regclass)").scalar_one()
-    tx.exec_driver_sql("DROP INDEX search_entry_words")
-    return str(definition).replace(" ON ONLY ", " ON ")
-
-
-def _take_in_grants(tx: Connection, year: Year, numbers: range) -> None:
-    _GRANTS.run_many(tx, [asdict(year.grant(n)) for n in numbers])
-    _SESSIONS.run_many(tx, [asdict(year.session(n)) for n in numbers])
-
-
-def _take_in(tx: Connection, year: Year, start: int) -> None:
-    first, last = start // 75 - 45, (start + BATCH) // 75 + 45
-    numbers = range(max(0, first), min(year.grants, last))
-    subjects = Subjects({f"PA-{n}": year.grant(n) for n in numbers}, {f"s-{n:08x}": year.session(n) for n in numbers})
-    seqs = range(start, min(year.events, start + BATCH))
-    write_rows(tx, [row_of(facts_of(seq, year.event(seq)), subjects) for seq in seqs])
-
-
-def _finish(tx: Connection, year: Year) -> None:
-    done = text("UPDATE search_progress SET version = :version, seq = :seq")
-    tx.execute(done, {"version": VERSION, "seq": year.events - 1})
-    tx.execute(text("UPDATE ledger_frontier SET size = :size"), {"size": year.events})
 
 
 def _size(database: Database) -> int:
@@ -220,10 +174,17 @@ def _families(year: Year, random: Random) -> dict[str, Callable[[], Question]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.search")
-    parser.add_argument("--events", type=int, default=EVENTS)
-    parser.add_argument("--engine", choices=("sqlite", "postgresql"), action="append")
-    parser.add_argument("--json", action="store_true")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.search",
+        description="Load a made-up year of production, search it, and print what it took.",
+        epilog="Ten million: `--events 10000000 --engine sqlite`, then postgresql. Each takes some twenty minutes on"
+        " two cores and thirty gigabytes in the directory for temporary files (TMPDIR), which are given back.",
+    )
+    parser.add_argument("--events", type=int, default=EVENTS, help=f"how many ({EVENTS:,})")
+    parser.add_argument(
+        "--engine", choices=("sqlite", "postgresql"), action="append", help="only this one; may be repeated"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     options = parser.parse_args()
     result = measure(options.events, tuple(options.engine or ("sqlite", "postgresql")))
     print(result.as_json() if options.json else result.as_table())

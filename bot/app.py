@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
@@ -15,8 +17,13 @@ from bot.asking import Asking
 from bot.auditing import Auditing
 from bot.channel import AuditChannel
 from bot.client import make_client
+from bot.commanding import Commanding, DoesVerb
+from bot.commenting import Commenting
 from bot.deciding import Deciding
-from bot.gate import Gate
+from bot.explaining import Explaining
+from bot.extending import Extending
+from bot.gate import EventHandler, Gate
+from bot.glass import BreakingGlass
 from bot.home import Home
 from bot.http import bolt_asgi
 from bot.identity import Identity
@@ -27,7 +34,9 @@ from bot.looking import Looking
 from bot.outbox import Outbox
 from bot.painter import Painter
 from bot.people import Directory, SlackPeople
+from bot.reviewing import Reviewing
 from bot.settings import BotParts, BotSettings, NotReady, revealed
+from bot.shortcut import Shortcut
 from bot.thread import Thread
 
 __all__ = ["Bot", "bolt_asgi", "create_anchor", "create_app", "create_bot", "create_people"]
@@ -67,12 +76,31 @@ def create_bot(parts: BotParts) -> Bot:
     home = _home(parts, client, directory)
     thread = Thread(_painter(parts, Outbox(client, identity)), directory, settings.audit_channel, home.draw)
     answers = Answers(client)
+    asking, looking = Asking(client, parts.broker, parts.policies, answers), _looking(parts, client, answers)
+    explaining = Explaining(client, parts.broker, parts.policies, answers, looking.show)
+    commenting = Commenting(client, parts.broker, parts.store, answers)
+    glass = BreakingGlass(
+        client, parts.broker, parts.policies, parts.store, answers, settings.command, settings.cli_hint
+    )
+    links = Links(client, parts.notebook)
+    reviewing = Reviewing(client, parts.broker, parts.store, answers, links, thread.repaint)
+    verbs: dict[str, DoesVerb] = {**looking.verbs(), **explaining.verbs(), **commenting.verbs()}
+    extending = Extending(client, parts.broker, parts.policies, parts.store, parts.clock, answers)
+    verbs |= {**glass.verbs(), **reviewing.verbs(), **extending.verbs()}
     handlers = Handlers(
-        Asking(client, parts.broker, parts.policies, answers),
+        asking,
         Deciding(client, parts.broker, parts.sign_ins, parts.policies, parts.store, answers, thread.repaint),
-        _looking(parts, client, answers),
+        looking,
+        Commanding(parts.policies, directory, parts.clock, asking, verbs),
+        commenting,
+        glass,
+        reviewing,
+        extending,
+        explaining,
+        Shortcut(client, parts.broker, parts.policies),
         Leaving(directory, parts.broker, parts.sign_ins, parts.policies, parts.store),
         home,
+        _changed(parts),
     )
     gate = Gate(app, directory, answers, parts.tasks)
     register(gate, settings.command, handlers)
@@ -86,7 +114,17 @@ def create_app(parts: BotParts) -> AsyncApp:
 
 
 def _painter(parts: BotParts, outbox: Outbox) -> Painter:
-    return Painter(parts.feed, parts.notebook, parts.policies, parts.receipts, outbox, parts.settings.cli_hint)
+    return Painter(
+        parts.feed, parts.notebook, parts.policies, parts.receipts, outbox, parts.settings.cli_hint,
+        parts.broker.tickets,
+    )  # fmt: skip
+
+
+def _changed(parts: BotParts) -> EventHandler:
+    async def changed(event: Mapping[str, Any]) -> None:
+        parts.group_changed(event)
+
+    return changed
 
 
 def _looking(parts: BotParts, client: AsyncWebClient, answers: Answers) -> Looking:
@@ -100,7 +138,9 @@ def _looking(parts: BotParts, client: AsyncWebClient, answers: Answers) -> Looki
 
 def _home(parts: BotParts, client: AsyncWebClient, directory: Directory) -> Home:
     chosen = parts.settings
-    return Home(client, directory, parts.policies, parts.store, parts.clock, chosen.command, chosen.cli_hint)
+    return Home(
+        client, directory, parts.broker, parts.policies, parts.store, parts.clock, chosen.command, chosen.cli_hint
+    )
 
 
 def _bolt(settings: BotSettings, client: AsyncWebClient, identity: Identity) -> AsyncApp:

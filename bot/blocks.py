@@ -96,14 +96,18 @@ def said(text: str, by: str = "") -> Block:
     return {"type": "rich_text", "elements": [*label, _rich("quote", words)]}
 
 
-def facts(rows: Sequence[tuple[str, str | Block]]) -> Block:
-    """Name and value, one pair a line; a value is a text or a rich text element."""
+def facts(rows: Sequence[tuple[str, str | Block | tuple[Block, ...]]]) -> Block:
+    """Name and value, one pair a line; a value is a text or rich text elements."""
     elements: list[Block] = []
     for name, value in rows:
         elements.append(_text(f"{name}  ", "bold"))
-        elements.append(value if isinstance(value, dict) else _text(visible(value) or _EMPTY))
+        elements += value if isinstance(value, tuple) else (_element(value),)
         elements.append(_text("\n"))
     return {"type": "rich_text", "elements": [_rich_section(*elements[:-1])]}
+
+
+def _element(value: str | Block) -> Block:
+    return _text(visible(value) or _EMPTY) if isinstance(value, str) else value
 
 
 def lines(rows: Sequence[Sequence[Block]]) -> Block:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from slack_sdk.web.async_client import AsyncWebClient
 
 from access.broker import Broker
+from access.deciding import already
 from access.errors import AccessError, NotFound, Refused, TooLate
 from access.lifecycle import GRANT_TERMINAL
-from access.model import Grant, GrantState, Request, RequestState
+from access.model import Grant, GrantState, Person, Request, RequestState
 from access.ports import PolicySource, Store
 from access.signin import SignIns
 from bot.answers import Answers, sentence
@@ -19,6 +21,8 @@ from bot.blocks import Message
 from bot.forms import Pressed, read_button, read_form
 from bot.gate import Act
 from bot.modal import deny_form, form_note
+from bot.small_forms import less_form
+from bot.standing import named
 from bot.words import escaped
 
 Repaint = Callable[[str], Awaitable[None]]  # a request's ref
@@ -38,31 +42,46 @@ class Deciding:
 
     async def approve(self, act: Act) -> None:
         """The thread tells the rest; a late or double click is answered in private."""
-        pressed = read_button(act.value)
-        try:
-            await self.broker.approve(pressed.request_id, act.by, pressed.digest)
-        except TooLate:
-            await self._paint_anew(pressed)
-            raise
+        await self._approve(read_button(act.value), act.by)
+
+    async def open_less(self, act: Act) -> None:
+        """Asks for how long instead, unless it is clear already that the answer would not count."""
+        request = await self._may_decide(act)
+        view = less_form(act.value, named(request), request.duration, act.where.response_url)
+        await self.client.views_open(trigger_id=act.trigger, view=view)
+
+    async def approve_less(self, act: Act) -> None:
+        await self._approve(_pressed_before(act), act.by, read_form(act.view).duration)
 
     async def open_deny(self, act: Act) -> None:
         """Asks why, unless it is clear already that the answer would not count."""
-        pressed = read_button(act.value)
-        request = await self._still_pending(pressed)
-        verdict = self.policies.current().judge_decision(request, act.by)
-        if not verdict.allowed:
-            raise Refused(verdict.why, rule=verdict.rule)
-        what = f"{request.ref} · *{escaped(request.target)} · {escaped(request.role)}*"
-        view = deny_form(act.value, what, act.where.response_url)
+        request = await self._may_decide(act)
+        view = deny_form(act.value, named(request), act.where.response_url)
         await self.client.views_open(trigger_id=act.trigger, view=view)
 
     async def deny(self, act: Act) -> None:
-        pressed = read_button(form_note(str(act.view.get("private_metadata") or ""))[1])
+        pressed = _pressed_before(act)
         try:
             await self.broker.deny(pressed.request_id, act.by, read_form(act.view).reason)
         except TooLate:
             await self._paint_anew(pressed)
             raise
+
+    async def _approve(self, pressed: Pressed, by: Person, shorter: timedelta | None = None) -> None:
+        try:
+            await self.broker.approve(pressed.request_id, by, pressed.digest, shorter)
+        except TooLate:
+            await self._paint_anew(pressed)
+            raise
+
+    async def _may_decide(self, act: Act) -> Request:
+        request = await self._still_pending(read_button(act.value))
+        policy = self.policies.current()
+        facts = await self.broker.facts(policy, request.target, request.role)
+        verdict = policy.judge_decision(request, act.by, facts)
+        if not verdict.allowed:
+            raise Refused(verdict.why, rule=verdict.rule)
+        return request
 
     async def end(self, act: Act) -> None:
         """End a grant now."""
@@ -113,14 +132,18 @@ class Deciding:
         request = await self._found(pressed)
         if request.state is not RequestState.PENDING:
             await self.repaint(request.ref)
-            by = f" by {request.decided_by.name}" if request.decided_by else ""
-            raise TooLate(f"{request.ref} is already {request.state}{by}.")
+            raise TooLate(already(request))
         return request
 
     async def _paint_anew(self, pressed: Pressed) -> None:
         request = await self.store.request_by_id(pressed.request_id)
         if request is not None:
             await self.repaint(request.ref)
+
+
+def _pressed_before(act: Act) -> Pressed:
+    """The button that opened the form."""
+    return read_button(form_note(str(act.view.get("private_metadata") or ""))[1])
 
 
 def how_it_ended(what: Request | Grant) -> Message:

@@ -5,23 +5,20 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from access.duration import looks_like_duration, parse_duration
+from access.duration import parse_duration
 from access.errors import BadInput
-from access.model import Request, parse_ref
+from access.model import Request
 from access.policy import LONGEST_TICKET
-from bot.words import LONGEST, storable
+from bot.words import storable
 
 PREFIX = 16  # hex digits of a request's digest that a button carries
-VERBS = ("help", "list", "login", "end", "show", "audit")
-_ABOUT_ONE = ("end", "show")
 _LONGEST_WORD = 300  # characters of a link: the policy's patterns are not run on more
-_LINK = re.compile(r"<(?P<kind>[@#!]?)(?P<what>[^<>|]*)(?:\|(?P<label>[^<>]*))?>")
+LINK = re.compile(r"<(?P<kind>[@#!]?)(?P<what>[^<>|]*)(?:\|(?P<label>[^<>]*))?>")
 _VALUE = re.compile(rf"(?P<id>[0-9a-f]{{1,64}})\.(?P<digest>[0-9a-f]{{{PREFIX}}})")
-_STRAIGHT = str.maketrans(dict.fromkeys("\u201c\u201d\u201e\u201f", '"'))
 _STALE = "This button is not one of ours any more. Type `/prodaccess list` to see what is open."
 
 
@@ -37,18 +34,6 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class Verb:
-    """`help`, `list`, `login`, `end PA-7`, `show PA-7`, `audit …`; `number` is 0 where there is none.
-
-    `rest` is what `audit` asks, as it was typed.
-    """
-
-    name: str
-    number: int = 0
-    rest: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Pressed:
     """What a card's button is about: the request, and a prefix of the digest of what was shown."""
 
@@ -56,22 +41,12 @@ class Pressed:
     digest: str
 
 
-# The command
-
-
-def read_command(text: str, tickets: Iterable[str]) -> Verb | Draft:
-    """What follows `/prodaccess`; `tickets` are the patterns that mark a word as a ticket. Raises BadInput."""
-    words = storable(unescaped(text)).split()
-    if words and words[0].lower() == "audit":
-        return Verb("audit", rest=_question(text))
-    if words and words[0].lower() in VERBS:
-        return _verb(words[0].lower(), words[1:])
-    return _draft(words, tuple(tickets))
+# Words
 
 
 def unescaped(text: str) -> str:
     """Slack's mentions and links as the words they stand for, and `&lt;` as `<`."""
-    return html.unescape(_LINK.sub(_unlinked, text)) if "<" in text or "&" in text else text
+    return html.unescape(LINK.sub(_unlinked, text)) if "<" in text or "&" in text else text
 
 
 def _unlinked(match: re.Match[str]) -> str:
@@ -79,59 +54,6 @@ def _unlinked(match: re.Match[str]) -> str:
     if kind == "":
         return what.removeprefix("mailto:")
     return f"{'' if kind == '!' else kind}{label or what}"
-
-
-def _question(text: str) -> str:
-    """What follows `audit`: quotation marks as a keyboard types them, people and links as what was typed."""
-    words = storable(unescaped(_LINK.sub(_as_typed, text))).translate(_STRAIGHT).split(maxsplit=1)
-    return re.sub(r"(?i)\b(actor:)@", r"\1", words[1].strip()) if len(words) > 1 else ""
-
-
-def _as_typed(match: re.Match[str]) -> str:
-    """Slack makes a link of `public.store`: the name alone was meant."""
-    bare = match["kind"] == "" and match["what"] == f"http://{match['label']}"
-    return match["label"] if bare else match[0]
-
-
-def _verb(name: str, rest: list[str]) -> Verb:
-    if name not in _ABOUT_ONE:
-        return Verb(name)
-    if not rest:
-        raise BadInput(f"Say which one: `/prodaccess {name} PA-7`. `/prodaccess list` shows yours.")
-    return Verb(name, parse_ref(rest[0]))
-
-
-def _draft(words: list[str], tickets: tuple[str, ...]) -> Draft:
-    """Target, duration and ticket in any order; the first word that is none of them begins the reason."""
-    draft, rest = Draft(), words
-    while rest:
-        found = _slot(draft, rest, tickets)
-        if found is None:
-            break
-        draft, used = found
-        rest = rest[used:]
-    reason = " ".join(rest)
-    if len(reason) > LONGEST:
-        raise BadInput(f"Keep the reason under {LONGEST} characters; the ticket holds the rest.", field="reason")
-    ticket = draft.ticket or next(_tickets_in(rest, tickets), "")
-    return replace(draft, ticket=ticket, reason=reason)
-
-
-def _slot(draft: Draft, words: list[str], tickets: tuple[str, ...]) -> tuple[Draft, int] | None:
-    for count in (2, 1):  # `2 hours` before `2`
-        text = " ".join(words[:count])
-        if draft.duration is None and len(words) >= count and looks_like_duration(text):
-            return replace(draft, duration=parse_duration(text)), count
-    if not draft.ticket and (ticket := ticket_in(words[0], tickets, any_case=bool(draft.target))):
-        return replace(draft, ticket=ticket), 1
-    if not draft.target:
-        target, _, role = words[0].partition("/")
-        return replace(draft, target=target[:100], role=role[:100]), 1
-    return None
-
-
-def _tickets_in(words: list[str], tickets: tuple[str, ...]) -> Iterator[str]:
-    return (ticket for word in words if (ticket := ticket_in(word.strip(".,;:()[]"), tickets)))
 
 
 def ticket_in(word: str, tickets: Iterable[str], *, any_case: bool = False) -> str:
@@ -164,6 +86,11 @@ def read_form(view: Mapping[str, Any], tickets: Iterable[str] = ()) -> Draft:
         ticket=ticket_in(ticket, tickets, any_case=True) or ticket,
         reason=typed.get("reason", "").strip(),
     )
+
+
+def typed_in(view: Mapping[str, Any], field: str) -> str:
+    """What stands in one field of a form; empty where nothing does."""
+    return next((value.strip() for name, value in _values(view) if name == field), "")
 
 
 def _values(view: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -26,10 +26,10 @@ from access.errors import AccessError, NotFound, Refused, Unavailable
 from access.model import Person
 from access.tasks import Tasks
 from bot.answers import Answers, Where, refusal, sentence
-from bot.blocks import Block
+from bot.blocks import Block, Message
 from bot.forms import block_of
-from bot.modal import form_note, notice
-from bot.people import Directory, code
+from bot.modal import form_note, notice, said_in
+from bot.people import SILENT, Directory, code
 from bot.words import escaped
 
 log = logging.getLogger(__name__)
@@ -122,6 +122,15 @@ class Gate:
 
         return register
 
+    def shortcut(self, callback_id: str) -> Register:
+        """An entry in the menu of every message."""
+
+        def register(handler: Handler) -> Handler:
+            self.app.message_shortcut(callback_id)(self._acknowledged(handler, Does.LOOKS))
+            return handler
+
+        return register
+
     def form(self, callback_id: str, does: Does = Does.LOOKS) -> Register:
         """A submitted form. It closes when the handler returns; an error stands in its field."""
 
@@ -151,7 +160,7 @@ class Gate:
     async def admit(self, body: Mapping[str, Any], does: Does) -> Person:
         """Steps 3 to 5. Raises Refused, Unavailable."""
         account, teams = _account(body), _teams(body)
-        if not account or not teams or not self._are_ours(body, teams):
+        if not account or not (teams or _organisations(body)) or not self._are_ours(body, teams):
             raise Refused(_FOREIGN)  # 3
         try:
             await self._check_channel(body, does)  # 4
@@ -162,7 +171,8 @@ class Gate:
             raise
 
     def _are_ours(self, body: Mapping[str, Any], teams: frozenset[str]) -> bool:
-        return teams <= self.directory.team_ids or bool(_organisations(body) & self.directory.team_ids)
+        ours = self.directory.team_ids
+        return (bool(teams) and teams <= ours) or bool(_organisations(body) & ours)
 
     def _home_of(self, body: Mapping[str, Any], teams: frozenset[str]) -> str:
         """Under which of ours Slack would name the person: an organisation goes before its workspaces."""
@@ -232,8 +242,11 @@ class Gate:
             return
         await ack(response_action="update", view=notice("Working on it …"))
         answer = await asyncio.shield(task)
-        said = " ".join(answer.get("errors", {}).values()) or "Done."
-        await self.answers.client.views_update(view_id=str(body["view"]["id"]), view=notice(escaped(said)))
+        view = answer.get("view") or notice(escaped(" ".join(answer.get("errors", {}).values()) or "Done."))
+        try:
+            await self.answers.client.views_update(view_id=str(body["view"]["id"]), view=view)
+        except SILENT:  # closed meanwhile, or Slack is away: what came of it is told all the same
+            await self.answers.tell(where_of(body), Message(said_in(view), tuple(view["blocks"])))
 
 
 def where_of(body: Mapping[str, Any]) -> Where:

@@ -1,26 +1,27 @@
-"""App Home: what is mine, what waits for me, what was lately. Drawn anew whenever its person opens it or acts in it."""
+"""App Home: what one person's page is made of. Drawn anew whenever its person opens it or acts in it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from access.duration import in_words
+from access.broker import Broker
 from access.errors import AccessError
-from access.model import Grant, Person, Request, RequestState
+from access.lifecycle import GRANT_TERMINAL
+from access.model import Grant, Person, Request, RequestState, Review
+from access.policy import Facts, Policy
 from access.ports import Clock, PolicySource, Store
-from bot.blocks import Block, Button, actions, header, note, said, section
-from bot.forms import button_value
-from bot.names import APPROVE, DENY, WHO
+from bot.blocks import Block, section
+from bot.gate import Act
+from bot.home_page import FILTERS, Page, Row, page
 from bot.people import Directory
-from bot.standing import is_open, named, row
-from bot.words import at, escaped
+from bot.standing import is_open
+from bot.words import escaped
 
-_MOST = 10  # of each kind
-_DATE = "{date_short_pretty} {time}"
+_REMEMBERED = 1000  # choices of admins; whoever chose earlier chooses again
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,13 @@ class Home:
 
     client: AsyncWebClient
     directory: Directory
+    broker: Broker
     policies: PolicySource
     store: Store
     clock: Clock
     slash: str
     cli: str
+    _chosen: dict[str, str] = field(default_factory=dict, repr=False)  # person -> filter
 
     async def opened(self, event: Mapping[str, Any]) -> None:
         """Hears `app_home_opened`, which Slack also sends for the messages tab."""
@@ -50,56 +53,64 @@ class Home:
         else:
             await self.show(person)
 
+    async def choose(self, act: Act) -> None:
+        """What an admin sees of everybody's; the page is drawn by whoever calls this."""
+        wanted = str((act.action.get("selected_option") or {}).get("value") or "")
+        self._chosen.pop(act.by.id, None)
+        while len(self._chosen) >= _REMEMBERED:
+            self._chosen.pop(next(iter(self._chosen)))
+        self._chosen[act.by.id] = wanted if wanted in FILTERS else "none"
+
     async def show(self, person: Person) -> None:
-        open_now = await self.store.open_requests(person.id)
-        mine = await self.store.requests_of(person.id)
-        grants = await self.store.grants_by_number([request.number for request in (*open_now, *mine)])
-        blocks = self._mine(open_now, grants) + await self._waiting(person) + self._lately(mine, grants)
-        await self._publish(person.slack_id, blocks)
+        await self._publish(person.slack_id, page(await self.of(person)))
 
-    def _mine(self, requests: tuple[Request, ...], grants: Mapping[int, Grant]) -> list[Block]:
-        open_now = [r for r in requests if is_open(r, grants.get(r.number))][:_MOST]
-        if not open_now:
-            return [header("Mine"), section(f"Nothing is open. Ask: `{self.slash} orders-db 1h OPS-123 why`")]
-        return [header("Mine"), *(row(r, grants.get(r.number), self.clock.now(), self.cli) for r in open_now)]
-
-    async def _waiting(self, person: Person) -> list[Block]:
+    async def of(self, person: Person) -> Page:
+        """Everything on it, as it is now."""
         policy = self.policies.current()
-        everybody = await self.store.open_requests()
-        mine_to_decide = [
-            request
-            for request in everybody
-            if request.state is RequestState.PENDING
-            and policy.judge_decision(request, person).allowed
-            and all(vote.by.id != person.id for vote in request.votes)
-        ][:_MOST]
-        blocks = [header("Waiting for me")]
-        for request in mine_to_decide:
-            blocks += _to_decide(request)
-        return blocks if mine_to_decide else [*blocks, section("Nothing waits for you.")]
+        facts = await self.broker.facts(policy)
+        open_now, mine = await self.store.open_requests(person.id), await self.store.requests_of(person.id)
+        grants = await self.store.grants_by_number([request.number for request in (*open_now, *mine)])
+        offers = policy.offers(person, facts)
+        chosen = self._chosen.get(person.id, "none")
+        return Page(
+            now=self.clock.now(), slash=self.slash, cli=self.cli,
+            example=offers[0].target if offers else "",
+            grants=tuple((r, grant) for r in open_now if (grant := _running(grants.get(r.number))) is not None),
+            asked=tuple(request for request in open_now if request.state is RequestState.PENDING),
+            to_decide=await self._to_decide(person, (policy, facts)),
+            reviews=await self._reviews(await self.broker.reviews.waiting_for(person)),
+            held=await self.broker.reviews.mine(person),
+            lately=tuple((r, grants.get(r.number)) for r in mine if not is_open(r, grants.get(r.number))),
+            everybody=await self._everybody(chosen) if policy.is_admin(person) else None,
+            all_reviews=await self.store.open_reviews() if chosen == "reviews" else (),
+            shown=chosen,
+        )  # fmt: skip
 
-    def _lately(self, requests: tuple[Request, ...], grants: Mapping[int, Grant]) -> list[Block]:
-        over = [r for r in requests if not is_open(r, grants.get(r.number))][:_MOST]
-        if not over:
-            return []
-        return [header("Lately"), *(note(_past(request, grants.get(request.number))) for request in over)]
+    async def _to_decide(self, person: Person, judge: tuple[Policy, Facts]) -> tuple[Request, ...]:
+        policy, facts = judge
+        pending = [r for r in await self.store.open_requests() if r.state is RequestState.PENDING]
+        return tuple(
+            request
+            for request in pending
+            if all(vote.by.id != person.id for vote in request.votes)
+            and policy.judge_decision(request, person, facts).allowed
+        )
+
+    async def _reviews(self, reviews: Sequence[Review]) -> tuple[tuple[Review, Request], ...]:
+        found = [(review, await self.store.request(review.number)) for review in reviews]
+        return tuple((review, request) for review, request in found if request is not None)
+
+    async def _everybody(self, chosen: str) -> tuple[Row, ...]:
+        if chosen in ("none", "reviews"):
+            return ()
+        whole = chosen in ("lately", "glass")
+        requests = await (self.store.requests_of(None) if whole else self.store.open_requests())
+        grants = await self.store.grants_by_number([request.number for request in requests])
+        return tuple((request, grants.get(request.number)) for request in requests)
 
     async def _publish(self, account: str, blocks: list[Block]) -> None:
         await self.client.views_publish(user_id=account, view={"type": "home", "blocks": blocks})
 
 
-def _to_decide(request: Request) -> list[Block]:
-    value = button_value(request)
-    who = escaped(request.requester.name, 80)
-    asked = f"{who} asks for {named(request)} for {in_words(request.duration)}, ticket {escaped(request.ticket, 100)}"
-    buttons = (Button("Approve", APPROVE, value, "primary"), Button("Deny…", DENY, value, "danger"))
-    return [
-        section(asked if request.ticket else asked.removesuffix(", ticket ")),
-        said(request.reason or "no reason given", request.requester.name),
-        actions(*buttons, Button("Who can?", WHO, value)),
-    ]
-
-
-def _past(request: Request, grant: Grant | None) -> str:
-    ended = (grant.ended_at if grant else request.decided_at) or request.created_at
-    return f"{named(request)}: {grant.state if grant else request.state}, {at(ended, _DATE)}"
+def _running(grant: Grant | None) -> Grant | None:
+    return grant if grant is not None and grant.state not in GRANT_TERMINAL else None

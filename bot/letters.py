@@ -7,16 +7,21 @@ from access.events import (
     Event,
     GrantEnded,
     GrantEnding,
+    GrantExpiring,
+    GrantExtended,
     GrantFailed,
+    RequestCancelled,
     RequestDenied,
     RequestExpired,
+    RequestReminded,
     SignedIn,
 )
 from access.model import Cause
-from bot.blocks import Block, Button, Message, actions, facts, person, said, section, small
-from bot.card import STATUS, cause_of
+from bot.blocks import Block, Button, Message, actions, facts, note, said, section, small
+from bot.card import approved, cause_of
 from bot.forms import written
-from bot.names import END, NOT_ME, OPEN_CARD
+from bot.lasting import first_use, to_extend
+from bot.names import END, NOT_ME
 from bot.story import Phase, Story
 from bot.words import at, escaped, gone
 
@@ -33,11 +38,15 @@ def _told(event: Event) -> tuple[str, *tuple[Block, ...]] | None:
         case RequestDenied(reason=reason, by=by):
             name = by.name if by else ""
             told = (f"was denied by {escaped(name, 80)}.", said(reason, name))
+        case RequestReminded(why=why) if why:
+            told = ("cannot be decided by anybody right now. Take it back, or ask your admins.", small(why))
         case RequestExpired():
             told = ("lapsed: nobody decided in time. Ask again when somebody is there.",)
         case GrantFailed(why=why):
             told = ("could not be opened; no access was given.", small(why))
-        case GrantEnding(cause=cause, by=by) if cause not in (Cause.DEADLINE, Cause.REQUESTER):
+        case RequestCancelled(why=why) if why:
+            told = (f"is over: {escaped(why)}",)
+        case GrantEnding(cause=cause, by=by) if cause not in (Cause.DEADLINE, Cause.NOT_USED, Cause.REQUESTER):
             who = f" ({escaped(by.name, 80)})" if by else ""
             told = (f"is ending {cause_of(cause)}{who}.",)
         case GrantEnded(cause=cause):
@@ -50,28 +59,40 @@ def yours(story: Story, cli: str) -> Message:
     if story.phase is not Phase.ACTIVE or story.active is None:
         return _letter(f"{_what(story)} was yours until {at(story.turn.at)}.")
     usage = command(story.ref, story.active.provider, cli)
-    sentence = f"{_what(story)} is yours until {at(story.active.expires_at)}. In your own terminal:\n`{usage}`"
-    value = written(story.asked.request_id, story.asked.digest)
-    return _letter(sentence, actions(Button("End now", END, value, confirm=f"{story.what} ends now.")))
+    until = at(story.ends_at or story.active.expires_at)
+    lasts = f"for {first_use(story)}" if story.waits_for_use else f"until {until}"
+    sentence = f"{_what(story)} is yours {lasts}. In your own terminal:\n`{usage}`"
+    less = (note(approved(story)),) if story.shortest else ()
+    return _letter(sentence, *less, _to_go_on(story))
+
+
+def ends_soon(event: GrantExpiring, story: Story, _: str = "", *, late: bool = False) -> Message:
+    """The warning; once it has another end or is over, only that."""
+    if story.phase is not Phase.ACTIVE:
+        return _letter(f"{_what(story)} was yours until {at(story.turn.at)}.")
+    if story.ends_at is not None and story.ends_at != event.expires_at:
+        return _letter(f"{_what(story)} has a later end: {at(story.ends_at)}.")
+    left = "" if late else f", in {in_words(event.expires_at - event.at)}"
+    return _letter(f"{_what(story)} ends at {at(event.expires_at)}{left}.", _to_go_on(story))
+
+
+def prolonged(event: GrantExtended, story: Story, cli: str) -> Message:
+    """That it has a new end, and what that means for what is in use already."""
+    usage = command(story.ref, story.active.provider if story.active else "", cli)
+    text = f"{_what(story)} has a new end: {at(event.expires_at)}, by {escaped(event.extension, 20)}."
+    before = f"What you hold already ends at {at(event.was)} all the same. Collect again, and it lasts to the new end:"
+    return _letter(f"{text} {before}\n`{usage}`")
+
+
+def _to_go_on(story: Story) -> Block:
+    end = Button("End now", END, written(story.asked.request_id, story.asked.digest), confirm=f"{story.what} ends now.")
+    return actions(*to_extend(story), end)
 
 
 def command(ref: str, provider: str, cli: str) -> str:
     """What to type to use a grant of this provider."""
     program = "aws sts get-caller-identity" if "aws" in provider else "psql"
     return f"{cli} run {ref} -- {program}"
-
-
-def to_decider(story: Story, link: str) -> Message:
-    """`waiting for you`, with the way to the card; nothing can be decided from here."""
-    asked = story.asked
-    text = f"{_what(story)} for {in_words(asked.duration)} waits for you until {at(asked.lapses_at)}."
-    if story.phase is not Phase.WAITING:
-        text = f"{_what(story)} for {in_words(asked.duration)} no longer waits for you. {STATUS[story.phase](story)}"
-    who = person(asked.by.slack_id) if asked.by else "–"
-    blocks = [section(text), facts([("Requester", who), ("Ticket", asked.ticket or "none")])]
-    blocks.append(said(asked.reason or "no reason given", asked.by.name if asked.by else ""))
-    blocks += [actions(Button("Open the card", OPEN_CARD, "", "primary", url=link))] if link else []
-    return Message(text, tuple(blocks))
 
 
 def signed_in(event: SignedIn) -> Message:

@@ -12,25 +12,37 @@ from access.events import (
     AskRefused,
     AuditSearched,
     CommandRun,
+    CommentMade,
     CredentialAborted,
     CredentialIntended,
     CredentialIssued,
     Event,
     FileTouched,
+    GlassBroken,
     GrantActive,
     GrantEnded,
     GrantEnding,
+    GrantExpiring,
+    GrantExtended,
     GrantFailed,
     GrantQuarantined,
+    GrantStarted,
     HandlePrepared,
     LoginCodeShown,
     LogQuiet,
+    MembersSeen,
     QueryRun,
     RequestApproved,
     RequestAsked,
     RequestCancelled,
     RequestDenied,
+    RequestEscalated,
     RequestExpired,
+    RequestReminded,
+    ReviewClosed,
+    ReviewFlagged,
+    ReviewOpened,
+    ReviewReminded,
     RevocationFailed,
     ServerStarted,
     ServerStopped,
@@ -40,11 +52,13 @@ from access.events import (
     SignedOut,
     TextErased,
 )
+from access.model import BREAK_GLASS
+from bot.afterwards import mentioned
 from bot.blocks import Block, Message, said, section, small
 from bot.card import cause_of
 from bot.sessions import Tally
 from bot.story import Story
-from bot.words import at, escaped, gone
+from bot.words import at, by_rule, escaped, gone, named
 
 _Fact = TypeVar("_Fact", bound=Event)
 Told = tuple[str, tuple[Block, ...]]  # a sentence of ours, and what belongs under it
@@ -53,7 +67,6 @@ UNTOLD: dict[type[Event], str] = {
     RequestAsked: "is the card itself",
     AskRefused: "nothing was created; the asker was told in private",
     ActRefused: "nothing was changed; whoever clicked was told in private",
-    RequestApproved: "the approval that was enough says it",
     HandlePrepared: "a step inside the opening",
     CredentialIntended: "issued or not handed over follows",
     LoginCodeShown: "belongs to a person, not to a request",
@@ -64,6 +77,7 @@ UNTOLD: dict[type[Event], str] = {
     QueryRun: "the end of its session counts it",
     CommandRun: "the end of its session counts it",
     FileTouched: "the end of its session counts it",
+    MembersSeen: "a decision that rests on it names it",
     LogQuiet: "says that nothing happened",
     AuditSearched: "a look changes nothing; auditors find it in the log",
 }
@@ -72,24 +86,93 @@ UNTOLD: dict[type[Event], str] = {
 def line(event: Event, story: Story, *, late: bool = False) -> Message | None:
     """The thread's line for this fact, if it has one. `late`: the post's own time no longer says when it was."""
     told = TOLD.get(type(event))
-    if told is None:
+    sentence, under = told(event, story) if told else ("", ())
+    if not sentence:
         return None
-    sentence, under = told(event, story)
-    text = f"{at(event.at)}  {sentence}" if late else sentence
+    text = f"{story.ref}: {sentence}" if story.asked.extends else sentence  # it stands in another one's thread
+    text = f"{at(event.at)}  {text}" if late else text
     return Message(text, (section(text), *under))
 
 
 def _approved(event: ApprovalGiven) -> Told:
     left = event.needed - event.count
     rest = "" if left <= 0 else f", {left} more needed"
-    return f"{_who(event)} approved ({event.count} of {event.needed}{rest}).", ()
+    limit = f", for at most {in_words(event.shorter)}" if event.shorter else ""
+    return f"{_who(event)} approved ({event.count} of {event.needed}{rest}){limit}.", ()
+
+
+def _approved_alone(event: RequestApproved, story: Story) -> Told:
+    """Of others the approval that was enough says it, and of a broken glass the line before."""
+    return ("", ()) if event.approvers or story.asked.glass else (by_rule(story.asked.rule), ())
 
 
 def _denied(event: RequestDenied) -> Told:
     return f"{_who(event)} denied it.", (said(event.reason, event.by.name if event.by else ""),)
 
 
-def _active(event: GrantActive) -> Told:
+def _glass(event: GlassBroken) -> Told:
+    known = " Slack did not answer, so the terminal's sign-in had to do." if event.identity == "device" else ""
+    return f"🔴 *Break-glass*: {_who(event)} took this access without approval.{known} Somebody else reviews it.", ()
+
+
+def _reminded(event: RequestReminded) -> Told:
+    if not event.to:
+        return "Nobody can decide it right now.", (small(event.why),) if event.why else ()
+    return f"Still waiting for a decision: {_listed(event.to)}.", ()
+
+
+def _escalated(event: RequestEscalated) -> Told:
+    return f"Now asked too: {_listed(event.to)}.", (small(event.why),)
+
+
+def _commented(event: CommentMade) -> Told:
+    return f"{_who(event)} commented.", (said(event.text, event.by.name if event.by else ""),)
+
+
+def _started(event: GrantStarted) -> Told:
+    return f"First used: the time runs until {at(event.expires_at)}.", ()
+
+
+def _expiring(event: GrantExpiring) -> Told:
+    return f"Ends soon, at {at(event.expires_at)}.", ()
+
+
+def _extended(event: GrantExtended) -> Told:
+    return f"Extended to {at(event.expires_at)} by {escaped(event.extension, 20)}.", ()
+
+
+def _review_opened(event: ReviewOpened) -> Told:
+    """Of a broken glass there is nothing to be seen yet: the line that closes the thread calls for it."""
+    if event.why == BREAK_GLASS:
+        return "", ()
+    return f"To be reviewed by one of {mentioned(event.reviewers) or 'the admins'}.", ()
+
+
+def _review_reminded(event: ReviewReminded) -> Told:
+    return f"Still to be reviewed by one of {mentioned(event.to) or 'the admins'}.", ()
+
+
+def _flagged(event: ReviewFlagged) -> Told:
+    seen = said(event.text, event.by.name if event.by else "")
+    return f"🔴 *Flagged* by {_who(event)}; still to be reviewed.", (seen,)
+
+
+def _reviewed(event: ReviewClosed) -> Told:
+    under = (said(event.text, event.by.name if event.by else ""),) if event.text else ()
+    return f"Reviewed by {_who(event)}.", under
+
+
+def _listed(accounts: tuple[str, ...]) -> str:
+    return ", ".join(_at_most(_mentions(accounts), 8)) or "nobody can be asked"
+
+
+def _mentions(accounts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(named(account) for account in accounts)
+
+
+def _active(event: GrantActive, story: Story) -> Told:
+    if story.approved is not None and story.approved.first_use:
+        return f"Ready, from {escaped(event.provider, 60)}: the time runs from the first use.", (small(event.promise),)
     return f"Active until {at(event.expires_at)}, from {escaped(event.provider, 60)}.", (small(event.promise),)
 
 
@@ -126,7 +209,7 @@ def _who(event: Event) -> str:
 
 
 def _cancelled(event: RequestCancelled) -> Told:
-    return f"{_who(event)} took it back.", ()
+    return escaped(event.why) or f"{_who(event)} took it back.", ()
 
 
 def _lapsed(_: RequestExpired) -> Told:
@@ -189,10 +272,18 @@ def _table() -> dict[type[Event], Callable[[Event, Story], Told]]:
         table[kind] = told  # type: ignore[assignment]  # the same
 
     row(ApprovalGiven, _approved)
+    row_of_story(RequestApproved, _approved_alone)
     row(RequestDenied, _denied)
     row(RequestCancelled, _cancelled)
     row(RequestExpired, _lapsed)
-    row(GrantActive, _active)
+    row(RequestReminded, _reminded)
+    row(RequestEscalated, _escalated)
+    row(CommentMade, _commented)
+    row(GlassBroken, _glass)
+    row_of_story(GrantActive, _active)
+    row(GrantStarted, _started)
+    row(GrantExpiring, _expiring)
+    row(GrantExtended, _extended)
     row(GrantFailed, _failed)
     row(GrantQuarantined, _unclear)
     row(CredentialIssued, _issued)
@@ -200,6 +291,10 @@ def _table() -> dict[type[Event], Callable[[Event, Story], Told]]:
     row(GrantEnding, _ending)
     row(RevocationFailed, _trouble)
     row(GrantEnded, _ended)
+    row(ReviewOpened, _review_opened)
+    row(ReviewReminded, _review_reminded)
+    row(ReviewFlagged, _flagged)
+    row(ReviewClosed, _reviewed)
     row_of_story(SessionOpened, _opened)
     row_of_story(SessionClosed, _closed)
     row_of_story(TextErased, _erased)

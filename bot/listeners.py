@@ -5,12 +5,48 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.asking import Asking
+from bot.commanding import Commanding
+from bot.commenting import Commenting
 from bot.deciding import Deciding
-from bot.gate import Act, Does, Gate, Handler
+from bot.explaining import Explaining
+from bot.extending import Extending
+from bot.gate import Act, Does, EventHandler, Gate, Handler
+from bot.glass import BreakingGlass
 from bot.home import Home
 from bot.leaving import Leaving
 from bot.looking import Looking
-from bot.names import APPROVE, ASK_FORM, CANCEL, DENY, DENY_FORM, END, NOT_ME, OPEN_CARD, ROLE, TARGET, WHO
+from bot.names import (
+    APPROVE,
+    ASK_FORM,
+    CANCEL,
+    COMMENT,
+    COMMENT_FORM,
+    DENY,
+    DENY_FORM,
+    END,
+    EXTEND,
+    EXTEND_FORM,
+    FILL_IN,
+    FLAG,
+    FLAG_FORM,
+    GLASS_FORM,
+    HOME_FILTER,
+    LESS,
+    LESS_FORM,
+    MEANT,
+    NOT_ME,
+    OPEN_CARD,
+    REQUEST_FROM_ALERT,
+    REVIEW_FORM,
+    REVIEWED,
+    ROLE,
+    TARGET,
+    WHO,
+    WHO_WILL,
+    WHY_NOT,
+)
+from bot.reviewing import Reviewing
+from bot.shortcut import Shortcut
 
 
 @dataclass(frozen=True)
@@ -20,8 +56,16 @@ class Handlers:
     asking: Asking
     deciding: Deciding
     looking: Looking
+    commanding: Commanding
+    commenting: Commenting
+    glass: BreakingGlass
+    reviewing: Reviewing
+    extending: Extending
+    explaining: Explaining
+    shortcut: Shortcut
     leaving: Leaving
     home: Home
+    group_changed: EventHandler
 
     def redrawing(self, handler: Handler) -> Handler:
         """The same, and a home page that its button was pressed on is drawn anew, whatever came of it."""
@@ -40,19 +84,33 @@ def register(gate: Gate, command: str, handlers: Handlers) -> None:
     """Nothing else in the bot listens to Slack."""
     asking, deciding, looking = handlers.asking, handlers.deciding, handlers.looking
 
-    @gate.command(command)
-    async def slash(act: Act) -> None:
-        if not await looking.command(act):
-            await asking.command(act)
+    gate.command(command)(handlers.commanding.typed)
+    gate.action(MEANT)(handlers.commanding.meant)
+    gate.action(FILL_IN)(handlers.commanding.fill_in)
+    gate.action(WHY_NOT)(handlers.explaining.why_not)
+    gate.action(WHO_WILL)(handlers.explaining.in_form)
 
+    gate.shortcut(REQUEST_FROM_ALERT)(handlers.shortcut.chosen)
     gate.action(TARGET)(asking.choose)
     gate.action(ROLE)(asking.choose)
     gate.form(ASK_FORM)(asking.submit)
 
     then_home = handlers.redrawing
+    gate.action(HOME_FILTER)(then_home(handlers.home.choose))
     gate.action(APPROVE, Does.GIVES)(then_home(deciding.approve))
     gate.action(DENY)(deciding.open_deny)
     gate.form(DENY_FORM)(deciding.deny)
+    gate.action(LESS)(deciding.open_less)
+    gate.form(LESS_FORM, Does.GIVES)(deciding.approve_less)
+    gate.action(COMMENT)(handlers.commenting.open)
+    gate.form(COMMENT_FORM)(handlers.commenting.say)
+    gate.action(EXTEND)(handlers.extending.pressed)
+    gate.form(EXTEND_FORM)(then_home(handlers.extending.submit))
+    gate.form(GLASS_FORM, Does.GIVES)(handlers.glass.submit)
+    gate.action(REVIEWED)(handlers.reviewing.open_close)
+    gate.form(REVIEW_FORM)(then_home(handlers.reviewing.close))
+    gate.action(FLAG)(handlers.reviewing.open_flag)
+    gate.form(FLAG_FORM)(then_home(handlers.reviewing.flag))
     gate.action(END, Does.TAKES)(then_home(deciding.end))
     gate.action(CANCEL, Does.TAKES)(then_home(deciding.cancel))
     gate.action(NOT_ME, Does.TAKES)(deciding.not_me)
@@ -61,6 +119,8 @@ def register(gate: Gate, command: str, handlers: Handlers) -> None:
     gate.action(OPEN_CARD)(nothing)
 
     gate.event("user_change")(handlers.leaving.changed)
+    gate.event("subteam_members_changed")(handlers.group_changed)
+    gate.event("subteam_updated")(handlers.group_changed)
     gate.event("app_home_opened")(handlers.home.opened)
 
 

@@ -13,15 +13,17 @@ from access.ports import Clock, PolicySource, Store
 from access.signin import SignIns
 from audit.log import Feed
 from bot.answers import Answers, sentence
-from bot.asking import ticket_patterns
 from bot.auditing import Auditing
-from bot.blocks import Block, Message, facts, header, note, person, said, section
+from bot.blocks import Block, Message, facts, person, said, section
+from bot.command import Verb
+from bot.commanding import DoesVerb
 from bot.deciding import how_it_ended
-from bot.forms import Verb, read_button, read_command
+from bot.forms import read_button
 from bot.gate import Act
+from bot.helping import help_text
 from bot.links import Links
 from bot.standing import is_open, named, row, what
-from bot.words import at, escaped, listed, who_decides
+from bot.words import at, by_rule, escaped, listed, who_decides
 
 _SHOWN = 20  # requests in a list
 _DATE = "{date_short_pretty} {time}"
@@ -43,28 +45,31 @@ class Looking:
     slash: str
     cli: str
 
-    async def command(self, act: Act) -> bool:
-        """Answer one of the verbs; False when the text is a request."""
-        verb = read_command(act.text, ticket_patterns(self.policies.current()))
-        if not isinstance(verb, Verb):
-            return False
-        match verb.name:
-            case "list":
-                await self.answers.tell(act.where, await self._mine(act))
-            case "show":
-                await self.answers.show(act.where, await self._one(act, verb.number))
-            case "end":
-                await self.answers.tell(act.where, how_it_ended(await self.broker.end(verb.number, act.by)))
-            case "login":
-                await self._login(act)
-            case "audit":
-                await self.auditing.answer(act, verb.rest)
-            case _:
-                is_auditor = self.policies.current().is_auditor(act.by)
-                await self.answers.tell(act.where, help_text(self.slash, self.cli, is_auditor=is_auditor))
-        return True
+    def verbs(self) -> dict[str, DoesVerb]:
+        """What of the command is answered here."""
+        return {
+            "help": self._help, "list": self._list, "show": self.show, "end": self._end, "login": self._login,
+            "audit": self._audit,
+        }  # fmt: skip
 
-    async def _login(self, act: Act) -> None:
+    async def _help(self, act: Act, _: Verb) -> None:
+        is_auditor = self.policies.current().is_auditor(act.by)
+        await self.answers.tell(act.where, help_text(self.slash, self.cli, is_auditor=is_auditor))
+
+    async def _list(self, act: Act, _: Verb) -> None:
+        await self.answers.tell(act.where, await self._mine(act))
+
+    async def show(self, act: Act, verb: Verb) -> None:
+        """One request, for those who may see it."""
+        await self.answers.show(act.where, await self._one(act, verb.number))
+
+    async def _end(self, act: Act, verb: Verb) -> None:
+        await self.answers.tell(act.where, how_it_ended(await self.broker.end(verb.number, act.by)))
+
+    async def _audit(self, act: Act, verb: Verb) -> None:
+        await self.auditing.answer(act, verb.rest)
+
+    async def _login(self, act: Act, _: Verb) -> None:
         code = await self.sign_ins.start(act.by)
         text = (
             f"Within a minute, in your own terminal: `{self.cli} login {code}`\n"
@@ -94,7 +99,7 @@ class Looking:
         reason = request.reason or await self._reason(request.ref)
         blocks = [section(text), facts(rows), said(reason, request.requester.name)]
         blocks += [said(request.note, request.decided_by.name)] if request.note and request.decided_by else []
-        return Message(text, (*blocks, section(f"{self._decides(request)}{link}")))
+        return Message(text, (*blocks, section(f"{await self._decides(request)}{link}")))
 
     async def _reason(self, ref: str) -> str:
         """The log's word on a reason that the request no longer has: none was given, or it was erased."""
@@ -114,40 +119,24 @@ class Looking:
         request = await self.store.request_by_id(read_button(act.value).request_id)
         if request is None:
             raise NotFound("This request does not exist here.")
-        await self.answers.tell(act.where, sentence(f"{request.ref}: {self._decides(request)}"))
+        await self.answers.tell(act.where, sentence(f"{request.ref}: {await self._decides(request)}"))
 
-    def _decides(self, request: Request) -> str:
-        policy = self.policies.current()
-        rule = policy.rule(request.target, request.role)
+    async def _decides(self, request: Request) -> str:
         voted = listed([escaped(vote.by.name, 40) for vote in request.votes], "and")
-        if request.state is not RequestState.PENDING:
-            return f"Approved by {voted or 'nobody'}, under the rule {escaped(request.rule)}."
-        so_far = f" Approved so far by {voted}." if voted else ""
+        if request.state is RequestState.PENDING:
+            return await self._will_decide(request) + (f" Approved so far by {voted}." if voted else "")
+        if request.state is RequestState.APPROVED and not voted:
+            return by_rule(request.rule)
+        return f"Approved by {voted or 'nobody'}, under the rule {escaped(request.rule)}."
+
+    async def _will_decide(self, request: Request) -> str:
+        policy = self.policies.current()
+        facts = await self.broker.facts(policy, request.target, request.role)
+        rule = policy.rule_for(request, facts)
         if rule is None:
-            return f"The policy no longer knows {what(request)}, so nobody can approve it.{so_far}"
-        decides = who_decides(policy.deciders(rule, request.requester), request.approvals_needed)
-        return f"{decides} That is what the rule {escaped(rule.name)} says; nobody approves their own request.{so_far}"
-
-
-def help_text(slash: str, cli: str, *, is_auditor: bool = False) -> Message:
-    """Every way to use the command, one line each; what only auditors can do is shown to them alone."""
-    rows = [
-        (slash, "a form with what you may ask for"),
-        (f"{slash} orders-db 1h OPS-123 refunds are stuck", "ask at once; `orders-db/write` names a role"),
-        (f"{slash} list", "what you have open, and how to use it"),
-        (f"{slash} show PA-7", "one request: how it stands, who decides, and why"),
-        (f"{slash} end PA-7", "hand access back early, or take a request back"),
-        (f"{slash} login", "a code that signs your own terminal in"),
-    ]
-    if is_auditor:
-        rows += [
-            (f"{slash} audit actor:ada last:7d", "search the audit log; every search is an entry of it"),
-            (f"{slash} audit who table:public.orders", "who touched it for certain, and who may have"),
-            (f"{slash} audit PA-7", "one request from its first entry to its last"),
-        ]
-    text = "\n".join(f"`{what}`  {why}" for what, why in rows)
-    receipts = (
-        f"A receipt on a card is the audit log's own proof of that entry. Keep it, and check it with "
-        f"`{cli}-verify receipt`: it fails when the log was rewritten since."
-    )
-    return Message("How to use prodaccess", (header("prodaccess"), section(text), note(receipts)))
+            return f"The policy no longer knows {what(request)}, so nobody can approve it."
+        decides = who_decides(policy.deciders(rule, request.requester, facts), request.approvals_needed)
+        unknown = policy.standing(request, request.votes, facts).unknown
+        own = "" if any(part.own_request for part in rule.parts) else "; nobody approves their own request"
+        says = f"That is what the rule {escaped(rule.name)} says{own}."
+        return " ".join([decides, *(escaped(why) for why in unknown), says])

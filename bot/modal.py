@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from access.broker import explain_offer
 from access.duration import in_words, short
 from access.policy import Rule
-from bot.blocks import Block, plain, section, small
+from bot.blocks import Block, Button, actions, plain, section, small
 from bot.forms import Draft
-from bot.names import ASK_FORM, DENY_FORM, ROLE, TARGET
+from bot.names import ASK_FORM, DENY_FORM, ROLE, TARGET, WHO_WILL
 from bot.words import LONGEST
 
 _MOST = 100  # options in a select, and groups of options
@@ -58,6 +58,9 @@ def ask_form(offers: Offers, draft: Draft, back: str, problem: Problem | None = 
     blocks = [_target(offers, draft)]
     if rule is not None:
         blocks += [_role(offers, rule), _duration(rule, draft), _ticket(rule, draft), _reason(rule, draft)]
+        blocks.append(actions(Button("What it takes, and who is asked", WHO_WILL, "")) | {"block_id": "what it takes"})
+    elif draft.reason or draft.ticket:  # kept until a target is chosen
+        blocks += [_ticket(None, draft), _reason(None, draft)]
     if problem is not None:
         place = next((i for i, b in enumerate(blocks) if b["block_id"].partition(":")[0] == problem.field), 0)
         blocks.insert(place + 1, small(f"⚠ {problem.why}"))
@@ -84,16 +87,16 @@ def _duration(rule: Rule, draft: Draft) -> Block:
     return _choice(f"duration:{rule.name}"[:255], "How long", "duration", options, short(chosen))
 
 
-def _ticket(rule: Rule, draft: Draft) -> Block:
+def _ticket(rule: Rule | None, draft: Draft) -> Block:
     element: Block = {"type": "plain_text_input", "action_id": "ticket", "max_length": 300}
     element |= {"placeholder": plain("OPS-123, or a link to it")}
-    return _input("ticket", "Ticket", element, draft.ticket[:300], optional=not rule.ticket_required)
+    return _input("ticket", "Ticket", element, draft.ticket[:300], optional=rule is None or not rule.ticket_required)
 
 
-def _reason(rule: Rule, draft: Draft) -> Block:
+def _reason(rule: Rule | None, draft: Draft) -> Block:
     element: Block = {"type": "plain_text_input", "action_id": "reason", "max_length": LONGEST, "multiline": True}
     element |= {"placeholder": plain("One sentence that a colleague understands")}
-    return _input("reason", "Why", element, draft.reason[:LONGEST], optional=not rule.reason_required)
+    return _input("reason", "Why", element, draft.reason[:LONGEST], optional=rule is None or not rule.reason_required)
 
 
 def deny_form(pressed: str, what: str, back: str) -> Block:
@@ -110,6 +113,11 @@ def notice(text: str) -> Block:
     return {
         "type": "modal", "title": plain("Production access", 24), "close": plain("Close", 24), "blocks": [section(text)]
     }  # fmt: skip
+
+
+def said_in(view: Block) -> str:
+    """What a notice says."""
+    return str(view["blocks"][0]["text"]["text"])
 
 
 def form_note(metadata: str) -> tuple[str, str]:

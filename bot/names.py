@@ -2,14 +2,34 @@
 
 APPROVE = "approve"
 DENY = "deny"
+LESS = "less"
+COMMENT = "comment"
 WHO = "who"
 END = "end"
 CANCEL = "cancel"
 OPEN_CARD = "open_card"
 NOT_ME = "not_me"
 
+MEANT = "meant"
+FILL_IN = "fill_in"
+WHY_NOT = "why_not"
+WHO_WILL = "who_will"
+EXTEND = "extend"
+HOME_FILTER = "home_filter"
+
 TARGET = "target"
 ROLE = "role"
 
+REQUEST_FROM_ALERT = "request_from_alert"
+
+REVIEWED = "reviewed"
+FLAG = "flag"
+
 ASK_FORM = "ask"
 DENY_FORM = "deny"
+LESS_FORM = "less"
+COMMENT_FORM = "comment"
+GLASS_FORM = "break_glass"
+EXTEND_FORM = "extend"
+REVIEW_FORM = "review"
+FLAG_FORM = "flag"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -9,9 +10,10 @@ from access.duration import in_words
 from access.events import AuditExported, CopyFailed, CopyRecovered, Event, LogKeyUsed, PolicyLoaded, PolicyRefused
 from bot.blocks import Message, note, section, small
 from bot.lines import Told
-from bot.words import at, escaped
+from bot.words import at, escaped, visible
 
-_MOST_LINES, _LONGEST_LINE, _LONGEST_WHY = 8, 300, 1500
+_MOST_LINES, _LONGEST_LINE = 8, 300
+_CUT = re.compile(r"and (\d{1,9}) more")  # the last line of a difference that was too long for its entry
 _Fact = TypeVar("_Fact", bound=Event)
 
 
@@ -58,14 +60,22 @@ def _policy(event: PolicyLoaded) -> Told:
     if not event.changes:
         return "", ()
     sentence = f"Policy {escaped(event.policy_hash[:8])} decides from here on, with {event.rules} rules."
-    more = len(event.changes) - _MOST_LINES
-    lines = [line[:_LONGEST_LINE] for line in event.changes[:_MOST_LINES]]
-    return sentence, (small(*lines, *([f"and {more} more, in the audit log"] if more > 0 else [])),)
+    return sentence, (small(*_first(event.changes)),)
 
 
 def _no_policy(event: PolicyRefused) -> Told:
     sentence = "⚠️ *Warning*: the policy file was changed and cannot be used. The policy before it stays in force."
-    return sentence, (small(event.why[:_LONGEST_WHY]),)
+    return sentence, (small(*_first(tuple(event.why.splitlines()) or ("",))),)
+
+
+def _first(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """As many as are read, and how many more there are; the last may itself say so of what the log has not."""
+    shown = tuple(visible(line, _LONGEST_LINE) for line in lines[:_MOST_LINES])
+    if len(lines) <= _MOST_LINES:
+        return shown
+    cut = _CUT.fullmatch(lines[-1])
+    more = len(lines) - _MOST_LINES + (int(cut[1]) - 1 if cut else 0)
+    return (*shown, f"and {more} more, in the audit log")
 
 
 def _table() -> dict[type[Event], Callable[[Event], Told]]:

@@ -15,13 +15,14 @@ from slack_sdk.errors import SlackApiError
 
 from access.errors import NotFound
 from access.ports import Notebook, PolicySource
+from access.ticketing import Ticketing
 from audit.log import Entry, Feed, Receipts
-from bot.outbox import Mark, Outbox, Outcome, Place, outcome
+from bot.outbox import Mark, Outbox, Outcome, Place, is_unreachable, outcome
 from bot.people import code
-from bot.plan import CARD, TOLD_TAGS, Post, Reach, card_key, standing
+from bot.plan import CARD, TOLD_TAGS, Post, Reach, card_key, extension_key, standing
 from bot.proof import proven, receipt_on
 from bot.sessions import SESSION_TAGS, Tally, count
-from bot.story import Story
+from bot.story import Phase, Story
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +40,14 @@ class Painter:
     receipts: Receipts
     outbox: Outbox
     cli: str
+    tickets: Ticketing = field(default_factory=Ticketing)
     patience: float = PATIENCE
     _linked: tuple[str, str] = ("", "")
     _painting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def story(self, ref: str, *, counted: bool = False) -> Story | None:
         """None where nothing was asked under this ref. `counted`: with all that was done in its sessions."""
-        story = self._fold(await self._told(ref)) if ref else None
+        story = await self._whole(await self._told(ref)) if ref else None
         if not counted or story is None:
             return story
         sessions: dict[str, Tally] = {}
@@ -63,19 +65,29 @@ class Painter:
             yield page
             page = await self.feed.entries_of(ref, kinds, page[-1].seq, _PAGE) if len(page) == _PAGE else ()
 
+    async def _whole(self, entries: tuple[Entry, ...]) -> Story | None:
+        """The story, with what was last asked to prolong its grant."""
+        story = self._fold(entries)
+        named = await self.notebook.note(extension_key(story.ref)) if story and story.phase is Phase.ACTIVE else None
+        if story is None or not named:
+            return story
+        return replace(story, extension=self._fold(await self._told(named["ref"])))
+
     def _fold(self, entries: tuple[Entry, ...]) -> Story | None:
         policy = self.policies.current()
-        asked = next((e.event for e in entries if type(e.event).TAG == "request.asked"), None)
-        deciders = tuple(policy.person("", account, account).name for account in getattr(asked, "deciders", ()))
-        return Story.of((entry.event for entry in entries), deciders)
+        events = (entry.event for entry in entries)
+        story = Story.of(events, lambda account: policy.person("", account, account).name)
+        if story is None:
+            return None
+        return replace(story, ticket=self.tickets.known(policy.rule_named(story.asked.rule), story.asked.ticket))
 
     async def head(self, ref: str) -> Post:
         """The card, to be posted anew. Raises NotFound."""
         entries = await self._told(ref)
-        story = self._fold(entries)
+        story = await self._whole(entries)
         for _, post in standing(entries, story, self.cli) if story else ():
             if post.kind == CARD:
-                return post
+                return replace(post, about=ref)
         raise NotFound(f"The log has no beginning for {ref}.")
 
     async def paint(self, ref: str, reach: Reach) -> None:
@@ -84,7 +96,7 @@ class Painter:
     async def _paint(self, ref: str, wanted: Callable[[str], bool], owed: str = "") -> None:
         async with self._painting:  # reads and writes together
             entries = await self._told(ref)
-            story = self._fold(entries)
+            story = await self._whole(entries)
             for entry, post in standing(entries, story, self.cli) if story else ():
                 if wanted(post.keep):
                     await self._update(post, Mark(entry.seq, post.kind), ref, owed)
@@ -104,7 +116,7 @@ class Painter:
                 words = proven(words, receipt_on(stands) or owed)
             await self.outbox.update(place, words, mark)
         except SlackApiError as error:
-            if outcome(error) not in (Outcome.GONE, Outcome.CONTENT) and code(error) != "channel_not_found":
+            if outcome(error) not in (Outcome.GONE, Outcome.CONTENT) and not is_unreachable(error):
                 raise
             log.warning("a message could not be repainted", extra={"action": post.keep, "code": code(error)})
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from aiohttp import ClientError
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from access.errors import NotFound, Refused, Unavailable
+from access.errors import AccessError, NotFound, Refused, Unavailable
 from access.model import Person
 from access.ports import Clock, PolicySource
 
@@ -54,6 +55,15 @@ class Directory:
     async def check(self, account: str) -> Person:
         """Asked of Slack now. Raises Refused, Unavailable."""
         return self._person(account, await self._ask(account, 10.0))
+
+    async def zone(self, account: str) -> tzinfo:
+        """Where this person's clock hangs, as Slack has it; UTC where that is not known. Never raises."""
+        user = self._recent(account)
+        try:
+            user = user if user is not None else await self._ask(account, 1.0)
+            return ZoneInfo(str(user.get("tz") or "Etc/UTC"))
+        except (AccessError, ValueError, KeyError, OSError):
+            return UTC
 
     def named(self, account: str, team: str) -> Person:
         """The person that the policy names for an account, without asking Slack whether it may act."""

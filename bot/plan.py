@@ -3,39 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
 
 from access.events import (
     ApprovalGiven,
+    CommentMade,
     Event,
+    GlassBroken,
     GrantActive,
     GrantEnded,
     GrantEnding,
+    GrantExpiring,
+    GrantExtended,
     GrantFailed,
+    GrantQuarantined,
+    GrantStarted,
+    RequestApproved,
     RequestAsked,
     RequestCancelled,
     RequestDenied,
+    RequestEscalated,
     RequestExpired,
+    RequestReminded,
+    ReviewClosed,
+    ReviewFlagged,
+    ReviewOpened,
     RevocationFailed,
     SignedIn,
     TextErased,
 )
 from audit.log import Entry
+from bot.afterwards import broken, flagged, to_review, to_told
 from bot.blocks import Message
+from bot.called import commented, to_decider
 from bot.card import card
-from bot.letters import signed_in, to_decider, to_requester, yours
+from bot.letters import ends_soon, prolonged, signed_in, to_requester, yours
 from bot.lines import TOLD, line
 from bot.operations import OPERATIONS, operation
 from bot.story import PHASE_AFTER, Phase, Story
 
 CARD = "card"
+EXTENSION = "extension"
+WARNING = "warning"
 LINE = "line"
 LETTER = "letter"
 OPERATION = "operation"
+LOUD = "loud"
+CLOSED = "closed"
+#: what stands in the channel itself, and in no thread
+IN_CHANNEL = (CARD, OPERATION, LOUD)
 
 #: what a request ends with; its line carries the receipt
 CLOSING = (RequestDenied, RequestCancelled, RequestExpired, GrantFailed, GrantEnded)
+#: what else quotes somebody, so that its line is painted anew when the words are erased
+QUOTING = (CommentMade, ReviewFlagged, ReviewClosed)
+
+#: what changes how far it is, and who is asked
+CALLING = (ApprovalGiven, RequestEscalated, RequestReminded)
+
+#: when those who were asked see on their own messages that it is decided: after what is more urgent
+SETTLING = (RequestDenied, RequestCancelled, RequestExpired, GrantActive, GrantFailed, GrantQuarantined)
 
 #: what a request's messages are made of
 TOLD_TAGS = frozenset(kind.TAG for kind in TOLD.keys() | PHASE_AFTER.keys())
@@ -48,11 +77,21 @@ class Reach(Enum):
     CARD = "card"
     #: and the letter that says how to use it
     LETTER = "letter"
+    #: and the letters of those who are asked: whatever can have a button
+    ASKED = "asked"
+    #: the card, and the message that closes the thread
+    REVIEW = "review"
     #: and everything else that quotes somebody
     ALL = "all"
 
     def covers(self, kept: str, ref: str) -> bool:
-        return self is Reach.ALL or kept == card_key(ref) or (self is Reach.LETTER and kept == letter_key(ref))
+        if self is Reach.ALL or kept == card_key(ref):
+            return True
+        if self is Reach.REVIEW:
+            return kept.endswith(f":{CLOSED}")
+        to_asked = self is Reach.ASKED and ":dm:" in kept
+        to_requester = kept == letter_key(ref) or kept.startswith(f"{WARNING}:{ref}:")
+        return to_asked or (to_requester and self is not Reach.CARD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +100,7 @@ class Post:
 
     `kind` is unique within its entry. `words` gets the link to the card where `linked`, else nothing. `proof` is the
     entry whose receipt it carries, if any. A `moot` one came too late to be posted, but is repainted where it stands.
+    It tells of the request `about` and stands in the thread of `under`, where these are not the entry's own.
     """
 
     kind: str
@@ -70,17 +110,26 @@ class Post:
     linked: bool = False
     proof: int | None = None
     moot: bool = False
+    about: str = ""
+    under: str = ""
+    names_it: str = ""  # Notebook key that then leads to the entry's request
 
 
 @dataclass(frozen=True, slots=True)
 class Paint:
-    """Bring what stands up to what the log says. Can be repeated."""
+    """Bring what stands up to what the log says. Can be repeated. `about`: where it is not the entry's own request."""
 
     reach: Reach
+    about: str = ""
 
 
 def card_key(ref: str) -> str:
     return f"{CARD}:{ref}"
+
+
+def extension_key(ref: str) -> str:
+    """Leads to the last request to prolong this one's grant."""
+    return f"{EXTENSION}:{ref}"
 
 
 def letter_key(ref: str) -> str:
@@ -104,20 +153,35 @@ def plan(entry: Entry, story: Story | None, cli: str, *, late: bool = False) -> 
         return ()
     own = [post for post in posts(entry, story, cli, late=late) if not post.moot]
     in_channel = [post for post in own if not post.account]
-    return (*in_channel, *_paint(event), *(post for post in own if post.account))
+    painted = (*_paint(event), *_paint_prolonged(event, story))
+    return (*in_channel, *painted, *(post for post in own if post.account), *_paint_asked(event, story))
 
 
 def posts(entry: Entry, story: Story, cli: str, *, late: bool = False) -> Iterator[Post]:
-    """The messages that a request's entry makes, as they read after all of its story."""
+    """The messages that a request's entry makes, as they read after all of its story.
+
+    What is asked to prolong a grant stands in that one's thread.
+    """
+    for post in _posts(entry, story, cli, late=late):
+        yield post if post.account else replace(post, under=story.asked.extends)
+
+
+def _posts(entry: Entry, story: Story, cli: str, *, late: bool) -> Iterator[Post]:
     event = entry.event
     if isinstance(event, RequestAsked):
-        yield Post(CARD, lambda _: card(story), keep=card_key(story.ref), proof=entry.seq)
-        yield from _to_deciders(entry, event, story)
+        kind, names = (EXTENSION, extension_key(event.extends)) if event.extends else (CARD, "")
+        yield Post(kind, lambda _: card(story), keep=card_key(story.ref), proof=entry.seq, names_it=names)
+    yield from _to_asked(entry, event, story)
+    yield from _loud(event, story, late=late)
     if (told := line(event, story, late=late)) is not None:
-        closes = isinstance(event, CLOSING)
-        keep, proof = (_key(entry, LINE), entry.seq) if closes else ("", None)
+        told = to_review(told, event, story)
+        keep = _key(entry, LINE) if isinstance(event, QUOTING) else ""
+        keep, proof = (_key(entry, CLOSED), entry.seq) if isinstance(event, CLOSING) else (keep, None)
         yield Post(LINE, lambda _: told, keep=keep, proof=proof)
+    if isinstance(event, CommentMade):
+        yield from _of_comment(entry, event, story)
     yield from _to_requester(entry, event, story, cli)
+    yield from _of_its_end(entry, event, story, cli, late=late)
 
 
 def standing(entries: Iterable[Entry], story: Story, cli: str) -> Iterator[tuple[Entry, Post]]:
@@ -127,13 +191,26 @@ def standing(entries: Iterable[Entry], story: Story, cli: str) -> Iterator[tuple
             yield from ((entry, post) for post in posts(entry, story, cli, late=True) if post.keep)
 
 
-def _to_deciders(entry: Entry, event: RequestAsked, story: Story) -> Iterator[Post]:
-    settled = story.phase is not Phase.WAITING  # while Slack was away
-    for who in event.deciders:
-        kind = f"dm:{who}"
-        yield Post(
-            kind, lambda link: to_decider(story, link), account=who, keep=_key(entry, kind), linked=True, moot=settled
-        )
+def _to_asked(entry: Entry, event: Event, story: Story) -> Iterator[Post]:
+    """A letter to each who is asked by this entry, or asked again; none where it was settled while Slack was away."""
+    to = event.deciders if isinstance(event, RequestAsked) else ()
+    to = event.to if isinstance(event, RequestEscalated | RequestReminded) else to
+    settled, again = story.phase is not Phase.WAITING, isinstance(event, RequestReminded)
+    for who in to:
+        words = partial(to_decider, story, who, again=again)
+        key = _key(entry, f"dm:{who}")
+        yield Post(f"dm:{who}", words, account=who, keep=key, linked=True, moot=settled)
+
+
+def _of_comment(entry: Entry, event: CommentMade, story: Story) -> Iterator[Post]:
+    """To whoever asked; and what they say themselves, to those who are to decide it."""
+    requester, by = story.asked.by, event.by
+    own = requester is not None and by is not None and by.id == requester.id
+    to = tuple(story.called) if own else (requester.slack_id,) if requester else ()
+    settled = own and story.phase is not Phase.WAITING  # then it concerns those no longer who were to decide it
+    for who in (who for who in to if by is None or who != by.slack_id):
+        words, keep = partial(commented, event, story), _key(entry, f"dm:{who}")
+        yield Post(f"dm:{who}", words, account=who, keep=keep, linked=True, moot=settled)
 
 
 def _to_requester(entry: Entry, event: Event, story: Story, cli: str) -> Iterator[Post]:
@@ -149,14 +226,57 @@ def _to_requester(entry: Entry, event: Event, story: Story, cli: str) -> Iterato
         yield Post(kind, lambda _: told, account=account, keep=_key(entry, kind) if quotes else "")
 
 
+def _of_its_end(entry: Entry, event: Event, story: Story, cli: str, *, late: bool) -> Iterator[Post]:
+    """To the requester: that it ends soon, while that is still so; that it has a new end."""
+    if story.asked.by is None:
+        return
+    account = story.asked.by.slack_id
+    if isinstance(event, GrantExpiring):
+        over = story.phase is not Phase.ACTIVE or story.ends_at != event.expires_at
+        key = f"{WARNING}:{story.ref}:{entry.seq}"
+        words = partial(ends_soon, event, story, late=late)
+        yield Post(f"dm:{account}", words, account=account, keep=key, moot=over)
+    if isinstance(event, GrantExtended):
+        yield Post(f"dm:{account}", lambda _: prolonged(event, story, cli), account=account)
+
+
+def _loud(event: Event, story: Story, *, late: bool) -> Iterator[Post]:
+    """Beside the card, for everybody in the channel, and to those who are told by themselves."""
+    if isinstance(event, ReviewFlagged):
+        yield Post(LOUD, lambda link: flagged(event, story, link, late=late), linked=True)
+    if isinstance(event, GlassBroken):
+        yield Post(LOUD, lambda link: broken(event, story, link, late=late), linked=True)
+        for who in event.told:
+            yield Post(f"dm:{who}", lambda link: to_told(event, story, link, late=late), account=who, linked=True)
+
+
 def _paint(event: Event) -> tuple[Paint, ...]:
     if isinstance(event, TextErased):
         return (Paint(Reach.ALL),)
+    if isinstance(event, ReviewFlagged | ReviewClosed):
+        return (Paint(Reach.REVIEW),)
     if isinstance(event, RequestAsked):
         return ()
-    if type(event) in PHASE_AFTER or isinstance(event, ApprovalGiven | RevocationFailed):
+    if isinstance(event, GrantStarted | GrantExtended):
+        return (Paint(Reach.LETTER),)
+    if type(event) in PHASE_AFTER or isinstance(event, (RevocationFailed, ReviewOpened, *CALLING)):
         return (Paint(Reach.LETTER if isinstance(event, GrantEnding) else Reach.CARD),)
     return ()
+
+
+def _paint_prolonged(event: Event, story: Story) -> tuple[Paint, ...]:
+    """The card of the grant that it is to prolong says what waits."""
+    if story.asked.extends and (isinstance(event, RequestAsked) or type(event) in PHASE_AFTER):
+        return (Paint(Reach.CARD, story.asked.extends),)
+    return ()
+
+
+def _paint_asked(event: Event, story: Story) -> tuple[Paint, ...]:
+    """The messages of those who were asked: a letter that was repeated, and one that has nothing left to decide."""
+    if isinstance(event, SETTLING) or (story.asked.extends and isinstance(event, RequestApproved)):
+        return (Paint(Reach.ASKED),) if story.called else ()
+    still = story.phase is Phase.WAITING and isinstance(event, ApprovalGiven | RequestReminded)
+    return (Paint(Reach.ASKED),) if still else ()
 
 
 def _key(entry: Entry, kind: str) -> str:

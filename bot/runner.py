@@ -67,7 +67,7 @@ class BotRunner:
             return "The Slack thread is not being written."
         if not self._connected:
             return "The connection to Slack is down: nobody can ask or decide."
-        return self.bot.thread.trouble
+        return self.bot.thread.trouble or self.bot.thread.channel_trouble
 
     async def _check_identity(self) -> None:
         us = await self.bot.identity()

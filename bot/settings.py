@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from access.broker import Broker
 from access.ports import Clock, Notebook, PolicySource, Store
@@ -32,9 +34,13 @@ class BotSettings:
     cli_hint: str = "prodaccess"
 
 
+def _unheard(_: Mapping[str, Any]) -> None:
+    """Where no user group is looked up."""
+
+
 @dataclass(frozen=True, slots=True)
 class BotParts:
-    """Everything the bot works with."""
+    """Everything the bot works with. `group_changed` takes Slack's news of a user group that has other members now."""
 
     broker: Broker
     sign_ins: SignIns
@@ -48,6 +54,7 @@ class BotParts:
     directory: Directory  # the one that the broker's `People` asks too
     receipts: Receipts
     inquiry: Inquiry
+    group_changed: Callable[[Mapping[str, Any]], None] = _unheard
 
 
 class NotReady(Exception):

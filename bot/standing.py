@@ -6,7 +6,7 @@ from datetime import datetime
 
 from access.duration import in_words
 from access.lifecycle import GRANT_TERMINAL
-from access.model import Grant, GrantState, Request, RequestState
+from access.model import Grant, GrantState, Request, RequestState, Review
 from bot.blocks import Block, Button, section
 from bot.forms import button_value
 from bot.letters import command
@@ -24,7 +24,7 @@ def named(request: Request) -> str:
     return f"{request.ref} · *{what(request)}*"
 
 
-def what(request: Request) -> str:
+def what(request: Request | Review) -> str:
     """`orders-db · read`, escaped."""
     return f"{escaped(request.target, 100)} · {escaped(request.role, 100)}"
 

@@ -18,16 +18,16 @@ from typing import Any
 from slack_sdk.errors import SlackApiError
 
 from access.errors import AccessError, NotFound
-from access.events import SessionClosed
+from access.events import ReviewOpened, SessionClosed
 from audit.log import Entry
 from bot.blocks import Message
-from bot.channel import is_shared
 from bot.outbox import Mark, Outcome, Place, is_unreachable, outcome, retry_after
 from bot.painter import Painter
 from bot.people import SILENT, Directory, code
-from bot.plan import CARD, OPERATION, Paint, Post, Reach, card_key, is_told, plan
+from bot.plan import IN_CHANNEL, Paint, Post, Reach, card_key, is_told, plan
 from bot.proof import proven
 from bot.story import Story
+from bot.trouble import OUTSIDE, SHARED, is_shared, of_channel, why_not
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ class Thread:
     settle: float = SETTLE
     look_owing: float = 5.0  # seconds between looks while receipts are to come
     trouble: str = ""  # why it does not get on at the moment; empty when it does
+    channel_trouble: str = ""  # why it would not, if there were something to post in the channel now
     _seq: int = -1
     _done: tuple[str, ...] = ()  # what of the entry after `_seq` is done
     _owed: dict[str, list[Any]] = field(default_factory=dict)  # key of a place -> ref and seq of its missing receipt
@@ -62,6 +63,7 @@ class Thread:
         while True:
             await self._insist(self.catch_up)
             await self._insist(self._pay)
+            await self._look_at_channel()
             await self._insist(self._wait)
 
     async def catch_up(self) -> None:
@@ -72,9 +74,10 @@ class Thread:
             await self._note({})
 
     async def repaint(self, ref: str) -> None:
-        """Bring one card up to date now, because somebody clicked an old one. Never raises."""
+        """Bring what has buttons up to date now, because somebody clicked an old one. Never raises."""
         try:
-            await self.painter.paint(ref, Reach.LETTER)
+            for reach in (Reach.ASKED, Reach.REVIEW):
+                await self.painter.paint(ref, reach)
         except _FAILURES as error:
             log.warning("a card was not repainted", extra={"action": "repaint", "ref": ref}, exc_info=error)
 
@@ -86,15 +89,17 @@ class Thread:
             late = self.directory.clock.now() - entry.event.at > _LATE
             for step in plan(entry, story, self.painter.cli, late=late):
                 if isinstance(step, Paint):
-                    await self._insist(partial(self.painter.paint, entry.event.ref, step.reach))
-                    await self._draw_pages(story if step.reach is Reach.ALL else None)
+                    await self._insist(partial(self.painter.paint, step.about or entry.event.ref, step.reach))
+                    drawn = step.reach in (Reach.ALL, Reach.REVIEW) or isinstance(entry.event, ReviewOpened)
+                    await self._draw_pages(story if drawn else None)
                 elif step.kind not in self._done:
                     await self._insist(partial(self._post, entry, step))
         self._seq, self._done = entry.seq, ()
 
     async def _draw_pages(self, story: Story | None) -> None:
         """The home pages that may still quote what waited there; Slack keeps a page until it is drawn anew."""
-        for account in story.asked.deciders if story else ():
+        reviewers = story.to_review.reviewers if story and story.to_review else ()
+        for account in (*story.called, *reviewers) if story else ():
             await self._insist(partial(self._draw_page, account))
 
     async def _draw_page(self, account: str) -> None:
@@ -110,20 +115,21 @@ class Thread:
         if post.account:
             link = await self.painter.link(ref) if post.linked else ""
             await self._deliver(entry, post, post.account, link=link)
-        elif post.kind in (CARD, OPERATION):
-            await self._deliver(entry, post, await self._our_channel())
+        elif post.kind in IN_CHANNEL:
+            link = await self.painter.link(ref) if post.linked else ""
+            await self._deliver(entry, post, await self._our_channel(), link=link)
         else:
-            head = await self._head(entry)
+            under = post.under or ref
+            head = await self._head(entry, under)
             try:
                 await self._deliver(entry, post, head.channel, thread=head.ts)
             except SlackApiError as error:
                 if outcome(error) is Outcome.GONE:  # somebody deleted the card: a new one heads what follows
-                    await self.painter.notebook.put_notes({card_key(ref): {}})
+                    await self.painter.notebook.put_notes({card_key(under): {}})
                 raise
 
-    async def _head(self, entry: Entry) -> Place:
+    async def _head(self, entry: Entry, ref: str) -> Place:
         """Where the card stands; it is posted anew where it is not known to stand."""
-        ref = entry.event.ref
         place = Place.of(await self.painter.notebook.note(card_key(ref)))
         if place is not None:
             return place
@@ -151,8 +157,9 @@ class Thread:
                 raise
         self._done = (*self._done, post.kind)
         if post.proof is not None and place and not place.receipt:
-            self._owed[post.keep] = [entry.event.ref, post.proof]
-        await self._note({post.keep: place.noted()} if post.keep and place else {})
+            self._owed[post.keep] = [post.about or entry.event.ref, post.proof]
+        names = {post.names_it: {"ref": entry.event.ref}} if post.names_it else {}
+        await self._note(names | ({post.keep: place.noted()} if post.keep and place else {}))
         self._doubt = False
         return place
 
@@ -178,8 +185,15 @@ class Thread:
     async def _our_channel(self) -> str:
         """The audit channel, while nobody from outside can read it. Raises NotFound, Unavailable."""
         if is_shared(await self.directory.channel(self.channel)):
-            raise NotFound("The audit channel is shared with another organisation: nothing is posted there.")
+            raise NotFound(SHARED)
         return self.channel
+
+    async def _look_at_channel(self) -> None:
+        """Also while there is nothing to post: who watches learns of it before somebody asks for something."""
+        try:
+            self.channel_trouble = of_channel(await self.directory.channel(self.channel))
+        except AccessError as error:
+            self.channel_trouble = OUTSIDE if isinstance(error, NotFound) else ""  # a silent Slack says nothing
 
     async def _read_cursor(self) -> None:
         noted = await self.painter.notebook.note(CURSOR) or {"seq": -1, "done": [], "owed": {}}
@@ -203,7 +217,7 @@ class Thread:
             try:
                 await work()
             except Exception as error:  # a fault of ours too: it must show, and must not end the reading
-                self.trouble = f"The thread waits: {code(error) or type(error).__name__}."
+                self.trouble = why_not(error)
                 facts = {"action": "thread", "after": self._seq, "why": self.trouble, "tries": tries}
                 log.warning("the thread waits", extra=facts, exc_info=None if isinstance(error, _FAILURES) else error)
                 await asyncio.sleep(max(retry_after(error), self._pause(tries)))

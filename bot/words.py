@@ -6,6 +6,7 @@ Slack cannot escape every piece of its markup, so a person's text goes only into
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ LONGEST = 500  # characters of a person's text that are shown
 _NEWLINE = " ↵ "
 _BREAKS = frozenset("\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
 _BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters by category, nothing by looks
+_ACCOUNT = re.compile(r"[UW][A-Z0-9]{4,20}")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co"})
 
 CAUSES = {
@@ -25,6 +27,8 @@ CAUSES = {
     Cause.ADMIN: "early, taken back by an admin",
     Cause.LOST_RIGHT: "early, because the right to it was lost",
     Cause.UNFINISHED: "because its opening never finished",
+    Cause.NOT_USED: "because nobody used it in time",
+    Cause.TICKET_CLOSED: "early, because its ticket was closed",
 }
 
 
@@ -70,9 +74,19 @@ def listed(names: Sequence[str], word: str = "or") -> str:
     return f"{', '.join(names[:-1])} {word} {names[-1]}"
 
 
+def by_rule(rule: str) -> str:
+    """Of what nobody has to approve."""
+    return f"Approved by the rule {escaped(rule, 150)}; nobody was asked."
+
+
+def named(name: str) -> str:
+    """A person as the policy calls them, escaped; one whom it does not name is an account that Slack names."""
+    return f"<@{name}>" if _ACCOUNT.fullmatch(name) else escaped(name, 40)
+
+
 def who_decides(names: Sequence[str], needed: int) -> str:
-    """`ada or grace can approve.`; escaped, at most eight names."""
-    shown = [escaped(name, 40) for name in names[:8]]
+    """`ada or grace can approve.`; at most eight names."""
+    shown = [named(name) for name in names[:8]]
     if len(names) > 8:
         shown.append(f"{len(names) - 8} more")
     if len(names) < needed:

@@ -53,8 +53,25 @@ class Api:
                 break
         return found
 
+    def extend(self, ref: str, ask: dict[str, str]) -> dict[str, Any]:
+        """The request that it makes."""
+        return dict(self._client.call("POST", f"/v1/requests/{ref}/extension", ask))
+
+    def comment(self, ref: str, text: str) -> dict[str, Any]:
+        return dict(self._client.call("POST", f"/v1/requests/{ref}/comments", {"text": text}))
+
     def end(self, ref: str) -> dict[str, Any]:
         return dict(self._client.call("POST", f"/v1/requests/{ref}/end", timeout=_OPENING_TIMEOUT))
+
+    def break_glass(self, ask: dict[str, Any]) -> dict[str, Any]:
+        return dict(self._client.call("POST", "/v1/break-glass", ask, timeout=_OPENING_TIMEOUT))
+
+    def reviews(self) -> list[dict[str, Any]]:
+        """The open ones, oldest first."""
+        return list(self._client.call("GET", "/v1/reviews"))
+
+    def review(self, ref: str, *, flag: bool, note: str) -> dict[str, Any]:
+        return dict(self._client.call("POST", f"/v1/requests/{ref}/review", {"flag": flag, "note": note}))
 
     def audit_search(self, query: str, limit: int) -> dict[str, Any]:
         """The hits, newest first."""

@@ -21,7 +21,12 @@ VERBS = {
     "run": ("run", "start a command with a credential that only it holds"),
     "creds": ("creds", "print a credential"),
     "aws": ("aws", "be the credential_process of an AWS profile"),
+    "comment": ("comment", "say something about a request, to those whom it concerns"),
+    "extend": ("extend", "ask for more time, before it ends"),
     "end": ("end", "hand access back, or take a request back"),
+    "break-glass": ("break_glass", "access without approval when nobody answers: short, loud, reviewed"),
+    "reviews": ("reviews", "what waits for a second pair of eyes"),
+    "review": ("review", "close a review, or flag it"),
     "audit search": ("audit_search", "find entries of the audit log, for auditors"),
     "audit who": ("audit_who", "who touched a table, a path or a host, for auditors"),
     "audit show": ("audit_show", "everything that the audit log says about one request"),
@@ -30,6 +35,8 @@ VERBS = {
 }
 #: the first word of verbs that have two, and what they are about
 GROUPS = {"audit": "Look into the audit log. Every look is an entry of the log itself."}
+#: verbs that can start one with a credential
+TAKES_COMMAND = ("run", "request", "break-glass")
 _OVERVIEW = """\
 prodaccess: temporary access to production, asked for here or in Slack, decided in Slack, gone by itself.
 
@@ -49,7 +56,7 @@ An auditor's:
 
 Exit codes:
 {exits}
-  run, and request with a command, give the command's own.
+  run, and request or break-glass with a command, give the command's own.
 
 Environment:
   PRODACCESS_SERVER      the server's URL, instead of the remembered one
@@ -83,7 +90,7 @@ def read(words: Sequence[str]) -> tuple[ModuleType, argparse.Namespace]:
     module, parser = parser_of(verb)
     args = parser.parse_intermixed_args(rest[:cut])
     args.command = rest[cut + 1 :]
-    if args.command and verb not in ("run", "request"):
+    if args.command and verb not in TAKES_COMMAND:
         parser.error(f"{verb} takes no command after --")
     return module, args
 
@@ -100,7 +107,7 @@ def parser_of(verb: str) -> tuple[ModuleType, argparse.ArgumentParser]:
         allow_abbrev=False,
     )
     module.arguments(parser)
-    if verb in ("run", "request"):
+    if verb in TAKES_COMMAND:
         parser.usage = f"{parser.format_usage().removeprefix('usage: ').strip()} [-- COMMAND …]"
     if verb not in ("run", "aws", "completion"):
         parser.add_argument("--json", action="store_true", help="for programs: JSON, as the server gave it")

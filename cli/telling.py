@@ -38,7 +38,9 @@ def _request_status(request: Request) -> str:
         case "denied":
             return f"denied by {_decider(request)}: {safe(request['note'])}"
         case "cancelled":
-            return f"taken back by {_decider(request)}"
+            return safe(request["note"]) or f"taken back by {_decider(request)}"
+        case "approved" if request["extends"]:
+            return f"approved: {safe(request['extends'])} has its new end"
         case "expired":
             return "lapsed: nobody decided in time"
     return state_of(request)
@@ -49,6 +51,9 @@ def _grant_status(request: Request) -> str:
     match request["state"]:
         case "issuing" | "quarantine":
             return "approved; it is being opened"
+        case "active" if grant["started_at"] is None:
+            lasts = in_words(grant["duration"])
+            return f"ready: {lasts} from the first use, which must come by {at(grant['expires_at'])}"
         case "active":
             return f"active until {at(grant['expires_at'])} ({in_words(grant['expires_in'])} left)"
         case "revoking":

@@ -12,7 +12,7 @@ Fact = dict[str, Any]
 _MARKS = {
     "approval.given": "✓", "request.approved": "✓", "request.denied": "✗", "act.refused": "✗", "grant.active": "▶",
     "credential.issued": "▶", "grant.ending": "■", "grant.ended": "■", "grant.failed": "✗", "revocation.failed": "!",
-    "credential.aborted": "!", "grant.quarantined": "!",
+    "credential.aborted": "!", "grant.quarantined": "!", "grant.extended": "▶", "grant.expiring": "!",
 }  # fmt: skip
 _COLOURED_AS = {"✗": "failed", "!": "pending", "▶": "active"}
 _DONE_IN_SESSION = ("db.query", "host.command", "host.file")

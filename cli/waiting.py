@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from .duration import in_words
 from .exits import Unreachable
 from .output import Progress, at, safe, say
 from .telling import Request, who_decides
@@ -62,7 +63,8 @@ class _Waiting:
 
     def _say_votes(self, request: Request) -> None:
         for vote in request["votes"][self._said :]:
-            say(f"approved by {safe(vote['by'])} {at(vote['at'])}")
+            limit = f", for at most {in_words(vote['shorter'])}" if vote.get("shorter") else ""
+            say(f"approved by {safe(vote['by'])} {at(vote['at'])}{limit}")
         self._said = len(request["votes"])
 
 

@@ -34,6 +34,10 @@ class Source(Protocol):
         """Raises AccessError with a sentence, never answers an empty group for one that it cannot see."""
         ...
 
+    async def close(self) -> None:
+        """Let go of connections that are its own."""
+        ...
+
 
 @dataclass
 class _Shelf:
@@ -61,6 +65,10 @@ class Directories:
         wanted = tuple(dict.fromkeys(group_ids))
         found = await asyncio.gather(*(self._one(group, fresh=fresh) for group in wanted))
         return dict(zip(wanted, found, strict=True))
+
+    async def close(self) -> None:
+        for source in self.sources.values():
+            await source.close()
 
     def forget(self, group_id: str) -> None:
         """Its directory says that it has changed."""

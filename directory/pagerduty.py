@@ -30,6 +30,8 @@ class Api(Protocol):
 
     async def get(self, path: str, query: Sequence[tuple[str, str]], shape: type[T]) -> T: ...
 
+    async def close(self) -> None: ...
+
 
 class _User(msgspec.Struct):
     id: str
@@ -66,6 +68,9 @@ class PagerDuty:
         people = {user.id: self.whose(user.id, (user.email or "").lower()) for user in users}
         strangers = {f"{user.summary or 'somebody'} ({user.id})" for user in users if people[user.id] is None}
         return Found(frozenset(filter(None, people.values())), tuple(sorted(strangers)))
+
+    async def close(self) -> None:
+        await self.api.close()
 
     async def _on_call(self, schedule: str) -> list[_OnCall]:
         """All pages: half a rota would be another rota. Raises NotFound, Unavailable."""

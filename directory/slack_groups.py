@@ -45,13 +45,18 @@ class SlackGroups:
             raise Unavailable(f"Slack's answer about the user group {group_id} makes no sense. Try again.")
         return Found(frozenset(users))
 
+    async def close(self) -> None:
+        """The client is somebody else's."""
 
-def forget_changed(directories: Directories, event: Mapping[str, Any]) -> None:
-    """Take the news of one of `EVENTS`."""
+
+def forget_changed(directories: Directories, event: Mapping[str, Any]) -> str:
+    """Take the news of one of `EVENTS`. Returns the id of the group that is meant, empty where none is."""
     subteam = event.get("subteam")
     group_id = subteam.get("id") if isinstance(subteam, Mapping) else event.get("subteam_id")
-    if isinstance(group_id, str):
-        directories.forget(f"{KIND}:{group_id}")
+    if not isinstance(group_id, str):
+        return ""
+    directories.forget(f"{KIND}:{group_id}")
+    return f"{KIND}:{group_id}"
 
 
 def _explained(group_id: str, error: BaseException) -> AccessError:

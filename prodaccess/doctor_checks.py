@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import aiohttp
 from sqlalchemy import URL, Connection, make_url, text
 
 from access.errors import Unavailable
-from access.ports import Provider
+from access.ports import Looked, NotLooked
 from audit.log import BEHIND
 from bot.app import create_anchor, create_people
 from bot.channel import AuditChannel
@@ -20,10 +20,13 @@ from bot.identity import Identity
 from bot.people import SILENT, code
 from prodaccess.audit_desk import Desk, in_transaction
 from prodaccess.clock import SystemClock, wall_time
+from prodaccess.directories import kinds_of, make_directories
 from prodaccess.doctor import Check, Finding, State
 from prodaccess.doctor_log import anchors, checkpoint, collectors, recorded_at, signer
 from prodaccess.policy_file import FixedPolicy, load_policy
+from prodaccess.policy_serving import Fits
 from prodaccess.settings import SettingsError, read_settings
+from prodaccess.ticket_systems import known_systems, make_tickets
 from prodaccess.wiring import bot_settings, make_providers
 from store.guards import unguarded
 from store.log import SqlLog
@@ -50,7 +53,7 @@ async def policy(desk: Desk) -> AsyncIterator[Finding]:
     """It reads, nobody else may write it, and it fits the providers that are set."""
     path = Path(desk.settings["PRODACCESS_POLICY"])
     found, providers = load_policy(path), make_providers(desk.settings, SystemClock())
-    faults = [fault for rule in found.rules for fault in _unfit(rule.name, rule.provider, rule.uses, providers)]
+    faults = Fits(providers, kinds_of(desk.settings), known_systems(desk.settings)).faults(found)
     for provider in providers.values():
         provider.close()
     for fault in faults:
@@ -59,13 +62,6 @@ async def policy(desk: Desk) -> AsyncIterator[Finding]:
         yield Finding("policy", State.WELL, f"{path}: {len(found.accounts)} people, {len(found.rules)} roles.")
     if not found.auditors:
         yield Finding("policy", State.WEAK, f"{path} names no auditors, so nobody can search the audit log.")
-
-
-def _unfit(name: str, provider: str, uses: Mapping[str, str], providers: Mapping[str, Provider]) -> list[str]:
-    known = providers.get(provider)
-    if known is None:
-        return [f"{name}: provider “{provider}” is not configured (configured: {', '.join(providers) or 'none'})."]
-    return [f"{name}: {fault}" for fault in known.check(uses)]
 
 
 async def database(desk: Desk) -> AsyncIterator[Finding]:
@@ -152,7 +148,7 @@ async def slack(desk: Desk) -> AsyncIterator[Finding]:
         yield Finding("slack", State.WRONG, "SLACK_BOT_TOKEN is missing, so nobody can be asked.")
         return
     wanted = bot_settings(desk.settings)
-    people = create_people(wanted, FixedPolicy(load_policy(Path(desk.settings["PRODACCESS_POLICY"]))), SystemClock())
+    people = create_people(wanted, _policies(desk), SystemClock())
     client = people.directory.client
     keep_connections(client)
     try:
@@ -160,14 +156,56 @@ async def slack(desk: Desk) -> AsyncIterator[Finding]:
         if not {us.team_id, us.enterprise_id} & wanted.team_ids:
             what = f"The bot token belongs to workspace {us.team_id}, which PRODACCESS_SLACK_TEAMS does not name."
             yield Finding("slack", State.WRONG, what)
-        channel = await AuditChannel(client, people.directory, wanted.audit_channel).id()
-        yield Finding("slack", State.WELL, f"The token is good, and the app is in the audit channel {channel}.")
+        audit_channel = AuditChannel(client, people.directory, wanted.audit_channel)
+        channel = await audit_channel.id()
+        if trouble := await audit_channel.trouble(channel):
+            yield Finding("slack", State.WRONG, trouble)
+        else:
+            yield Finding("slack", State.WELL, f"The token is good, and the app is in the audit channel {channel}.")
         with desk.log() as log:
             yield await _seen(log, await create_anchor(wanted, people.directory, desk.origin).newest())
     except SILENT as error:
         raise Unavailable(f"Slack does not let us in: {code(error) or error or 'no answer'}.") from error
     finally:
         await close_connections(client)
+
+
+def _policies(desk: Desk) -> FixedPolicy:
+    return FixedPolicy(load_policy(Path(desk.settings["PRODACCESS_POLICY"])))
+
+
+async def groups(desk: Desk) -> AsyncIterator[Finding]:
+    """Everything that the policy has others look up can be looked up, and its members are known."""
+    policies = _policies(desk)
+    asked = policies.current().looked_up
+    if not asked or desk.settings.secret("SLACK_BOT_TOKEN") is None:
+        return
+    client = create_people(bot_settings(desk.settings), policies, SystemClock()).directory.client
+    directories = make_directories(desk.settings, client, policies, SystemClock())
+    try:
+        found = await directories.members(asked.values())
+    finally:
+        await directories.close()
+    for name, look_up in asked.items():
+        yield _looked(name, found[look_up])
+
+
+def _looked(name: str, found: Looked | NotLooked) -> Finding:
+    if isinstance(found, NotLooked):
+        return Finding("groups", State.WRONG, f"{name}: {found.why}")
+    if found.strangers:
+        what = f"{name}: the policy does not know {', '.join(found.strangers)}, so they may do nothing."
+        return Finding("groups", State.WEAK, f"{what}\nName them under `people`, with their id or e-mail address.")
+    people = f"{len(found.people)} {'person' if len(found.people) == 1 else 'people'}"
+    return Finding("groups", State.WELL, f"{name}: {people}.")
+
+
+async def tickets(desk: Desk) -> AsyncIterator[Finding]:
+    """Each system that is set answers, and takes our token."""
+    for name, system in make_tickets(desk.settings, SystemClock()).items():
+        trouble = await system.trouble()
+        await system.close()
+        yield Finding(name, State.WRONG if trouble else State.WELL, trouble or "It answers and lets us in.")
 
 
 async def _seen(log: SqlLog, newest: tuple[int, bytes] | None) -> Finding:
@@ -185,19 +223,22 @@ async def server(desk: Desk) -> AsyncIterator[Finding]:
     url = f"http://{desk.settings['PRODACCESS_LISTEN']}/readyz"
     try:
         async with aiohttp.ClientSession(timeout=_PAGE) as session, session.get(url) as answer:
-            parts: dict[str, str] = (await answer.json())["parts"]
+            told = await answer.json()
+        parts, warnings = dict[str, str](told["parts"]), dict[str, str](told.get("warnings", {}))
     except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
         yield Finding("server", State.WEAK, f"No `serve` answers at {desk.settings['PRODACCESS_LISTEN']}.")
         return
     for name, trouble in parts.items():
         if trouble:
             yield Finding("server", State.WRONG, f"{name}: {trouble}")
-    if not any(parts.values()):
+    for name, warning in warnings.items():
+        yield Finding("server", State.WEAK, f"{name}: {warning}")
+    if not any(parts.values()) and not warnings:
         yield Finding("server", State.WELL, "It runs, and says that all of its parts are well.")
 
 
 CHECKS: dict[str, Check] = {
     "settings": settings, "policy": policy, "database": database, "clock": clock, "signer": signer,
     "checkpoint": checkpoint, "anchors": anchors, "collectors": collectors, "providers": providers, "slack": slack,
-    "server": server,
+    "groups": groups, "tickets": tickets, "server": server,
 }  # fmt: skip

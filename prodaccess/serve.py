@@ -39,6 +39,7 @@ REAP_EVERY = 30.0
 RIGHTS_EVERY = 300.0
 TIDY_EVERY = 600.0
 HEALTH_EVERY = 60.0
+POLICY_EVERY = 1.0
 THREADS = 32
 DRAIN = 10.0
 RECONNECT = 5.0
@@ -73,6 +74,9 @@ async def _run(house: House, door: socket.socket) -> None:
         stack.callback(house.store.close)
         for provider in house.providers.values():
             stack.callback(provider.close)
+        stack.push_async_callback(house.directories.close)
+        for system in house.tickets.values():
+            stack.push_async_callback(system.close)
         stack.push_async_callback(house.witnessing.close)
         stack.push_async_callback(house.tasks.drain, DRAIN)
         # Ending what is overdue comes first: neither Slack nor the api may delay it.
@@ -81,6 +85,8 @@ async def _run(house: House, door: socket.socket) -> None:
         stack.callback(clockwork.stop)  # before the draining, or it would start anew what was just awaited
         stack.callback(_cancel, house.witnessing.start(house.tasks))
         await _begin(house)
+        # Not before: the log must not say last that the policy of the start decides.
+        clockwork.every(POLICY_EVERY, "policy", house.policies.look)
         stack.push_async_callback(house.bot.stop)
         running = [house.tasks.start(_web(house, door, stop), "api"), house.tasks.start(_connect(house, stop), "slack")]
         await stop.wait()

@@ -82,6 +82,23 @@ TABLE = (
         None,
     ),
     Setting("SLACK_API_URL", "where Slack's Web API is; default: Slack itself"),
+    Setting("PAGERDUTY_TOKEN", "a read-only REST API key; empty: the policy can name no schedule", secret=True),
+    Setting(
+        "PAGERDUTY_URL",
+        "PagerDuty's API; accounts in the EU have `https://api.eu.pagerduty.com`",
+        "https://api.pagerduty.com",
+    ),
+    Setting("JIRA_URL", "where Jira's pages are, `https://acme.atlassian.net`; empty: the policy can name no Jira"),
+    Setting("JIRA_API_URL", "where its API is, if elsewhere: scoped tokens want `https://api.atlassian.com/ex/jira/ID`"),
+    Setting("JIRA_EMAIL", "Jira Cloud: whose API token it is; empty for a personal access token of Data Center"),
+    Setting("JIRA_TOKEN", "a token that may browse the projects, no more", secret=True),
+    Setting("JIRA_CACERT", "CA file for a Jira of your own"),
+    Setting(
+        "GITHUB_URL", "where GitHub's pages are: github.com, `https://acme.ghe.com` or your own", "https://github.com"
+    ),
+    Setting("GITHUB_TOKEN", "a token that may read issues and pull requests; empty: no GitHub tickets", secret=True),
+    Setting("GITHUB_OWNERS", "the organisations whose issues count, comma between; none set means none"),
+    Setting("GITHUB_DEFAULT_REPO", "`OWNER/REPO` that `#12` means; empty: the repository has to be named"),
     Setting("VAULT_ADDR", "Vault or OpenBao; empty: targets with provider `vault` cannot be opened"),
     Setting("VAULT_ROLE_ID", "the bot's AppRole", ""),
     Setting("VAULT_SECRET_ID", "the bot's AppRole secret", secret=True),
@@ -180,6 +197,10 @@ def _contradictions(settings: Settings) -> list[str]:
         faults.append("SLACK_SIGNING_SECRET is missing: without it anybody could post clicks to /slack/events.")
     if settings["VAULT_ADDR"] and not (settings["VAULT_ROLE_ID"] and settings.secret("VAULT_SECRET_ID")):
         faults.append("VAULT_ADDR is set, so VAULT_ROLE_ID and VAULT_SECRET_ID (or VAULT_SECRET_ID_FILE) are needed.")
+    if settings["JIRA_URL"] and not settings.secret("JIRA_TOKEN"):
+        faults.append("JIRA_URL is set, so JIRA_TOKEN (or JIRA_TOKEN_FILE) is needed.")
+    if settings.secret("GITHUB_TOKEN") and not settings["GITHUB_OWNERS"]:
+        faults.append("GITHUB_TOKEN is set, so GITHUB_OWNERS is needed: without an owner no issue counts.")
     if level not in ("debug", "info", "warning", "error"):
         faults.append(f"PRODACCESS_LOG_LEVEL is “{level}”: debug, info, warning or error.")
     if not _is_address(settings["PRODACCESS_LISTEN"]):

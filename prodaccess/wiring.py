@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,23 +19,28 @@ from access.endings import Endings
 from access.erasing import Erasing
 from access.errors import AccessError
 from access.grants import Grants
-from access.policy import Policy
-from access.ports import Clock, PolicySource, Provider
+from access.ports import Clock, Provider
 from access.reaper import Reaper
 from access.rights import Rights
 from access.signin import SignIns
 from access.sweeper import Sweeper
 from access.tasks import Tasks
+from access.ticketing import Ticketing
 from api.app import create_api
 from api.parts import ApiParts
 from audit.inquiry import Inquiry
 from bot.app import create_anchor, create_people
 from bot.runner import BotRunner
 from bot.settings import BotParts, BotSettings
-from prodaccess.policy_file import FixedPolicy, PolicyError, load_policy
+from directory.memberships import Directories
+from prodaccess.directories import hearing, kinds_of, make_directories
+from prodaccess.policy_file import ReloadingPolicy, load_policy
+from prodaccess.policy_serving import Fits, reloading, warnings
 from prodaccess.settings import Settings
+from prodaccess.ticket_systems import known_systems, make_tickets
 from prodaccess.witnessing import Witnessing, make_ledger, make_witnessing
 from store import SqlStore, open_store
+from tickets.system import RecentTickets
 
 VERSION = version("prodaccess")
 
@@ -46,8 +52,10 @@ class House:
     settings: Settings
     clock: Clock
     store: SqlStore
-    policies: PolicySource
+    policies: ReloadingPolicy
     providers: Mapping[str, Provider]
+    directories: Directories
+    tickets: Mapping[str, RecentTickets]
     broker: Broker
     sign_ins: SignIns
     sweeper: Sweeper
@@ -60,23 +68,31 @@ class House:
 
 
 def build(settings: Settings, clock: Clock) -> House:
-    """Raises PolicyError, DatabaseLocked, Unavailable: whatever keeps a server from starting, in words."""
-    policies = FixedPolicy(load_policy(Path(settings["PRODACCESS_POLICY"])))
-    providers = make_providers(settings, clock)
-    _fit(policies.current(), providers)
+    """Raises PolicyError, SettingsError, DatabaseLocked, Unavailable: what keeps a server from starting, in words."""
+    path = Path(settings["PRODACCESS_POLICY"])
+    policy, providers = load_policy(path), make_providers(settings, clock)
+    fits = Fits(providers, kinds_of(settings), known_systems(settings))
+    fits(policy)
     store = open_store(
         settings.reveal("PRODACCESS_DATABASE_URL") or "sqlite:///var/prodaccess.db", clock, make_ledger(settings)
     )
+    policies = reloading(path, policy, fits, (store, clock))
     tasks = Tasks()
 
     slack = bot_settings(settings)
     people = create_people(slack, policies, clock)
+    directories = make_directories(settings, people.directory.client, policies, clock)
+    tickets = make_tickets(settings, clock)
 
     witnessing = make_witnessing(
         settings, store, clock, create_anchor(slack, people.directory, settings["PRODACCESS_AUDIT_ORIGIN"])
     )
-    custody = Custody(store, people, policies, clock, providers, witnessing.notary, tasks=tasks)
+    custody = Custody(
+        store, people, policies, clock, providers, witnessing.notary, tasks=tasks, memberships=directories,
+        tickets=Ticketing(tickets),
+    )  # fmt: skip
     endings = Endings(custody)
+    rights = Rights(custody, endings)
     broker = Broker(store, people, policies, clock, Grants(custody), endings)
     sign_ins = SignIns(store, people, clock)
     sweeper = Sweeper(store, broker, clock, tasks)
@@ -86,6 +102,7 @@ def build(settings: Settings, clock: Clock) -> House:
     bot_parts = BotParts(
         broker=broker, sign_ins=sign_ins, policies=policies, feed=store.log, notebook=store, store=store, clock=clock,
         tasks=tasks, settings=slack, directory=people.directory, receipts=witnessing.notary, inquiry=inquiry,
+        group_changed=hearing(directories, rights, tasks),
     )  # fmt: skip
     bot = BotRunner(bot_parts)
     readiness = Readiness(store, providers, bot, witnessing.ready)
@@ -93,11 +110,11 @@ def build(settings: Settings, clock: Clock) -> House:
         broker=broker, sign_ins=sign_ins, policies=policies, people=replace(people, recent=True), feed=store.log,
         store=store, clock=clock, readiness=readiness, grants_by_state=store.grants_by_state,
         public_urls=(settings.public_url, f"http://{settings['PRODACCESS_LISTEN']}"), version=VERSION,
-        inquiry=inquiry, erasing=erasing,
+        inquiry=inquiry, erasing=erasing, warnings=partial(warnings, policies),
     )  # fmt: skip
     return House(
-        settings, clock, store, policies, providers, broker, sign_ins, sweeper, Reaper(custody),
-        Rights(custody, endings), witnessing, tasks, bot, create_api(parts),
+        settings, clock, store, policies, providers, directories, tickets, broker, sign_ins, sweeper, Reaper(custody),
+        rights, witnessing, tasks, bot, create_api(parts),
     )  # fmt: skip
 
 
@@ -176,17 +193,3 @@ def bot_settings(settings: Settings) -> BotSettings:
         signing_secret=settings.secret("SLACK_SIGNING_SECRET"),
         base_url=settings["SLACK_API_URL"] or None,
     )
-
-
-def _fit(policy: Policy, providers: Mapping[str, Provider]) -> None:
-    """A policy that names what is not there, or names it wrongly, is said at start and not at the first approval."""
-    faults = []
-    for rule in policy.rules:
-        provider = providers.get(rule.provider)
-        if provider is None:
-            known = ", ".join(providers) or "none"
-            faults.append(f"{rule.name}: provider “{rule.provider}” is not configured (configured: {known}).")
-        else:
-            faults += [f"{rule.name}: {fault}" for fault in provider.check(rule.uses)]
-    if faults:
-        raise PolicyError("\n".join(faults))

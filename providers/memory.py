@@ -14,6 +14,7 @@ from access.gate import Intent, Sealed
 from access.model import Grant, Handle
 from access.ports import Clock, Gone, Guarantee, Issued, NotYet
 from access.secret import Secret
+from access.timing import is_outdated
 from providers.labels import grant_label, person_label
 
 log = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ class MemoryProvider:
 
     async def prepare(self, grant: Grant, attempt: int) -> Handle:
         known = self._handles.get((grant.number, attempt))
-        if known is not None:
+        if known is not None and not is_outdated(grant, known):
             return known
         self._may_fail()
         handle = Handle(grant.number, attempt, f"memory-{secrets.token_hex(8)}", self._clock.now())

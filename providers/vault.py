@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -16,10 +15,12 @@ from datetime import datetime, timedelta
 from access.errors import HandleLost, ProviderError, ProviderRefused, ProviderSilent
 from access.gate import Intent, Sealed
 from access.model import Grant, Handle
-from access.ports import Clock, Gone, Guarantee, Issued, NotYet
+from access.ports import Clock, Gone, Issued, NotYet
 from access.secret import Secret
+from access.timing import is_outdated
+from providers.database_engine import POSTGRES, Engine
+from providers.database_probe import Login
 from providers.labels import grant_label, person_label
-from providers.uses import key_faults
 from providers.vault_client import Answer, VaultClient, VaultSettings, part
 from providers.vault_ending import Held, VaultEnding
 from providers.vault_errors import VaultRefused
@@ -27,50 +28,34 @@ from providers.vault_errors import VaultRefused
 log = logging.getLogger(__name__)
 
 BACKSTOP = timedelta(seconds=60)  # Vault itself ends everything this long after the deadline
-NAME_LENGTH = 44  # the user-name template keeps this much of a token's display name
-PLACE = ("host", "port", "dbname", "sslmode")
-SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
 class VaultProvider:
-    """An issuer of database users.
+    """An issuer of users of one kind of database.
 
     `uses`: `role` is required; `host`, `port`, `dbname`, `sslmode` serve the terminal and the probe.
     """
 
-    guarantee = Guarantee(
-        early_end="confirmed",
-        cuts_sessions=True,
-        lag=timedelta(0),
-        sentence=(
-            "Ends at the deadline: Vault drops the database user, open sessions are cut, "
-            "and the old login is tried to prove it."
-        ),
-    )
-
-    def __init__(self, settings: VaultSettings, clock: Clock, name: str = "vault") -> None:
+    def __init__(
+        self, settings: VaultSettings, clock: Clock, name: str = "vault", engine: Engine = POSTGRES
+    ) -> None:
         self.name = name
+        self.guarantee = engine.guarantee
+        self._engine = engine
         self._settings = settings
         self._clock = clock
         self._client = VaultClient(settings)
-        self._ending = VaultEnding(self._client)
+        self._ending = VaultEnding(self._client, engine.try_login)
         self._tokens: dict[tuple[int, int], tuple[Handle, Secret]] = {}
         self._held: dict[int, dict[str, Held]] = {}  # by grant, then by lease id
         self._forget_at: dict[int, datetime] = {}
 
     def check(self, uses: Mapping[str, str]) -> tuple[str, ...]:
-        faults = list(key_faults(uses, ("role",), PLACE))
-        if not re.fullmatch(r"[\w.-]*", uses.get("role", "")):
-            faults.append("`role` is the name of a role below Vault's mount: letters, digits, dots and dashes.")
-        if not re.fullmatch(r"[1-9][0-9]{0,4}", uses.get("port", "5432")):
-            faults.append("`port` is a number from 1 to 65535.")
-        if uses.get("sslmode", "prefer") not in SSL_MODES:
-            faults.append(f"`sslmode` is one of {', '.join(SSL_MODES)}.")
-        return tuple(faults)
+        return self._engine.check(uses)
 
     async def prepare(self, grant: Grant, attempt: int) -> Handle:
         known = self._tokens.get((grant.number, attempt))
-        if known is not None:
+        if known is not None and not is_outdated(grant, known[0]):
             return known[0]
         if faults := self.check(grant.uses):
             raise ProviderRefused(f"the policy's `uses` cannot be used: {faults[0]}")
@@ -88,7 +73,7 @@ class VaultProvider:
             "meta": {
                 "grant": grant.ref, "attempt": str(attempt), "requester": grant.requester.name, "ticket": grant.ticket
             },
-            "display_name": f"{person_label(grant, NAME_LENGTH - len(label) - 1)}-{label}",
+            "display_name": f"{person_label(grant, self._engine.name_length - len(label) - 1)}-{label}",
             "ttl": lifetime,
             "explicit_max_ttl": lifetime,
             "renewable": False,
@@ -116,9 +101,16 @@ class VaultProvider:
         if not lease_id:
             raise ProviderRefused("Vault gives no lease here, so it could not be taken back")
         username, secret = part(data, "username"), Secret({k: part(data, k) for k in ("username", "password")})
-        self._held.setdefault(grant.number, {})[lease_id] = Held(username, secret)
+        held = self._held.setdefault(grant.number, {})
+        held[lease_id] = Held(username, secret)
         not_after = self._set_end(grant, lease_id)
-        return Issued(username, lease_id, not_after, Sealed(secret, intent, username), self._hints(grant))
+        if self._engine.tries_first and not self._works_from_here(grant, secret):
+            held[lease_id] = Held(username, None)
+        hints = self._engine.hints(grant.uses)
+        return Issued(username, lease_id, not_after, Sealed(secret, intent, username), hints)
+
+    def _works_from_here(self, grant: Grant, secret: Secret) -> bool:
+        return bool(grant.uses.get("host")) and self._engine.try_login(grant.uses, secret) is Login.ACCEPTED
 
     def _read_credential(self, grant: Grant, known: tuple[Handle, Secret]) -> Answer:
         handle, token = known
@@ -153,9 +145,6 @@ class VaultProvider:
 
     def _revoke(self, lease_id: str) -> None:
         self._client.call("put", "sys/leases/revoke", {"lease_id": lease_id, "sync": True})
-
-    def _hints(self, grant: Grant) -> dict[str, str]:
-        return {"engine": "postgres"} | {key: grant.uses[key] for key in PLACE if key in grant.uses}
 
     def _seconds_left(self, grant: Grant) -> int:
         seconds = int((grant.expires_at - self._clock.now()).total_seconds())

@@ -22,7 +22,7 @@ from access.errors import ProviderError
 from access.model import Grant
 from access.ports import Gone, NotYet
 from access.secret import Secret
-from providers.database_probe import Login, try_login
+from providers.database_probe import Login
 from providers.vault_client import VaultClient
 from providers.vault_errors import VaultRefused
 
@@ -33,10 +33,10 @@ LOOKS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds to wait before each look
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A credential this process still holds, to try it once it should be dead."""
+    """A credential this process still holds, to try it once it should be dead; no secret where that proves nothing."""
 
     username: str
-    secret: Secret
+    secret: Secret | None
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class VaultEnding:
     """Ends, looks and probes. Needs only what was recorded; what is held in memory makes the proof stronger."""
 
     client: VaultClient
+    try_login: Callable[[Mapping[str, str], Secret], Login]
 
     async def end(self, grant: Grant, held: Mapping[str, Held]) -> Gone | NotYet:
         """Raises ProviderError when Vault takes no calls."""
@@ -58,7 +59,7 @@ class VaultEnding:
             return NotYet(f"Vault still holds {_names(leases[i] for i in left)}: {_first(troubles)}")
         if unended := _first(troubles[: len(grant.handles)]):
             return NotYet(f"the grant's token could not be ended: {unended}")
-        logins = await _each(partial(_try_login, grant.uses), [held.get(lease_id) for lease_id in leases])  # 5
+        logins = await _each(partial(self._try, grant.uses), [held.get(lease_id) for lease_id in leases])  # 5
         ended = (
             ("Vault has ended the grant's token.",) if grant.handles else ("No token of this grant was ever usable.",)
         )
@@ -129,14 +130,13 @@ class VaultEnding:
             raise
         return False
 
+    def _try(self, uses: Mapping[str, str], held: Held | None) -> Login | None:
+        """None where it cannot be tried: no password in memory, or no host in the policy."""
+        return self.try_login(uses, held.secret) if held and held.secret and uses.get("host") else None
+
 
 async def _each(work: Callable[[_In], _Out], items: Sequence[_In]) -> list[_Out]:
     return list(await asyncio.gather(*(asyncio.to_thread(work, item) for item in items)))
-
-
-def _try_login(uses: Mapping[str, str], held: Held | None) -> Login | None:
-    """None where it cannot be tried: no password in memory, or no host in the policy."""
-    return try_login(uses, held.secret) if held and uses.get("host") else None
 
 
 def _judge(proof: Sequence[str], logins: Mapping[str, Login | None], seconds: float) -> Gone | NotYet:

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 _ACTS = frozenset(
     {
-        *("command", "say", "click", "click_view", "fill", "submit", "close_view"),
+        *("command", "say", "click", "click_view", "shortcut", "fill", "submit", "close_view"),
         *("open_home", "suggest", "dismiss", "reload", "messages"),
     }
 )
 _CHANGES = frozenset(
     {
         *("set_flags", "deactivate", "group_add", "group_remove", "group_disable", "join", "leave", "channel_archive"),
-        *("share_externally", "revoke_token", "uninstall"),
+        *("channel_unarchive", "channel_rename", "share_externally", "revoke_token", "uninstall"),
     }
 )
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 _NEEDS = {
     "channel_archive": {"channels:read"},
     "group_archive": {"groups:read"},
+    "channel_unarchive": {"channels:read"},
+    "group_unarchive": {"groups:read"},
+    "channel_rename": {"channels:read"},
+    "group_rename": {"groups:read"},
     "member_joined_channel": {"channels:read", "groups:read"},
     "member_left_channel": {"channels:read", "groups:read"},
     "user_change": {"users:read"},

@@ -18,6 +18,15 @@ class Command:
 
 
 @dataclass(frozen=True)
+class Shortcut:
+    """One message shortcut, as the menu of a message offers it."""
+
+    name: str
+    callback_id: str
+    description: str
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The parts of a manifest that the workspace enforces."""
 
@@ -30,9 +39,13 @@ class Manifest:
     home_tab: bool
     messages_tab: bool
     messages_read_only: bool
+    shortcuts: tuple[Shortcut, ...] = ()
 
     def command(self, name: str) -> Command | None:
         return next((c for c in self.commands if c.command == name), None)
+
+    def shortcut(self, callback_id: str) -> Shortcut | None:
+        return next((s for s in self.shortcuts if s.callback_id == callback_id), None)
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> "Manifest":
@@ -49,6 +62,7 @@ class Manifest:
             home_tab=bool(home.get("home_tab_enabled", False)),
             messages_tab=bool(home.get("messages_tab_enabled", True)),
             messages_read_only=bool(home.get("messages_tab_read_only_enabled", False)),
+            shortcuts=tuple(_shortcut(s) for s in features.get("shortcuts", ()) if s.get("type") == "message"),
         )
 
 
@@ -58,6 +72,11 @@ def _command(raw: Mapping[str, Any]) -> Command:
         raise SeedError(f"The manifest's command {name!r} must start with a slash.")
     _text(raw, "description", 1, 2000)
     return Command(name, raw["description"], raw.get("usage_hint", ""), bool(raw.get("should_escape", False)))
+
+
+def _shortcut(raw: Mapping[str, Any]) -> Shortcut:
+    name, callback_id = _text(raw, "name", 1, 24), _text(raw, "callback_id", 1, 255)
+    return Shortcut(name, callback_id, _text(raw, "description", 1, 150))
 
 
 def _part(raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -62,6 +62,21 @@ def message_action(world: "Workspace", user: User, channel: Channel, message: Js
     return made
 
 
+def message_shortcut(world: "Workspace", user: User, channel: Channel, message: Json, callback_id: str) -> Json:
+    """A shortcut chosen in a message's menu; its `user` has no team."""
+    brief = {"id": user.id, "name": user.name}
+    return _interaction(world, user, "message_action") | {
+        "user": brief,
+        "callback_id": callback_id,
+        "action_ts": world.messages.next_ts(),
+        "trigger_id": world.triggers.issue(user.id),
+        "channel": {"id": channel.id, "name": channel.name or "directmessage"},
+        "message_ts": message["ts"],
+        "message": message,
+        "response_url": _response_url(world, "actions", user=user.id, channel=channel.id),
+    }
+
+
 def view_action(world: "Workspace", user: User, view: OpenView, action: Json) -> Json:
     """A click in a modal or home tab: no channel, no message, no response_url."""
     shown = viewed(view)

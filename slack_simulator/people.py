@@ -89,6 +89,20 @@ class Person(Watcher):
         clicked = Clicked(None if outcome.acked else _FAILED[outcome.status])
         return self._acted("click", clicked, channel=where.id, ts=ts, action_id=action_id)
 
+    async def shortcut(self, channel: str, ts: str, callback_id: str) -> Clicked:
+        """Choose one of the app's shortcuts in the menu of a message, whoever wrote it."""
+        where = self._acting(channel)
+        message = where.messages.get(ts)
+        if message is None:
+            raise ActError(f"There is no message {ts} in {where.name or where.id}.")
+        offered = self._world.is_ours(self.user) and self._world.app.installed and self._world.manifest.interactivity
+        if not offered or self._world.manifest.shortcut(callback_id) is None:
+            raise ActError(f"There is no shortcut {callback_id} here.")
+        payload = payloads.message_shortcut(self._world, self.user, where, copy.deepcopy(message), callback_id)
+        outcome = await self._deliver("interactive", "message_action", payload, where)
+        clicked = Clicked(None if outcome.acked else _FAILED[outcome.status])
+        return self._acted("shortcut", clicked, channel=where.id, ts=ts, callback_id=callback_id)
+
     async def click_view(
         self, action_id: str, value: Any = None, block_id: str | None = None, view_id: str | None = None
     ) -> Clicked:

@@ -24,6 +24,7 @@ def screen(world: "Workspace", me: "Person", channel: str = "", thread: str = ""
         "people": [_person(world, user) for user in world.users.values()],
         "groups": [{"id": g.id, "handle": g.handle, "users": g.users} for g in world.groups.values()],
         "commands": [vars(c) for c in world.manifest.commands] if world.is_ours(me.user) else [],
+        "shortcuts": _shortcuts(world, me),
         "channels": [_channel(world, me, c) for c in seen],
         "channel": where.id if where else None,
         "messages": me.messages(where.id)[-MOST_MESSAGES:] if where else [],
@@ -34,6 +35,11 @@ def screen(world: "Workspace", me: "Person", channel: str = "", thread: str = ""
         "now": world.clock.now(),
         "skipped": world.clock.skipped,
     }
+
+
+def _shortcuts(world: "Workspace", me: "Person") -> list[Json]:
+    offered = world.is_ours(me.user) and world.app.installed and world.manifest.interactivity
+    return [vars(shortcut) for shortcut in world.manifest.shortcuts] if offered else []
 
 
 def _person(world: "Workspace", user: User) -> Json:

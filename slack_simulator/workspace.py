@@ -172,6 +172,21 @@ class Workspace:
         kind = "channel_archive" if where.kind == "public" else "group_archive"
         self.events.send(kind, channel=where.id, user=next(iter(where.members), ""))
 
+    def channel_unarchive(self, channel: str) -> None:
+        where = self.channel(channel)
+        where.is_archived = False
+        self.journal.write("admin", "channel_unarchive", channel=where.id)
+        kind = "channel_unarchive" if where.kind == "public" else "group_unarchive"
+        self.events.send(kind, channel=where.id, user=next(iter(where.members), ""))
+
+    def channel_rename(self, channel: str, name: str) -> None:
+        """Another name; the id stays."""
+        where = self.channel(channel)
+        where.name = name
+        self.journal.write("admin", "channel_rename", channel=where.id, name=name)
+        kind = "channel_rename" if where.kind == "public" else "group_rename"
+        self.events.send(kind, channel={"id": where.id, "name": name, "created": where.created})
+
     def share_externally(self, channel: str, team: str = "", *, pending: bool = False) -> str:
         """Share with another workspace. A G channel gets a new C id at once; returns the id."""
         where = self.channel(channel)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, update
-from sqlmodel import col
+from sqlalchemy import Connection, Select, bindparam, func, select, update
+from sqlmodel import SQLModel, col
 
 from access.errors import OverQuota, Stale
 from access.events import TextErased
-from access.model import Grant, LoginCode, Receipt, Request, RequestState
+from access.model import BREAK_GLASS, Grant, GrantState, LoginCode, Receipt, Request, RequestState, Review
 from access.policy import Policy
 from access.ports import Change, Clock, Quota
 from audit.canonical import micros
@@ -26,6 +26,7 @@ from store.tables import (
     AccessHandle,
     AccessLease,
     AccessRequest,
+    AccessReview,
     AccessVote,
     Counter,
     Note,
@@ -41,8 +42,9 @@ _NUMBER = Statement(
         .returning(col(Counter.value))
     )
 )
-_INSERT = {Request: inserting(AccessRequest), Grant: inserting(AccessGrant)}
-_MOVE = {Request: moving(AccessRequest, "number", "version"), Grant: moving(AccessGrant, "number", "version")}
+_TABLES: dict[type, type[SQLModel]] = {Request: AccessRequest, Grant: AccessGrant, Review: AccessReview}
+_INSERT = {kind: inserting(table) for kind, table in _TABLES.items()}
+_MOVE = {kind: moving(table, "number", "version") for kind, table in _TABLES.items()}
 _VOTE = inserting(AccessVote)
 _HANDLE, _LEASE, _DEVICE, _NOTE = (upserting(m) for m in (AccessHandle, AccessLease, SignedInDevice, Note))
 _CODE = inserting(SignInCode)
@@ -80,6 +82,8 @@ class Desk:
             _save(self.tx, request, rows.request_row(request))
         for grant in change.grants:
             _save(self.tx, grant, rows.grant_row(grant))
+        for review in change.reviews:
+            _save(self.tx, review, rows.review_row(review))
         for vote in change.votes:
             _VOTE.run(self.tx, rows.vote_row(vote))
         for handle in change.handles:
@@ -111,6 +115,17 @@ def _hold_to(tx: Connection, quota: Quota) -> None:
     )
     if recent >= quota.recent or pending >= quota.pending:
         raise OverQuota(too_often=recent >= quota.recent, waiting=pending, recent=recent)
+    if quota.reviewed and tx.execute(_unreviewed(quota.person_id)).scalar_one():
+        raise Stale("Something of theirs waits for its review since.")
+
+
+def _unreviewed(person_id: str) -> Select[int]:
+    """How many glasses they have broken, to access that was given, and nobody has looked at."""
+    failed = select(col(AccessGrant.number)).where(col(AccessGrant.state) == GrantState.FAILED.value)
+    return select(func.count()).where(
+        col(AccessReview.requester_id) == person_id, col(AccessReview.why) == BREAK_GLASS,
+        col(AccessReview.due_at).is_not(None), col(AccessReview.number).not_in(failed),
+    )  # fmt: skip
 
 
 def _keep_policy(tx: Connection, policy: Policy, now: int) -> None:
@@ -124,7 +139,7 @@ def put_notes(tx: Connection, notes: Mapping[str, Mapping[str, Any]]) -> None:
         _NOTE.run(tx, {"key": key, "value": json.dumps(value, ensure_ascii=False)})
 
 
-def _save(tx: Connection, value: Request | Grant, row: dict[str, Any]) -> None:
+def _save(tx: Connection, value: Request | Grant | Review, row: dict[str, Any]) -> None:
     if value.version == 0:
         _INSERT[type(value)].run(tx, row)
         return

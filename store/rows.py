@@ -18,6 +18,8 @@ from access.model import (
     Person,
     Request,
     RequestState,
+    Review,
+    ReviewState,
     Vote,
 )
 from audit.canonical import micros, moment
@@ -45,13 +47,24 @@ def _moment(value: int | None) -> datetime | None:
     return None if value is None else moment(value)
 
 
+def _seconds(span: timedelta | None) -> int | None:
+    return None if span is None else round(span.total_seconds())
+
+
+def _span(seconds: int | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
+
+
 def request_row(request: Request) -> dict[str, Any]:
     return {
         "id": request.id, "number": request.number, "key": request.key, "requester_id": request.requester.id,
         "requester": person_text(request.requester), "target": request.target, "role": request.role,
         "duration": round(request.duration.total_seconds()), "reason": request.reason, "ticket": request.ticket,
-        "state": request.state.value, "created_at": micros(request.created_at), "due_at": _micros(request.due_at),
+        "state": request.state.value, "created_at": micros(request.created_at),
+        "lapses_at": micros(request.lapses_at), "due_at": _micros(request.due_at),
         "policy_hash": request.policy_hash, "rule": request.rule, "approvals_needed": request.approvals_needed,
+        "extends": request.extends, "glass": request.glass, "asked": json.dumps(request.asked),
+        "reminded_at": _micros(request.reminded_at),
         "decided_by": person_text(request.decided_by), "decided_at": _micros(request.decided_at),
         "note": request.note, "version": request.version + 1,
     }  # fmt: skip
@@ -61,8 +74,10 @@ def request_of(row: _Row, votes: Iterable[_Row]) -> Request:
     return Request(
         id=row.id, number=row.number, key=row.key, requester=_person(row.requester), target=row.target,
         role=row.role, duration=timedelta(seconds=row.duration), reason=row.reason, ticket=row.ticket,
-        state=RequestState(row.state), created_at=moment(row.created_at), due_at=_moment(row.due_at),
-        policy_hash=row.policy_hash, rule=row.rule, approvals_needed=row.approvals_needed,
+        state=RequestState(row.state), created_at=moment(row.created_at), lapses_at=moment(row.lapses_at),
+        due_at=_moment(row.due_at), policy_hash=row.policy_hash, rule=row.rule,
+        approvals_needed=row.approvals_needed, extends=row.extends, glass=bool(row.glass),
+        asked=tuple(json.loads(row.asked)), reminded_at=_moment(row.reminded_at),
         votes=tuple(vote_of(vote) for vote in votes), decided_by=_maybe_person(row.decided_by),
         decided_at=_moment(row.decided_at), note=row.note, version=row.version,
     )  # fmt: skip
@@ -71,12 +86,12 @@ def request_of(row: _Row, votes: Iterable[_Row]) -> Request:
 def vote_row(vote: Vote) -> dict[str, Any]:
     return {
         "request_id": vote.request_id, "person_id": vote.by.id, "person": person_text(vote.by),
-        "at": micros(vote.at), "rule": vote.rule,
+        "at": micros(vote.at), "rule": vote.rule, "shorter": _seconds(vote.shorter),
     }  # fmt: skip
 
 
 def vote_of(row: _Row) -> Vote:
-    return Vote(row.request_id, _person(row.person), moment(row.at), row.rule)
+    return Vote(row.request_id, _person(row.person), moment(row.at), row.rule, _span(row.shorter))
 
 
 def grant_row(grant: Grant) -> dict[str, Any]:
@@ -85,7 +100,9 @@ def grant_row(grant: Grant) -> dict[str, Any]:
         "target": grant.target, "role": grant.role, "reason": grant.reason, "ticket": grant.ticket,
         "provider": grant.provider, "uses": json.dumps(dict(grant.uses), ensure_ascii=False),
         "state": grant.state.value, "created_at": micros(grant.created_at), "expires_at": micros(grant.expires_at),
-        "due_at": _micros(grant.due_at), "attempts": grant.attempts,
+        "due_at": _micros(grant.due_at), "duration": _seconds(grant.duration),
+        "started_at": _micros(grant.started_at), "retimed_at": _micros(grant.retimed_at),
+        "warned_at": _micros(grant.warned_at), "glass": grant.glass, "review": grant.review, "attempts": grant.attempts,
         "cause": grant.cause.value if grant.cause else None, "ended_by": person_text(grant.ended_by),
         "ending_since": _micros(grant.ending_since), "ended_at": _micros(grant.ended_at),
         "effective_by": _micros(grant.effective_by), "escalated": grant.escalated, "version": grant.version + 1,
@@ -97,7 +114,9 @@ def grant_of(row: _Row, handles: Iterable[_Row], leases: Iterable[_Row]) -> Gran
         number=row.number, request_id=row.request_id, requester=_person(row.requester), target=row.target,
         role=row.role, reason=row.reason, ticket=row.ticket, provider=row.provider, uses=json.loads(row.uses),
         state=GrantState(row.state), created_at=moment(row.created_at), expires_at=moment(row.expires_at),
-        due_at=_moment(row.due_at), attempts=row.attempts, cause=Cause(row.cause) if row.cause else None,
+        due_at=_moment(row.due_at), duration=timedelta(seconds=row.duration), started_at=_moment(row.started_at),
+        retimed_at=_moment(row.retimed_at), warned_at=_moment(row.warned_at), glass=bool(row.glass),
+        review=bool(row.review), attempts=row.attempts, cause=Cause(row.cause) if row.cause else None,
         ended_by=_maybe_person(row.ended_by), ending_since=_moment(row.ending_since),
         ended_at=_moment(row.ended_at), effective_by=_moment(row.effective_by), escalated=bool(row.escalated),
         handles=tuple(_handle_of(h) for h in handles), leases=tuple(_lease_of(lease) for lease in leases),
@@ -128,6 +147,23 @@ def _lease_of(row: _Row) -> Lease:
     return Lease(
         row.grant_number, row.n, row.attempt, row.public_id, row.locator, moment(row.issued_at), moment(row.not_after),
         _moment(row.gone_at), _moment(row.aborted_at),
+    )  # fmt: skip
+
+
+def review_row(review: Review) -> dict[str, Any]:
+    return {
+        "number": review.number, "requester_id": review.requester.id, "requester": person_text(review.requester),
+        "target": review.target, "role": review.role, "why": review.why, "state": review.state.value,
+        "opened_at": micros(review.opened_at), "due_at": _micros(review.due_at), "reminders": review.reminders,
+        "by_person": person_text(review.by), "at": _micros(review.at), "version": review.version + 1,
+    }  # fmt: skip
+
+
+def review_of(row: _Row) -> Review:
+    return Review(
+        number=row.number, requester=_person(row.requester), target=row.target, role=row.role, why=row.why,
+        state=ReviewState(row.state), opened_at=moment(row.opened_at), due_at=_moment(row.due_at),
+        reminders=row.reminders, by=_maybe_person(row.by_person), at=_moment(row.at), version=row.version,
     )  # fmt: skip
 
 

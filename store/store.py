@@ -13,7 +13,7 @@ from sqlmodel import SQLModel, col
 
 from access.errors import NotFound
 from access.events import TextErased
-from access.model import Device, Grant, GrantState, LoginCode, Person, Receipt, Request
+from access.model import Device, Grant, GrantState, LoginCode, Person, Receipt, Request, Review
 from access.ports import Change, Clock, Due, PrivateTexts, Quota
 from audit.canonical import fields_of, micros, moment
 from audit.log import Ledger, head
@@ -28,6 +28,7 @@ from store.tables import (
     AccessHandle,
     AccessLease,
     AccessRequest,
+    AccessReview,
     AccessVote,
     Note,
     SignedInDevice,
@@ -39,6 +40,7 @@ _VOTES = selecting(AccessVote, "request_id", order="at")
 _GRANT = selecting(AccessGrant, "number")
 _HANDLES = selecting(AccessHandle, "grant_number", order="attempt")
 _LEASES = selecting(AccessLease, "grant_number", order="n")
+_REVIEW = selecting(AccessReview, "number")
 _CODE = selecting(SignInCode, "code_hash")
 _DEVICE = {by: selecting(SignedInDevice, by) for by in ("token_hash", "id", "person_id")}
 _NOTE = selecting(Note, "key")
@@ -107,6 +109,13 @@ class SqlStore:
 
     async def grants_by_number(self, numbers: Sequence[int]) -> Mapping[int, Grant]:
         return await self._database.read(lambda tx: _grants(tx, numbers))
+
+    async def review(self, number: int) -> Review | None:
+        row = await self._database.read(lambda tx: _REVIEW.run(tx, {"number": number}).one_or_none())
+        return None if row is None else rows.review_of(row)
+
+    async def open_reviews(self, person_id: str | None = None) -> tuple[Review, ...]:
+        return await self._database.read(lambda tx: _open_reviews(tx, person_id))
 
     async def grants_by_state(self) -> Mapping[str, int]:
         """How many grants are in each state; every state is present."""
@@ -196,17 +205,25 @@ def _grant(tx: Connection, number: int) -> Grant | None:
     return rows.grant_of(row, _HANDLES.run(tx, children).all(), _LEASES.run(tx, children).all())
 
 
+def _open_reviews(tx: Connection, person_id: str | None) -> tuple[Review, ...]:
+    table = SQLModel.metadata.tables["access_review"]
+    query = select(table).where(table.c.due_at.is_not(None)).order_by(table.c.opened_at)
+    if person_id is not None:
+        query = query.where(table.c.requester_id == person_id)
+    return tuple(rows.review_of(row) for row in tx.execute(query))
+
+
 def _count_states(tx: Connection) -> dict[str, int]:
     query = select(col(AccessGrant.state), func.count()).group_by(col(AccessGrant.state))
     return {row[0]: row[1] for row in tx.execute(query)}
 
 
 def _due(tx: Connection, before: int, limit: int) -> Due:
-    def numbers(model: type[AccessRequest | AccessGrant]) -> tuple[int, ...]:
+    def numbers(model: type[AccessRequest | AccessGrant | AccessReview]) -> tuple[int, ...]:
         query = select(col(model.number)).where(col(model.due_at) <= before).order_by(col(model.due_at)).limit(limit)
         return tuple(tx.execute(query).scalars())
 
-    return Due(numbers(AccessRequest), numbers(AccessGrant))
+    return Due(numbers(AccessRequest), numbers(AccessGrant), numbers(AccessReview))
 
 
 def _loose_intents(tx: Connection, before: int) -> tuple[tuple[int, int], ...]:
@@ -247,6 +264,6 @@ def _private_texts_at(tx: Connection, seq: int) -> tuple[PrivateTexts, ...]:
 
 
 def _next_due(tx: Connection) -> datetime | None:
-    found = [tx.execute(select(func.min(col(m.due_at)))).scalar() for m in (AccessRequest, AccessGrant)]
+    found = [tx.execute(select(func.min(col(m.due_at)))).scalar() for m in (AccessRequest, AccessGrant, AccessReview)]
     times = [value for value in found if value is not None]
     return moment(min(times)) if times else None

@@ -6,10 +6,10 @@ that history costs nothing.
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index
+from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
-from audit.columns import big, integer, text
+from audit.columns import big, integer, text, yes_or_no
 
 
 class Counter(SQLModel, table=True):
@@ -34,10 +34,15 @@ class AccessRequest(SQLModel, table=True):
     ticket: str = Field(sa_column=text("ticket"))
     state: str = Field(sa_column=text("state"))
     created_at: int = Field(sa_column=big("created_at"))
+    lapses_at: int = Field(sa_column=big("lapses_at"))
     due_at: int | None = Field(sa_column=big("due_at", null=True))
     policy_hash: str = Field(sa_column=text("policy_hash"))
     rule: str = Field(sa_column=text("rule"))
     approvals_needed: int = Field(sa_column=integer("approvals_needed"))
+    extends: int | None = Field(sa_column=big("extends", null=True))
+    glass: bool = Field(sa_column=yes_or_no("glass"))
+    asked: str = Field(sa_column=text("asked"))
+    reminded_at: int | None = Field(sa_column=big("reminded_at", null=True))
     decided_by: str | None = Field(sa_column=text("decided_by", null=True))
     decided_at: int | None = Field(sa_column=big("decided_at", null=True))
     note: str = Field(sa_column=text("note"))
@@ -53,6 +58,7 @@ class AccessVote(SQLModel, table=True):
     person: str = Field(sa_column=text("person"))
     at: int = Field(sa_column=big("at"))
     rule: str = Field(sa_column=text("rule"))
+    shorter: int | None = Field(sa_column=big("shorter", null=True))
 
 
 class AccessGrant(SQLModel, table=True):
@@ -70,13 +76,19 @@ class AccessGrant(SQLModel, table=True):
     created_at: int = Field(sa_column=big("created_at"))
     expires_at: int = Field(sa_column=big("expires_at"))
     due_at: int | None = Field(sa_column=big("due_at", null=True))
+    duration: int = Field(sa_column=big("duration"))
+    started_at: int | None = Field(sa_column=big("started_at", null=True))
+    retimed_at: int | None = Field(sa_column=big("retimed_at", null=True))
+    warned_at: int | None = Field(sa_column=big("warned_at", null=True))
+    glass: bool = Field(sa_column=yes_or_no("glass"))
+    review: bool = Field(sa_column=yes_or_no("review"))
     attempts: int = Field(sa_column=integer("attempts"))
     cause: str | None = Field(sa_column=text("cause", null=True))
     ended_by: str | None = Field(sa_column=text("ended_by", null=True))
     ending_since: int | None = Field(sa_column=big("ending_since", null=True))
     ended_at: int | None = Field(sa_column=big("ended_at", null=True))
     effective_by: int | None = Field(sa_column=big("effective_by", null=True))
-    escalated: bool = Field(sa_column=Column("escalated", Boolean, nullable=False))
+    escalated: bool = Field(sa_column=yes_or_no("escalated"))
     version: int = Field(sa_column=integer("version"))
 
 
@@ -99,6 +111,23 @@ class AccessLease(SQLModel, table=True):
     not_after: int = Field(sa_column=big("not_after"))
     gone_at: int | None = Field(sa_column=big("gone_at", null=True))
     aborted_at: int | None = Field(sa_column=big("aborted_at", null=True))
+
+
+class AccessReview(SQLModel, table=True):
+    __tablename__ = "access_review"
+    number: int = Field(sa_column=big("number", key=True))
+    requester_id: str = Field(sa_column=text("requester_id"))
+    requester: str = Field(sa_column=text("requester"))
+    target: str = Field(sa_column=text("target"))
+    role: str = Field(sa_column=text("role"))
+    why: str = Field(sa_column=text("why"))
+    state: str = Field(sa_column=text("state"))
+    opened_at: int = Field(sa_column=big("opened_at"))
+    due_at: int | None = Field(sa_column=big("due_at", null=True))
+    reminders: int = Field(sa_column=integer("reminders"))
+    by: str | None = Field(sa_column=text("by_person", null=True))
+    at: int | None = Field(sa_column=big("at", null=True))
+    version: int = Field(sa_column=integer("version"))
 
 
 class SignInCode(SQLModel, table=True):
@@ -146,10 +175,12 @@ _index(AccessRequest, "number", unique=True)
 _index(AccessRequest, "key", unique=True)
 _index(AccessRequest, "requester_id")
 _index(AccessGrant, "request_id", unique=True)
+_index(AccessReview, "requester_id")
 _index(SignedInDevice, "token_hash", unique=True)
 _index(SignedInDevice, "person_id")
 _when_due(AccessRequest)
 _when_due(AccessGrant)
+_when_due(AccessReview)
 _leases = SQLModel.metadata.tables["access_lease"]
 _loose = (_leases.c.public_id == "") & _leases.c.aborted_at.is_(None)
 Index("access_lease_loose", _leases.c.issued_at, sqlite_where=_loose, postgresql_where=_loose)

@@ -11,7 +11,10 @@ from typing import Any
 import jsonschema
 import yaml
 
+from bot import names
+from bot.command import VERBS
 from bot.settings import BotSettings
+from directory.slack_groups import EVENTS as GROUP_EVENTS
 
 ROOT = Path(__file__).parents[1]
 MANIFEST: dict[str, Any] = yaml.safe_load((ROOT / "manifest.yml").read_text())
@@ -28,18 +31,25 @@ SCOPES: dict[str, set[str]] = {
     "conversations_list": {"channels:read", "groups:read"},
     "conversations_open": {"im:write"},
     "conversations_replies": {"channels:history", "groups:history"},
+    "usergroups_users_list": {"usergroups:read"},
     "users_info": {"users:read"},
     "views_open": set(),
     "views_publish": set(),
+    "views_push": set(),
     "views_update": set(),
 }
-EVENT_SCOPES = {"user_change": {"users:read"}, "app_home_opened": set()}
+EVENT_SCOPES = {
+    "user_change": {"users:read"},
+    "subteam_members_changed": {"usergroups:read"},
+    "subteam_updated": {"usergroups:read"},
+    "app_home_opened": set(),
+}
 
 
 def called() -> set[str]:
-    """The Slack methods that the bot calls."""
+    """The Slack methods that we call."""
     found: set[str] = set()
-    for path in (ROOT / "bot").glob("*.py"):
+    for path in [*(ROOT / "bot").glob("*.py"), *(ROOT / "directory").glob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             name = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
             if re.fullmatch(
@@ -61,6 +71,10 @@ def test_the_scopes_are_those_of_the_calls() -> None:
     assert set(MANIFEST["oauth_config"]["scopes"]["bot"]) == needed
 
 
+def test_every_news_of_a_user_group_is_heard() -> None:
+    assert set(GROUP_EVENTS) <= heard()
+
+
 def test_the_events_are_those_that_are_heard() -> None:
     assert set(MANIFEST["settings"]["event_subscriptions"]["bot_events"]) == heard()
 
@@ -69,6 +83,18 @@ def test_the_command_is_the_one_that_is_registered() -> None:
     (command,) = MANIFEST["features"]["slash_commands"]
     assert command["command"] == BotSettings.__dataclass_fields__["command"].default
     assert command["should_escape"] is True
+
+
+def test_the_shortcuts_are_those_that_are_registered() -> None:
+    registered = re.findall(r"gate\.shortcut\((\w+)\)", (ROOT / "bot" / "listeners.py").read_text())
+    shortcuts = MANIFEST["features"]["shortcuts"]
+    assert [shortcut["callback_id"] for shortcut in shortcuts] == [getattr(names, name) for name in registered]
+    assert all(shortcut["type"] == "message" and len(shortcut["name"]) <= 24 for shortcut in shortcuts)
+
+
+def test_the_usage_hint_names_every_verb() -> None:
+    (command,) = MANIFEST["features"]["slash_commands"]
+    assert not {verb for verb in VERBS if verb not in command["usage_hint"]} - {"audit"}
 
 
 def test_buttons_and_forms_are_switched_on_and_the_home_tab_matches_the_code() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from access.broker import Broker
@@ -13,14 +13,17 @@ from access.events import Event
 from access.grants import Grants
 from access.model import Device, Grant, Person, Request
 from access.policy import Policy
+from access.ports import Tickets
 from access.reaper import Reaper
 from access.rights import Rights
 from access.signin import SignIns, Terminal
 from access.sweeper import Sweeper
 from access.tasks import Tasks
+from access.ticketing import Ticketing
 from prodaccess.policy_file import parse_policy
 from providers.memory import MemoryProvider, MemoryServer
 from store import open_store
+from tests.groups import Groups
 from tests.people import ADA, LEDGER, LINUS, POLICY, Directory, ManualClock, ask
 from tests.witness import MemoryWitness
 
@@ -38,12 +41,17 @@ class Policies:
 class World:
     """Everything by name; `restart()` is what a `kill -9` and a new process leave."""
 
+    groups: Groups | None = None
+    tickets: Mapping[str, Tickets] = {}  # noqa: RUF012 (nobody writes to it)
+
     def __init__(self, directory: Path, policy: str = POLICY) -> None:
         self.url = f"sqlite:///{directory}/prodaccess.db"
         self.clock = ManualClock()
         self.people = Directory()
         self.policies = Policies(policy)
         self.far_side = MemoryServer()
+        if self.groups is not None:
+            self.groups.clock = self.clock
         self._build()
 
     def _build(self) -> None:
@@ -52,8 +60,9 @@ class World:
         self.witness = MemoryWitness(self.store.log)
         self.tasks = Tasks()
         custody = Custody(
-            self.store, self.people, self.policies, self.clock, {"memory": self.provider}, self.witness, self.tasks
-        )
+            self.store, self.people, self.policies, self.clock, {"memory": self.provider}, self.witness, self.tasks,
+            memberships=self.groups, tickets=Ticketing(self.tickets),
+        )  # fmt: skip
         self.grants, self.endings, self.reaper = Grants(custody), Endings(custody), Reaper(custody)
         self.broker = Broker(self.store, self.people, self.policies, self.clock, self.grants, self.endings)
         self.rights = Rights(custody, self.endings)

@@ -13,7 +13,7 @@ from yarl import URL
 from access.ports import Clock, NoSuchTicket, Ticket, TicketSystemSilent
 from tickets.http import Rest
 from tickets.links import below
-from tickets.system import checked_length, fetched, shown
+from tickets.system import checked_length, fetched, shown, trouble_of
 
 HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 _REPO = r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/(?!\.{1,2}(?:[/#]|$))[A-Za-z0-9._-]{1,100}"
@@ -60,6 +60,11 @@ class GitHub:
     site: str = "https://github.com"
     name: str = "github"
 
+    def key(self, text: str) -> str:
+        """Raises NoSuchTicket."""
+        repo, number = github_key(text, self.site, self.repositories.default)
+        return f"{repo}#{number}"
+
     async def fetch(self, text: str) -> Ticket:
         """Raises NoSuchTicket, TicketSystemSilent."""
         repo, number = github_key(text, self.site, self.repositories.default)
@@ -67,6 +72,12 @@ class GitHub:
         asked_at = self.clock.now()
         issue = await fetched(self.rest, f"/repos/{repo}/issues/{number}", (), _Issue)
         return self._ticket(issue, self._repo_of(issue), asked_at)
+
+    async def trouble(self) -> str:
+        return await trouble_of(self.rest, "/rate_limit")
+
+    async def close(self) -> None:
+        await self.rest.close()
 
     def _check(self, repo: str) -> None:
         if not self.repositories.has(repo):

@@ -12,7 +12,7 @@ import msgspec
 from access.ports import Clock, NoSuchTicket, Ticket, TicketSystemSilent
 from tickets.http import Rest
 from tickets.links import below
-from tickets.system import checked_length, fetched, shown
+from tickets.system import checked_length, fetched, shown, trouble_of
 
 _KEY = r"[A-Z][A-Z0-9_]*-[1-9][0-9]{0,9}"
 _TYPED = re.compile(rf"({_KEY})", re.ASCII | re.IGNORECASE)
@@ -68,14 +68,24 @@ class Jira:
     clock: Clock
     name: str = "jira"
 
+    def key(self, text: str) -> str:
+        """Raises NoSuchTicket."""
+        return jira_key(text, self.site)
+
     async def fetch(self, text: str) -> Ticket:
         """Raises NoSuchTicket, TicketSystemSilent."""
-        key = jira_key(text, self.site)
+        key = self.key(text)
         asked_at = self.clock.now()
         issue = await fetched(self.rest, f"/rest/api/2/issue/{key}", _FIELDS, _Issue)
         if not _TYPED.fullmatch(issue.key):
             raise TicketSystemSilent(f"{self.rest.name} answers with a key that is none. Tell an admin.")
         return self._ticket(issue, asked_at)
+
+    async def trouble(self) -> str:
+        return await trouble_of(self.rest, "/rest/api/2/myself")
+
+    async def close(self) -> None:
+        await self.rest.close()
 
     def _ticket(self, issue: _Issue, asked_at: datetime) -> Ticket:
         fields, who = issue.fields, issue.fields.assignee

@@ -25,8 +25,20 @@ class System(Protocol):
 
     name: str
 
+    def key(self, text: str) -> str:
+        """The key that a key or a link means. Raises NoSuchTicket."""
+        ...
+
     async def fetch(self, text: str) -> Ticket:
         """The ticket that a key or a link means. Raises NoSuchTicket, TicketSystemSilent."""
+        ...
+
+    async def trouble(self) -> str:
+        """Empty where it answers and takes our token, else a sentence."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
         ...
 
 
@@ -43,6 +55,9 @@ class RecentTickets:
     def name(self) -> str:
         return self.system.name
 
+    def key(self, text: str) -> str:
+        return self.system.key(text)
+
     async def look(self, key: str, by: Person, *, fresh: bool = False) -> Ticket:
         text = key.strip()
         self._forget_old()
@@ -56,6 +71,12 @@ class RecentTickets:
             raise
         self._keep(text, ticket)
         return ticket
+
+    async def trouble(self) -> str:
+        return await self.system.trouble()
+
+    async def close(self) -> None:
+        await self.system.close()
 
     def _keep(self, text: str, ticket: Ticket) -> None:
         """Unless a later question was answered sooner."""
@@ -80,6 +101,15 @@ async def fetched(rest: Rest, path: str, query: Query, shape: type[T]) -> T:
         ) from None
     except Unavailable as error:
         raise TicketSystemSilent(str(error)) from None
+
+
+async def trouble_of(rest: Rest, path: str) -> str:
+    """What is wrong, by a document that every token may see."""
+    try:
+        await rest.get(path, (), dict)
+    except (NotFound, Unavailable) as error:
+        return str(error)
+    return ""
 
 
 def checked_length(text: str) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
-import unicodedata
-from typing import Any, NamedTuple, NoReturn
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from .meaning import ACTIONS, Fact, Meaning, Place, Subject
+from .canonical import decoded
+from .meaning import ACTIONS, Meaning
 from .report import Finding, Report, Tampered
+from .runs import Said, Usual
 from .sources import Block
+from .subject import Fact, Place, Subject
 from .uptime import SILENCE
 
 _NUMBER = rb"(0|[1-9][0-9]{0,18})"
@@ -41,76 +43,97 @@ class Entries:
         self._awake = 0  # since when no silence lay between two entries
         self._stood = 0  # the recorded_at at which the clock was last seen to stand behind
         self._late = tolerance * 1_000_000
-        self._newer = 0
+        self._newer = self._alone = 0  # entries in a newer form; of no request
         self._kinds: dict[bytes, _Kind] = {}
+        self._usual: Usual | None = None  # what the next entry says if it is like the last
+        self._beside = (0, b"", b"")  # and what stands beside it
 
     def take(self, first: int, block: Block) -> None:
-        """The hot loop: a few microseconds an entry. What is rare is in the functions below."""
-        envelope, kinds, subjects, clock = _ENVELOPE, self._kinds, self.meaning.subjects, self._clock
-        origin, acted, late = self.origin.encode(), self.meaning.acted, self._late
-        chained, newer, said = 0, 0, []
-        for seq, body in enumerate(block.bodies, first):
-            found = envelope(body, max(0, body.rfind(b',"log":"')))
-            if found is None:
-                raise Tampered("canonical", "does not end as an entry does", seq)
-            log, n, occurred, prev, recorded, ref, own, type_, version = found.groups()
-            moment, at = int(recorded), int(occurred)
-            if int(own) != seq:
-                raise Tampered("sequence", f"says that it is entry {own.decode()}", seq)
-            if moment < clock:
-                raise Tampered("clock", "was recorded before the entry in front of it", seq)
-            if moment - clock > SILENCE or type_ == _START:
-                self._wakes(type_, clock, moment)
-            unsure = moment - at > late and self._is_unsure(seq, type_, (moment, clock, at))
-            clock = moment
-            if log != origin:
-                origin = self._must_be_of(log, seq)
-            said.append((moment, type_, ref or b""))
-            subject = subjects.get(ref)
-            if (
-                subject is not None
-                and prev is not None
-                and n is not None
-                and (int(prev) == subject.last and int(n) == subject.n + 1)
-            ):
-                subject.n, subject.last = subject.n + 1, seq
-                chained += 1
-            else:
-                subject = self._first(seq, ref, n, prev)
-                chained += subject is not None
-            kind = kinds.get(type_) or self._kind(type_)
-            if kind.is_action and (
-                subject is None or not subject.opens <= at <= subject.closes
-                or not body.startswith(subject.mark) or (kind.has_target and subject.at_target not in body)
-            ):  # fmt: skip
-                acted(subject, Place(seq, at, unsure), kind.name, body)
-            if self._deep or not kind.is_action:
-                self.meaning.uptime.goes_on(self._awake, clock)
-                self._whole(Place(seq, at, unsure), body, kind.name, subject)
-            newer += version != _VERSION
-        if block.bodies:
-            self._clock, self._at = clock, at
-            self._report.last_at = clock
-        self._newer += newer
-        self._compare(first, block, said)
-        self._count(len(said), chained)
+        """Runs of usual entries are held against one form, in less than a microsecond each; every other is read."""
+        at, read, alone = 0, len(block.bodies), self._alone
+        while at < read:
+            end = self._reach(first + at, block, at)
+            if not self._passes(first + at, block.bodies[at:end]):
+                for i in range(at, end := max(end, at + 1)):
+                    self._one(first + i, block.bodies[i], None if block.beside is None else block.beside[i])
+            at = end
+        if read:
+            self._report.last_at = self._clock
+        for check, passed in (("clock", read), ("canonical", read), ("subject", read - (self._alone - alone))):
+            self._report.passed[check] += passed
 
-    def _count(self, read: int, chained: int) -> None:
-        for check, count in (("clock", read), ("canonical", read), ("subject", chained)):
-            self._report.passed[check] += count
+    def _reach(self, seq: int, block: Block, at: int) -> int:
+        """Where those end that may be like the entry before."""
+        usual, same, beside = self._usual, self._beside, block.beside
+        if usual is None:
+            return at
+        if beside is None:
+            return at + min(usual.room(seq), usual.reach(seq, block.bodies[at:]))
+        end = min(at + usual.room(seq), len(beside))
+        return next((i for i in range(at, end) if beside[i] != same), end)
 
-    def _compare(self, first: int, block: Block, said: list[tuple[int, bytes, bytes]]) -> None:
-        if block.beside is not None and said != block.beside:
-            wrong = next(i for i, each in enumerate(block.beside) if each != said[i])
-            what = "stands beside another time, type or request than it says itself"
-            raise Tampered("sequence", what, first + wrong)
+    def _passes(self, seq: int, bodies: Sequence[bytes]) -> bool:
+        """Whether all of these are usual; then they are dealt with."""
+        last_at = self._usual.passes(seq, bodies) if self._usual is not None and bodies else 0
+        self._at = last_at or self._at
+        return last_at > 0
+
+    def _one(self, seq: int, body: bytes, beside: tuple[int, bytes, bytes] | None) -> None:
+        """Whatever the entry is, read and put in its place."""
+        found = _ENVELOPE(body, max(0, body.rfind(b',"log":"')))
+        if found is None:
+            raise Tampered("canonical", "does not end as an entry does", seq)
+        log, n, occurred, prev, recorded, ref, own, type_, version = found.groups()
+        if int(own) != seq:
+            raise Tampered("sequence", f"says that it is entry {own.decode()}", seq)
+        says = (int(recorded), type_, ref or b"")
+        if beside not in (None, says):
+            raise Tampered("sequence", "stands beside another time, type or request than it says itself", seq)
+        if log != self.origin.encode():
+            self._must_be_of(log, seq)
+        at, unsure = int(occurred), self._tick(seq, type_, int(recorded), int(occurred))
+        subject = self._chain(seq, ref, n, prev)
+        kind = self._kinds.get(type_) or self._kind(type_)
+        if kind.is_action and (
+            subject is None or not subject.opens <= at <= subject.closes
+            or not body.startswith(subject.mark) or (kind.has_target and subject.at_target not in body)
+        ):  # fmt: skip
+            self.meaning.acted(subject, Place(seq, at, unsure), kind.name, body)
+        if self._deep or not kind.is_action:
+            self.meaning.court.uptime.goes_on(self._awake, self._clock)
+            self._whole(Place(seq, at, unsure), body, kind.name, subject)
+        self._newer += version != _VERSION
+        self._beside, self._usual = says, None
+        if kind.is_action and subject is not None and ref is not None and version == _VERSION and not self._deep:
+            target = subject.at_target if kind.has_target else b""
+            self._usual = Usual.like(Said(log, recorded, ref, type_), subject, self._clock - self._late, target)
+
+    def _tick(self, seq: int, type_: bytes, moment: int, at: int) -> bool:
+        """The entry's time, which never runs back. Whether `at`, when it happened, is unsure."""
+        clock, self._at = self._clock, at
+        if moment < clock:
+            raise Tampered("clock", "was recorded before the entry in front of it", seq)
+        if moment - clock > SILENCE or type_ == _START:
+            self._wakes(type_, clock, moment)
+        self._clock = moment
+        return moment - at > self._late and self._is_unsure(seq, type_, (moment, clock, at))
+
+    def _chain(self, seq: int, ref: bytes | None, n: bytes | None, prev: bytes | None) -> Subject | None:
+        """Its request, whose next entry it has to be; None where it is of none."""
+        subject = self.meaning.subjects.get(ref)
+        if subject is None or None in (n, prev) or (int(n or 0), int(prev or 0)) != (subject.n + 1, subject.last):
+            subject = self._first(seq, ref, n, prev)
+            self._alone += subject is None
+        else:
+            subject.n, subject.last = subject.n + 1, seq
+        return subject
 
     def _wakes(self, type_: bytes, clock: int, moment: int) -> None:
         """After a silence, or with a start, which is no proof of a life before it."""
-        self.meaning.uptime.ends(self._awake, clock)
+        self.meaning.court.uptime.ends(self._awake, clock)
         self._awake = moment
         if type_ == _START:
-            self.meaning.before_start = clock
+            self.meaning.court.before_start = clock
 
     def _is_unsure(self, seq: int, type_: bytes, times: tuple[int, int, int]) -> bool:
         """Recorded long after it is said to have happened: the clock was set back, or somebody dated it back.
@@ -130,7 +153,7 @@ class Entries:
         return True
 
     def _whole(self, place: Place, body: bytes, type_: str, subject: Subject | None) -> None:
-        seq, fields = place.seq, _canonical(body, place.seq)
+        seq, fields = place.seq, decoded(body, place.seq)
         data = fields.get("data", {})
         if isinstance(data, dict) and (policy := data.get("policy_hash")):
             self.named.setdefault(str(policy), seq)
@@ -140,11 +163,10 @@ class Entries:
             self.erasures |= {(data.get("seq", -1), name) for name in data.get("fields", ())}
         self.meaning.take(Fact(seq, type_, place.at, fields.get("by") or {}, data, unsure=place.unsure), subject)
 
-    def _must_be_of(self, log: bytes, seq: int) -> bytes:
+    def _must_be_of(self, log: bytes, seq: int) -> None:
         if self.origin:
             raise Tampered("sequence", f"is of another log, {log.decode(errors='replace')}", seq)
         self.origin = log.decode(errors="replace")
-        return log
 
     def _kind(self, type_: bytes) -> _Kind:
         name = type_.decode(errors="replace")
@@ -172,39 +194,9 @@ class Entries:
         if frontier is not None and frontier != self._clock:
             what = "is the last, but the log's clock is kept with another time than it was recorded at"
             self._report.fail(Finding("clock", what, max(0, self._start + self._report.entries - 1)))
-        self.meaning.uptime.goes_on(self._awake, self._clock)
+        self.meaning.court.uptime.goes_on(self._awake, self._clock)
         self.meaning.finish(self._at)
         if self._newer:
             self._report.undecided.append(
                 f"{self._newer} entries are written in a newer form than this verifier knows. Take a newer one."
             )
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    for key, value in pairs:
-        if value is None or not key.isascii():
-            raise ValueError(f"{key!r} is null or not ASCII")
-    return dict(pairs)
-
-
-def _no(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no whole number")
-
-
-_decode = json.JSONDecoder(parse_float=_no, parse_constant=_no).decode
-_decode_slowly = json.JSONDecoder(object_pairs_hook=_object, parse_float=_no, parse_constant=_no).decode
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
-
-
-def _canonical(body: bytes, seq: int) -> dict[str, Any]:
-    """The entry as data, after writing it again has given the same bytes."""
-    try:
-        text = body.decode()
-        plain = text.isascii() and "null" not in text
-        fields = (_decode if plain else _decode_slowly)(text)
-        again = _encode(fields)
-    except (ValueError, RecursionError) as error:
-        raise Tampered("canonical", f"is not canonical JSON ({error})", seq) from error
-    if again != text or not isinstance(fields, dict) or not unicodedata.is_normalized("NFC", text):
-        raise Tampered("canonical", "is not in canonical form: written again it is another text", seq)
-    return fields

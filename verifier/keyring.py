@@ -21,12 +21,11 @@ class KeyRing:
         self._is_told = False
 
     def take(self, first: int, bodies: Sequence[bytes]) -> None:
-        for seq, body in enumerate(bodies, first):
-            if body.endswith(_NAMES_ONE):
-                try:
-                    self._named.append((seq, Key.parse(json.loads(body)["data"]["key"])))
-                except (Malformed, ValueError, KeyError, TypeError, AttributeError):
-                    raise Tampered("signature", "names a key that is none", seq) from None
+        for i in [i for i, body in enumerate(bodies) if body.endswith(_NAMES_ONE)]:
+            try:
+                self._named.append((first + i, Key.parse(json.loads(bodies[i])["data"]["key"])))
+            except (Malformed, ValueError, KeyError, TypeError, AttributeError):
+                raise Tampered("signature", "names a key that is none", first + i) from None
 
     def trust(self, keys: Iterable[str]) -> None:
         """The log's own word for its keys."""

@@ -90,8 +90,8 @@ def _as_if_asked(rule: Rule, wanted: Wanted, facts: Facts) -> Request:
     now = facts.now or _THE_EPOCH
     return Request(
         id="", number=1, key="", requester=wanted.by, target=rule.target, role=rule.role, duration=rule.default,
-        reason="", ticket="", state=RequestState.PENDING, created_at=now, due_at=now, policy_hash="", rule=rule.name,
-        approvals_needed=rule.approvals,
+        reason="", ticket="", state=RequestState.PENDING, created_at=now, lapses_at=now, due_at=now, policy_hash="",
+        rule=rule.name, approvals_needed=rule.approvals,
     )  # fmt: skip
 
 

@@ -204,7 +204,8 @@ def _of_ticket(rule: Rule, wanted: Wanted) -> Iterator[Condition]:
         met = None if ticket is None else bool(ticket)
         yield Condition("ticket", _which_ticket(rule), met, "This target needs a ticket.")
     if ticket and not _looks_right(rule, ticket):
-        why = f"“{ticket[:40]}” does not look like a ticket. One looks like OPS-123."
+        example = "acme/ops#123" if rule.ticket_system == "github" else "OPS-123"
+        why = f"“{ticket[:40]}” does not look like a ticket. One looks like {example}."
         yield Condition("ticket", f"a ticket like {rule.ticket_pattern}", met=False, why=why)
 
 
@@ -240,9 +241,12 @@ def judge_break_glass(policy: Policy, ask: Ask, facts: Facts) -> Verdict:
 def _judge_glass(rule: Rule, glass: BreakGlass, ask: Ask) -> Verdict:
     wanted = Wanted.of(ask)
     most = f"At most {in_words(glass.maximum)} of break-glass for {rule.what}."
+    long = f"Keep the ticket under {LONGEST_TICKET} characters."
     conditions = (
         *_of_duration(wanted, glass.maximum, most),
         *_of_reason(wanted, required=glass.reason_required),
+        # No more is asked of it: nobody is kept waiting by a ticket now, and the review sees what it says.
+        Condition("ticket", "a short ticket", len(ask.ticket) <= LONGEST_TICKET, long),
     )
     for condition in conditions:
         if not condition.met:
@@ -250,8 +254,19 @@ def _judge_glass(rule: Rule, glass: BreakGlass, ask: Ask) -> Verdict:
     return Verdict(allowed=True, rule=rule.name, why=f"{rule.name} lets {ask.by.name} break the glass.")
 
 
+def glass_offers(policy: Policy, person: Person, facts: Facts) -> tuple[Rule, ...]:
+    """What this person may have by break-glass, as far as that is known: of each role its first rule."""
+    firsts = {(rule.target, rule.role): rule for rule in reversed(policy.rules)}
+    offered = [rule for rule in policy.rules if rule.break_glass and firsts[rule.target, rule.role] is rule]
+    return tuple(
+        rule for rule in offered if rule.break_glass and policy.belonging.is_in(person, rule.break_glass.who, facts).yes
+    )
+
+
 def judge_grant(policy: Policy, grant: Grant, person: Person, facts: Facts) -> Verdict:
     """A rule of the role must still be theirs, with the reason and the ticket that there were, and no deny rule."""
+    if grant.glass:
+        return _judge_broken(policy, grant, person, facts)
     wanted = Wanted(person, grant.target, grant.role, reason=grant.reason, ticket=grant.ticket)
     rules = policy.rules_of(grant.target, grant.role)
     found = [(rule, policy.belonging.is_in(person, rule.who, facts)) for rule in rules]
@@ -266,6 +281,19 @@ def judge_grant(policy: Policy, grant: Grant, person: Person, facts: Facts) -> V
         broken = missing[0][0]
         return Verdict(allowed=False, rule=theirs[0].name, why=broken.why, field=broken.field)
     return Verdict(allowed=True, rule=theirs[0].name, why=f"{theirs[0].name} still lets {person.name} have it.")
+
+
+def _judge_broken(policy: Policy, grant: Grant, person: Person, facts: Facts) -> Verdict:
+    """The role's break-glass must still name them; no other rule gave it, so none has to be theirs."""
+    wanted, rule = Wanted(person, grant.target, grant.role), policy.rule(grant.target, grant.role)
+    membership = policy.belonging.is_in(person, rule.break_glass.who, facts) if rule and rule.break_glass else None
+    if rule is None or membership is None or not membership.maybe:
+        return _nothing(wanted)
+    if not membership.yes:
+        return _unknown(rule, membership)
+    if stops := tuple(_denied(policy, wanted, facts, break_glass=True)):
+        return _stop(rule, stops)
+    return Verdict(allowed=True, rule=rule.name, why=f"{rule.name} still lets {person.name} break the glass.")
 
 
 def _missing_terms(rule: Rule, wanted: Wanted) -> list[Condition]:

@@ -8,7 +8,9 @@ import unicodedata
 from access.duration import looks_like_duration
 
 #: words after the slash command that mean something else than a target
-RESERVED = frozenset({"audit", "end", "help", "list", "login", "show"})
+RESERVED = frozenset({
+    "audit", "break-glass", "comment", "end", "extend", "help", "list", "login", "reviews", "show", "who", "why",
+})  # fmt: skip
 
 #: names in lists of people that mean something by themselves
 PEOPLE_RESERVED = frozenset({"all", "nobody", "owner"})

@@ -179,6 +179,10 @@ class Policy:
         """May this be had without approval? Hours and freezes do not hold it up."""
         return judging.judge_break_glass(self, ask, facts)
 
+    def glass_offers(self, person: Person, facts: Facts = NOTHING_KNOWN) -> tuple[Rule, ...]:
+        """What this person may have without approval by break-glass, in the file's order."""
+        return judging.glass_offers(self, person, facts)
+
     def judge_grant(self, grant: Grant, person: Person, facts: Facts = NOTHING_KNOWN) -> Verdict:
         """May this person still have what was granted? A shorter maximum, hours and freezes end nothing."""
         return judging.judge_grant(self, grant, person, facts)

@@ -19,6 +19,7 @@ MOST_PLANS = 100  # ways to combine alternatives and stand-ins of one rule
 MOST_COUNT = 20
 _ROLE, _RULE = keys("role"), keys("rule")
 _PATTERN = Rule.__dataclass_fields__["ticket_pattern"].default
+_PATTERNS = {"github": r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+#[0-9]+"}  # where it is not the usual one
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ class RuleReader(PeopleReader):
         projects = self.names(row["projects"], (*path, "projects")) if "projects" in row else None
         return {
             "ticket_required": self.flag(row.get("required", True), (*path, "required")),
-            "ticket_pattern": self.pattern(row.get("pattern", _PATTERN), (*path, "pattern")),
+            "ticket_pattern": self.pattern(row.get("pattern", _PATTERNS.get(system, _PATTERN)), (*path, "pattern")),
             "ticket_system": system, "ticket_open": opened, "closing_ends": closing,
             "ticket_projects": None if projects is None else frozenset(projects),
         }  # fmt: skip

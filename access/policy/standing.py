@@ -29,6 +29,7 @@ class Progress:
     count: int
     needed: int
     by: tuple[str, ...]  # who has settled it so far
+    voters: tuple[Person, ...] = ()  # the same, as persons
 
     @property
     def met(self) -> bool:
@@ -45,7 +46,10 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """`stages` are those of the way that is nearest; `people` are names, or Slack ids where the file has none."""
+    """`stages` are those of the way that is nearest, and `plan` its parts, one for each.
+
+    `asked` are names, or Slack ids where the file has none.
+    """
 
     rule: str
     met: bool
@@ -56,6 +60,7 @@ class Standing:
     asked: tuple[str, ...]
     next: tuple[Later, ...]
     unknown: tuple[str, ...] = ()  # sentences: of whom it is not known who they are
+    plan: tuple[Part, ...] = ()
 
 
 def standing(policy: Policy, request: Request, votes: Sequence[Vote], facts: Facts) -> Standing:
@@ -111,7 +116,7 @@ class _Count:
         asked, later = self._asked(rule) if best.missing else ((), ())
         return Standing(
             rule=rule.name, met=not best.missing, count=len(counted), needed=len(best.places), stages=stages,
-            counted=counted, asked=asked, next=later, unknown=self._unknown(rule),
+            counted=counted, asked=asked, next=later, unknown=self._unknown(rule), plan=best.plan,
         )  # fmt: skip
 
     def _distance(self, filled: _Filled) -> tuple[bool, bool, int]:
@@ -138,8 +143,9 @@ class _Count:
         return may_decide(self.policy, self.request, part, voter, self.facts)
 
     def _progress(self, filled: _Filled, number: int) -> Progress:
-        by = tuple(self.voters[voter].name for voter in filled.voters_of(number))
-        return Progress(tuple(sorted(filled.plan[number].by)), len(by), filled.places.count(number), by)
+        voters = tuple(self.voters[voter] for voter in filled.voters_of(number))
+        by = tuple(voter.name for voter in voters)
+        return Progress(tuple(sorted(filled.plan[number].by)), len(by), filled.places.count(number), by, voters)
 
     def _asked(self, rule: Rule) -> tuple[tuple[str, ...], tuple[Later, ...]]:
         now: set[str] = set()

@@ -46,6 +46,10 @@ def decided(said: str) -> Details:
     return details
 
 
+def commented(event: Any, row: Row) -> dict[str, Any]:
+    return request(event, row) | {"comment": str(event.text)}
+
+
 # Grants and credentials
 
 
@@ -128,6 +132,11 @@ def policy(event: Any, _row: Row) -> dict[str, Any]:
 
 def policy_refused(event: Any, _row: Row) -> dict[str, Any]:
     return {"entity": {"type_id": 5, "name": "policy file", "policy": {"type": "prodaccess policy"}}} | _why(event)
+
+
+def members(event: Any, _row: Row) -> dict[str, Any]:
+    group = {"uid": event.group, "name": event.group}
+    return {"entity": {"type_id": OTHER, "type": "Group", "name": event.group, "uid": event.digest, "group": group}}
 
 
 def key(event: Any, _row: Row) -> dict[str, Any]:

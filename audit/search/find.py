@@ -14,17 +14,18 @@ from access.errors import BadInput
 from audit.canonical import micros, moment
 from audit.search import index, unrecorded
 from audit.search.facts import Reader, read_some_facts
-from audit.search.index import COLUMNS, Wanted
+from audit.search.index import COLUMNS
+from audit.search.newest import Wanted, newest
 from audit.search.projector import recall, touch_rows
 from audit.search.query import Query, accepts, contains, within
-from audit.search.rows import SHOWN, row_of
+from audit.search.rows import SHOWN, Row, row_of
 from audit.search.tables import ZONE, SearchZone
 from audit.search.tail import Looked, Tail
 from audit.search.terms import object_label, object_term, term
 from audit.search.tokens import words_of
 
 MOST_PEOPLE = 500  # lines of people in one answer
-MOST_UNRECORDED = 1_000  # credentials that are counted
+MOST_UNRECORDED = 500  # credentials that are looked at
 _MOST_PLACES = 20  # targets of one object, above which every target may be its place
 _ENTRIES, _TOUCHES = (SQLModel.metadata.tables[name] for name in ("search_entry", "search_touch"))
 _UNSURE = (term("coverage", "partial"), term("coverage", "opaque"))
@@ -86,8 +87,9 @@ class Touched:
     `possible`: entries that may have touched it without naming it, because nobody could read all of what they did
     (a function, a script), where the object is known to be: at `places`, or anywhere when that is empty.
 
-    `unrecorded`: how many credentials could be used there at the time and have no recorded session, at most
-    `MOST_UNRECORDED`; `credentials` are the newest of them. What was done with them is for the target's own log.
+    `unrecorded`: of the newest `MOST_UNRECORDED` credentials that could be used there at the time, those of requests
+    without a recorded session, counted; `credentials` are the newest of them. What was done with them is for the
+    target's own log.
     """
 
     object: str
@@ -105,44 +107,45 @@ class Touched:
 
 def find(tx: Connection, ledger: Reader, query: Query, limit: int = 50) -> Found:
     """The newest `limit` entries that are meant."""
-    return _find(tx, ledger, query, limit, _reach(tx, ledger, query))
+    return _find(tx, ledger, query, limit, _reach(tx, Tail(tx, ledger), query))
 
 
 def who_touched(tx: Connection, ledger: Reader, query: Query, limit: int = 50) -> Touched:
     """Of a query that names one table, path or host. Raises BadInput."""
-    thing, reach = _the_object(query), _reach(tx, ledger, query)
+    thing, reach = _the_object(query), _reach(tx, Tail(tx, ledger), query)
     places = _places(tx, thing, reach)
     definite = _find(tx, ledger, query, limit, reach)
     possible = _find(tx, ledger, _unsure(query, thing, places), limit, reach)
     named = {hit.seq for hit in definite.hits}
     unnamed = tuple(hit for hit in possible.hits if hit.seq not in named)
     people = _people(tx, query, thing, places, reach)
-    credentials = _unrecorded(tx, ledger, query, places if len(places) <= _MOST_PLACES else (), reach.tail)
+    known = places if len(places) <= _MOST_PLACES else ()
+    count, credentials = _unrecorded(tx, query, known, limit, reach.tail)
     return Touched(
-        thing, definite.hits, definite.more, unnamed, possible.more, people[:MOST_PEOPLE],
-        places if len(places) <= _MOST_PLACES else (), reach.tail.looked, len(people) > MOST_PEOPLE,
-        len(credentials), credentials[:limit],
+        thing, definite.hits, definite.more, unnamed, possible.more, people[:MOST_PEOPLE], known, reach.tail.looked,
+        len(people) > MOST_PEOPLE, count, credentials,
     )  # fmt: skip
 
 
-def _unrecorded(tx: Connection, ledger: Reader, query: Query, places: tuple[str, ...], tail: Tail) -> tuple[Hit, ...]:
-    """Credentials of requests that have no recorded session at all."""
-    since, in_force = unrecorded.in_force(tx, tail, query)
-    asked = unrecorded.issued(query, places, since)
-    hits = _find(tx, ledger, asked, MOST_UNRECORDED, _reach(tx, ledger, asked)).hits
-    if since is not None:
-        hits = tuple(hit for hit in hits if hit.ref in in_force)
-    recorded = {
-        session.ref
-        for sessions in unrecorded.sessions_of({hit.ref for hit in hits})
-        for session in _find(tx, ledger, sessions, MOST_UNRECORDED, _reach(tx, ledger, sessions)).hits
-    }
-    return tuple(hit for hit in hits if hit.ref not in recorded)
+def _unrecorded(
+    tx: Connection, query: Query, places: tuple[str, ...], limit: int, tail: Tail
+) -> tuple[int, tuple[Hit, ...]]:
+    """How many there are, and the newest."""
+    asked = unrecorded.issued(query, places, unrecorded.since(tx, tail, query))
+    behind = {row.seq: row for row in tail.rows if accepts(asked, row)}
+    issued = {seq: row.ref for seq, row in behind.items()}
+    if len(issued) < MOST_UNRECORDED:
+        seqs = newest(tx, _wanted(asked, _reach(tx, tail, asked)), MOST_UNRECORDED - len(issued))
+        issued |= index.refs_of(tx, seqs)
+    found = unrecorded.usable(tx, tail, query, issued)
+    shown = found[:limit]
+    hits = [_hit_of(behind[seq]) for seq in shown if seq in behind] + _hits(tx, [s for s in shown if s not in behind])
+    return len(found), tuple(hits)
 
 
 def _find(tx: Connection, ledger: Reader, query: Query, limit: int, reach: _Reach) -> Found:
     rows = [row for row in reach.tail.rows if accepts(query, row)]
-    hits = [_hit({name: getattr(row, name) for name in COLUMNS}) for row in rows[: limit + 1]]
+    hits = [_hit_of(row) for row in rows[: limit + 1]]
     if len(hits) <= limit:
         hits += _indexed(tx, ledger, query, limit + 1 - len(hits), reach)
     return Found(tuple(hits[:limit]), len(hits) > limit, reach.tail.looked)
@@ -152,15 +155,19 @@ def _find(tx: Connection, ledger: Reader, query: Query, limit: int, reach: _Reac
 
 
 def _indexed(tx: Connection, ledger: Reader, query: Query, limit: int, reach: _Reach) -> list[Hit]:
-    wanted, found = Wanted(query.require, query.exclude, reach.low, reach.high, reach.after, reach.before), list[Hit]()
+    wanted, found = _wanted(query, reach), list[Hit]()
     while len(found) < limit:
         asked = limit - len(found)
-        seqs = index.newest(tx, wanted, asked)
+        seqs = newest(tx, wanted, asked)
         found += _meant(tx, ledger, query, _hits(tx, seqs))
         if len(seqs) < asked:
             break
         wanted = replace(wanted, high=seqs[-1])
     return found
+
+
+def _wanted(query: Query, reach: _Reach) -> Wanted:
+    return Wanted(query.require, query.exclude, reach.low, reach.high, reach.after, reach.before)
 
 
 def _meant(tx: Connection, ledger: Reader, query: Query, hits: list[Hit]) -> list[Hit]:
@@ -194,8 +201,7 @@ class _Reach:
     before: int | None
 
 
-def _reach(tx: Connection, ledger: Reader, query: Query) -> _Reach:
-    tail = Tail(tx, ledger)
+def _reach(tx: Connection, tail: Tail, query: Query) -> _Reach:
     low, high = 0, tail.looked.indexed_to + 1
     after = None if query.after is None else micros(query.after)
     before = None if query.before is None else micros(query.before)
@@ -212,7 +218,11 @@ def _hits(tx: Connection, seqs: Sequence[int]) -> list[Hit]:
     if not seqs:
         return []
     query = select(*(_ENTRIES.c[name] for name in COLUMNS)).where(_ENTRIES.c.seq.in_(seqs))
-    return [_hit(dict(row)) for row in tx.execute(query.order_by(_ENTRIES.c.seq.desc())).mappings()]
+    return [_hit(dict(row)) for row in tx.execute(query.order_by(_ENTRIES.c.seq.desc())).mappings().all()]
+
+
+def _hit_of(row: Row) -> Hit:
+    return _hit({name: getattr(row, name) for name in COLUMNS})
 
 
 def _hit(fields: dict[str, Any]) -> Hit:
@@ -266,11 +276,11 @@ def _people(tx: Connection, query: Query, thing: str, places: tuple[str, ...], r
     holds += [of.at < reach.before] if reach.before is not None else []
     holds += [of.op.in_(query.ops)] if query.ops else []
     statement = select(*group, *totals).where(*holds).group_by(*group)
-    newest = _in_tail(query, thing, reach)
-    if not newest:  # else somebody among the rest may be among the newest, and has to be counted with them
+    behind = _in_tail(query, thing, reach)
+    if not behind:  # else somebody among the rest may be among the newest, and has to be counted with them
         statement = statement.order_by(func.max(of.seq).desc()).limit(MOST_PEOPLE + 1)
     people: dict[tuple[str, ...], Toucher] = {}
-    for one in (*(_toucher(row) for row in tx.execute(statement)), *newest):
+    for one in (*(_toucher(row) for row in tx.execute(statement).all()), *behind):
         who = (one.actor_id, one.actor, one.target, one.op)
         people[who] = _together(people[who], one) if who in people else one
     return tuple(sorted(people.values(), key=lambda one: one.last_seq, reverse=True))

@@ -13,10 +13,19 @@ from sqlmodel import SQLModel, col
 
 from access.errors import AccessError
 from audit.log import Feed
-from audit.search import index
+from audit.search import common, index
 from audit.search.facts import Facts, Reader, read_facts
 from audit.search.rows import ERASED, GrantFacts, Row, SessionFacts, Subjects, row_of
-from audit.search.tables import ZONE, SearchGrant, SearchProgress, SearchSession, SearchTouch, SearchZone
+from audit.search.tables import (
+    BLOCK,
+    ZONE,
+    SearchCommon,
+    SearchGrant,
+    SearchProgress,
+    SearchSession,
+    SearchTouch,
+    SearchZone,
+)
 from audit.search.terms import ranges
 from audit.statement import upserting
 
@@ -94,7 +103,7 @@ def rebuild(tx: Connection) -> None:
     """Drop everything derived; `project` then begins with the first entry."""
     _lock(tx)
     index.clear(tx)
-    for model in (SearchTouch, SearchGrant, SearchSession, SearchZone):
+    for model in (SearchTouch, SearchGrant, SearchSession, SearchZone, SearchCommon):
         tx.execute(SQLModel.metadata.tables[str(model.__tablename__)].delete())
     _remember(tx, version=VERSION, seq=-1, tidy=0)
 
@@ -119,9 +128,12 @@ def indexed_to(tx: Connection) -> int:
 
 def write_rows(tx: Connection, rows: Sequence[Row]) -> None:
     """Entries, what they touched, and when: all but requests and sessions. In the log's order."""
-    index.make_room(tx, rows[0].seq, rows[-1].seq)
+    first, last = rows[0].seq, rows[-1].seq
+    index.make_room(tx, first, last)
     index.add(tx, rows, [touch for row in rows for touch in touch_rows(row)])
     _widen_zones(tx, rows)
+    for block in range(first // BLOCK, (last + 1) // BLOCK):  # those that are now complete
+        common.keep(tx, block, common.bits_of(index.words_of(tx, block * BLOCK, BLOCK)))
 
 
 def touch_rows(row: Row) -> list[dict[str, Any]]:

@@ -12,11 +12,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
 from audit.search import index
+from audit.search.common import bits_of
 from audit.search.facts import Reader, read_facts
 from audit.search.index import COLUMNS
 from audit.search.projector import BATCH, indexed_to, touch_rows
 from audit.search.rows import Row, Subjects, row_of
-from audit.search.tables import ZONE
+from audit.search.tables import BLOCK, ZONE
 
 _AT_ONCE = 200  # touches of one look-up
 _SEEN = "CREATE VIRTUAL TABLE temp.search_words_seen USING fts5vocab(main, search_words, instance)"
@@ -33,7 +34,7 @@ def recheck(tx: Connection, ledger: Reader) -> str | None:
 
 def _differences(tx: Connection, ledger: Reader) -> Iterator[str]:
     last, seq, touches = indexed_to(tx), -1, 0
-    subjects, zones, words = Subjects(), dict[int, list[int]](), _Heap()
+    subjects, zones, words, blocks = Subjects(), dict[int, list[int]](), _Heap(), _Blocks()
     while seq < last:
         facts = read_facts(tx, ledger, seq, min(BATCH, last - seq))
         if not facts:
@@ -42,7 +43,8 @@ def _differences(tx: Connection, ledger: Reader) -> Iterator[str]:
         rows = [row_of(f, subjects) for f in facts]
         yield from _entries(tx, rows)
         for row in rows:
-            words.add(row.seq, index.tokens(tx, row.seq, row.words))
+            words.add(row.seq, index.tokens(tx.dialect.name, row.seq, row.words))
+            blocks.add(row.seq, row.words)
         expected = [touch for row in rows for touch in touch_rows(row)]
         yield from _touches(tx, expected)
         for row in rows:
@@ -52,6 +54,7 @@ def _differences(tx: Connection, ledger: Reader) -> Iterator[str]:
     yield from _totals(tx, {"search_entry": last + 1, "search_touch": touches})
     yield from _subjects(tx, subjects, zones)
     yield from _index(tx, words)
+    yield from _common(tx, blocks)
 
 
 def _entries(tx: Connection, rows: Sequence[Row]) -> Iterator[str]:
@@ -69,7 +72,7 @@ def _entries(tx: Connection, rows: Sequence[Row]) -> Iterator[str]:
             if found[name] != getattr(row, name):
                 told = f"{name} is {found[name]!r}, and by the ledger {getattr(row, name)!r}"
                 yield f"search_entry {row.seq}: {'its text is not as in the ledger' if name == 'text' else told}"
-        if index.unpacked(tx, found["words"]) != index.tokens(tx, row.seq, row.words):
+        if index.unpacked(tx, found["words"]) != index.tokens(tx.dialect.name, row.seq, row.words):
             yield f"search_entry {row.seq}: its words differ from the ledger's"
 
 
@@ -123,6 +126,30 @@ def _index(tx: Connection, expected: _Heap) -> Iterator[str]:
         return
     if found.sum != expected.sum:
         yield wrong
+
+
+def _common(tx: Connection, expected: _Blocks) -> Iterator[str]:
+    found, table = _Blocks(), SQLModel.metadata.tables["search_common"].c
+    for word, block, bits in tx.execute(select(table.word, table.block, table.bits)):
+        found.heap.add(block, (f"{word} {bits.hex()}",))
+    if found.heap.sum != expected.heap.sum:
+        yield "search_common, where common words stand, does not match the ledger"
+
+
+class _Blocks:
+    """The common words of whole blocks, as a heap; entries come in the log's order."""
+
+    def __init__(self) -> None:
+        self.heap = _Heap()
+        self._entries: list[tuple[int, frozenset[str]]] = []
+
+    def add(self, seq: int, words: frozenset[str]) -> None:
+        self._entries.append((seq, words))
+        if (seq + 1) % BLOCK:
+            return
+        for word, bits in bits_of(self._entries).items():
+            self.heap.add(seq // BLOCK, (f"{word} {bits.hex()}",))
+        self._entries.clear()
 
 
 class _Heap:

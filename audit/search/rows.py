@@ -20,7 +20,7 @@ _HOST_OPS = {SessionOpened.TAG: "connect", CommandRun.TAG: "execute"}
 
 @dataclass(frozen=True, slots=True)
 class GrantFacts:
-    """One request: what it is about, and when its access was open (microseconds)."""
+    """One request: what it is about, when its access was open, and for how long, once it has ended (microseconds)."""
 
     ref: str
     person_id: str = ""
@@ -31,13 +31,17 @@ class GrantFacts:
     opened_at: int | None = None
     expires_at: int | None = None
     ended_at: int | None = None
+    lasted: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SessionFacts:
+    """One recorded session: where it runs, and on behalf of which request."""
+
     session: str
     target: str = ""
     host: str = ""
+    ref: str = ""
 
 
 @dataclass
@@ -51,7 +55,8 @@ class Subjects:
         """Take in the next entry, in the log's order."""
         if facts.type == SessionOpened.TAG:
             session = _kept(facts.text("session"))
-            self.sessions[session] = SessionFacts(session, _kept(facts.text("target")), _kept(facts.text("host")))
+            target, host = _kept(facts.text("target")), _kept(facts.text("host"))
+            self.sessions[session] = SessionFacts(session, target, host, facts.ref)
         elif facts.ref and facts.type in (RequestAsked.TAG, GrantActive.TAG, GrantEnded.TAG):
             self.grants[facts.ref] = self._grant(self.grants.get(facts.ref, GrantFacts(facts.ref)), facts)
 
@@ -59,7 +64,8 @@ class Subjects:
         if facts.type == GrantActive.TAG:
             return replace(known, opened_at=facts.at, expires_at=facts.micros("expires_at"))
         if facts.type == GrantEnded.TAG:
-            return replace(known, ended_at=facts.at)
+            lasted = None if known.opened_at is None else facts.at - known.opened_at
+            return replace(known, ended_at=facts.at, lasted=lasted)
         person_id, person = (facts.by.id, facts.by.name) if facts.by else ("", "")
         return replace(
             known, person_id=person_id, person=_kept(person), target=_kept(facts.text("target")),

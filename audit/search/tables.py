@@ -12,9 +12,10 @@ from sqlalchemy import BigInteger, Column, Index, Integer, Text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import Field, SQLModel
 
-from audit.columns import big, text
+from audit.columns import big, binary, text
 
 PARTITION = 1_000_000  # entries in one partition on PostgreSQL
+BLOCK = 8_192  # entries whose common words are kept together
 ZONE = 1_024  # entries whose first and last times are kept together
 
 
@@ -59,7 +60,7 @@ class SearchTouch(SQLModel, table=True):
 
 
 class SearchGrant(SQLModel, table=True):
-    """What each request is about, and when its access was open: NULL where it has not come to that."""
+    """What each request is about, when its access was open, and for how long: NULL where it has not come to that."""
 
     __tablename__ = "search_grant"
     ref: str = Field(sa_column=text("ref", key=True))
@@ -71,15 +72,17 @@ class SearchGrant(SQLModel, table=True):
     opened_at: int | None = Field(sa_column=big("opened_at", null=True))
     expires_at: int | None = Field(sa_column=big("expires_at", null=True))
     ended_at: int | None = Field(sa_column=big("ended_at", null=True))
+    lasted: int | None = Field(sa_column=big("lasted", null=True))
 
 
 class SearchSession(SQLModel, table=True):
-    """Where each session runs."""
+    """Where each session runs, and on behalf of which request."""
 
     __tablename__ = "search_session"
     session: str = Field(sa_column=text("session", key=True))
     target: str = Field(sa_column=text("target"))
     host: str = Field(sa_column=text("host"))
+    ref: str = Field(sa_column=text("ref"))
 
 
 class SearchZone(SQLModel, table=True):
@@ -89,6 +92,15 @@ class SearchZone(SQLModel, table=True):
     zone: int = Field(sa_column=big("zone", key=True))
     first_at: int = Field(sa_column=big("first_at"))
     last_at: int = Field(sa_column=big("last_at"))
+
+
+class SearchCommon(SQLModel, table=True):
+    """In which of `BLOCK` neighbouring entries a word stands that many of them have: a bit for each."""
+
+    __tablename__ = "search_common"
+    word: str = Field(sa_column=text("word", key=True))
+    block: int = Field(sa_column=big("block", key=True))
+    bits: bytes = Field(sa_column=binary("bits"))
 
 
 class SearchProgress(SQLModel, table=True):
@@ -104,5 +116,8 @@ class SearchProgress(SQLModel, table=True):
     tidy: int = Field(sa_column=Column("tidy", Integer, nullable=False))
 
 
-_grants = SQLModel.metadata.tables["search_grant"]
+_grants, _sessions = (SQLModel.metadata.tables[name] for name in ("search_grant", "search_session"))
 Index("search_grant_target", _grants.c.target, _grants.c.opened_at)
+Index("search_grant_ended", _grants.c.ended_at, _grants.c.opened_at)
+Index("search_grant_lasted", _grants.c.lasted)
+Index("search_session_ref", _sessions.c.ref)

@@ -38,3 +38,4 @@ class Tail:
         subjects = recall(tx, facts)
         self.rows = [row_of(f, subjects) for f in facts][::-1]
         self.grants = tuple(subjects.grants.values())
+        self.sessions = tuple(subjects.sessions.values())

@@ -1,23 +1,26 @@
-"""Credentials that somebody held while an object may have been touched: which to ask for, and which were in force."""
+"""Credentials that could be used while an object may have been touched, by requests that nobody recorded."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, and_, func, or_, select, text
 from sqlmodel import SQLModel
 
-from access.events import CredentialIssued, SessionOpened
+from access.events import CredentialIssued
 from audit.canonical import micros, moment
+from audit.search.index import listed
 from audit.search.query import Query
 from audit.search.rows import GrantFacts
 from audit.search.tail import Tail
 from audit.search.terms import FIELDS, term
 
 _GRANTS = SQLModel.metadata.tables["search_grant"]
-_AT_ONCE = 100  # requests of one question
+_WITHOUT_SESSION = """
+SELECT r.value, g.opened_at, g.ended_at FROM {source} LEFT JOIN search_grant g ON g.ref = r.value
+WHERE NOT EXISTS (SELECT 1 FROM search_session s WHERE s.ref = r.value)
+"""
 _THEIRS = tuple(f"{FIELDS[name][0]}=" for name in ("actor", "ref", "ticket", "target"))
 
 
@@ -34,25 +37,35 @@ def issued(query: Query, places: Sequence[str], since: datetime | None) -> Query
     )
 
 
-def sessions_of(refs: Collection[str]) -> Iterator[Query]:
-    """For the recorded sessions of these requests."""
-    ordered = sorted(refs)
-    for i in range(0, len(ordered), _AT_ONCE):
-        named = tuple(term("ref", ref) for ref in ordered[i : i + _AT_ONCE])
-        yield replace(Query(""), require=(named, (term("type", SessionOpened.TAG),)))
+def since(tx: Connection, tail: Tail, query: Query) -> datetime | None:
+    """From when on a credential may have been issued that could be used in the query's times; None: ever.
 
-
-def in_force(tx: Connection, tail: Tail, query: Query) -> tuple[datetime | None, frozenset[str]]:
-    """The beginning of the oldest grant that was open in the query's times, and the requests of all of them.
-
-    A credential may have been issued before these times and used in them. Without `after:` every one may.
+    It may have been issued before them, under a grant that was open when they began. None was open for longer than
+    the longest so far, so only those are looked at that ended as soon after.
     """
     if query.after is None:
-        return None, frozenset()
-    after = micros(query.after)
-    stored = select(_GRANTS).where(or_(_GRANTS.c.ended_at.is_(None), _GRANTS.c.ended_at > after))
-    grants = {row["ref"]: GrantFacts(**row) for row in tx.execute(stored).mappings()}
-    grants |= {grant.ref: grant for grant in tail.grants}
-    open_then = [g for g in grants.values() if g.opened_at is not None and (g.ended_at is None or g.ended_at > after)]
-    since = min((g.opened_at for g in open_then if g.opened_at is not None), default=after)
-    return moment(min(since, after)), frozenset(grant.ref for grant in open_then)
+        return None
+    after, of = micros(query.after), _GRANTS.c
+    longest = tx.execute(select(func.max(of.lasted))).scalar() or 0
+    ended = and_(of.ended_at > after, of.ended_at <= after + longest)
+    stored = select(func.min(of.opened_at)).where(of.opened_at <= after, or_(of.ended_at.is_(None), ended))
+    opened = [tx.execute(stored).scalar(), *(grant.opened_at for grant in tail.grants)]
+    return moment(min([after, *(at for at in opened if at is not None)]))
+
+
+def usable(tx: Connection, tail: Tail, query: Query, credentials: Mapping[int, str]) -> list[int]:
+    """Of credentials, `seq` to request, those of requests without a session that could be used in the query's times."""
+    after = None if query.after is None else micros(query.after)
+    behind = {grant.ref: grant for grant in tail.grants}
+    recorded = {session.ref for session in tail.sessions}
+    refs = list(set(credentials.values()) - recorded)
+    source, values = listed(tx, refs)
+    rows = tx.execute(text(_WITHOUT_SESSION.format(source=source)), {"values": values}).all()
+    grants = {ref: GrantFacts(ref, opened_at=opened, ended_at=ended) for ref, opened, ended in rows}
+    open_then = {ref for ref, grant in grants.items() if after is None or _in_force(behind.get(ref, grant), after)}
+    return [seq for seq, ref in credentials.items() if ref in open_then]
+
+
+def _in_force(grant: GrantFacts, after: int) -> bool:
+    """Whether it did not end before."""
+    return grant.opened_at is not None and (grant.ended_at is None or grant.ended_at > after)

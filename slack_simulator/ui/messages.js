@@ -53,7 +53,7 @@ export class MessageList {
       message.is_ephemeral && h("div", { class: "only-you" }, icon("eye"), "Only visible to you", dismiss(ts)),
       h("div", { class: "gutter" }, joined ? h("time", { class: "side-time", title: fullTime(ts) }, shortClockOf(ts)) : avatar(author)),
       h("div", { class: "content" }, !joined && byline(message, author), body(message), !this.inThread && this.replies(message)),
-      !message.is_ephemeral && !this.inThread && this.tools(message),
+      !message.is_ephemeral && message.subtype !== "tombstone" && this.tools(message),
     );
   }
 
@@ -68,7 +68,9 @@ export class MessageList {
 
   tools(message) {
     const open = () => go({ thread: message.thread_ts || message.ts });
-    return h("div", { class: "tools" }, h("button", { type: "button", title: "Reply in thread", "aria-label": "Reply in thread", on: { click: open } }, icon("thread")));
+    const reply = !this.inThread && h("button", { type: "button", title: "Reply in thread", "aria-label": "Reply in thread", on: { click: open } }, icon("thread"));
+    const tools = [reply, ...tab.data.shortcuts.map((one) => shortcut(one, message))].filter(Boolean);
+    return tools.length > 0 && h("div", { class: "tools" }, tools);
   }
 
   jump() {
@@ -143,6 +145,12 @@ function context(message) {
       return act("click", { ...where, value });
     },
   };
+}
+
+// One of the app's shortcuts, which Slack has in a message's menu.
+function shortcut(one, message) {
+  const choose = () => act("shortcut", { channel: tab.channel, ts: message.ts, callback_id: one.callback_id });
+  return h("button", { type: "button", title: one.description, data: { callbackId: one.callback_id }, on: { click: choose } }, one.name);
 }
 
 function dismiss(ts) {

@@ -12,13 +12,17 @@ from access.errors import BadInput
 
 @pytest.mark.parametrize(
     ("text", "minutes"),
-    [("30m", 30), ("1h", 60), ("1h30m", 90), ("90 min", 90), ("2 hours", 120), ("1 hour 5 minutes", 65), ("1D", 1440)],
+    [("30m", 30), ("1h", 60), ("1h30m", 90), ("90 min", 90), ("2 hours", 120), ("1 hour 5 minutes", 65), ("1D", 1440),
+     ("1h30", 90), ("an hour", 60), ("Half an hour", 30), ("a day", 1440)],
 )
 def test_what_people_type(text: str, minutes: int) -> None:
     assert parse_duration(text) == timedelta(minutes=minutes)
 
 
-@pytest.mark.parametrize("text", ["", "h", "1", "-1h", "1x", "1h foo", "OPS-1", "1.5h", "0m", "h1", "1h1h!"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "h", "1", "-1h", "1x", "1h foo", "OPS-1", "1.5h", "0m", "h1", "1h1h!", "1h7", "1h75", "an", "half"],
+)
 def test_what_is_not_a_duration(text: str) -> None:
     assert not looks_like_duration(text)
 

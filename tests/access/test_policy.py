@@ -17,7 +17,7 @@ def request(by: Person = LINUS, role: str = "read") -> Request:
     return Request(
         id="r1", number=1, key="k", requester=by, target="orders-db", role=role, duration=timedelta(hours=1),
         reason="x",
-        ticket="OPS-1", state=RequestState.PENDING, created_at=now, due_at=now, policy_hash=policy.hash,
+        ticket="OPS-1", state=RequestState.PENDING, created_at=now, lapses_at=now, due_at=now, policy_hash=policy.hash,
         rule=f"orders-db/{role}", approvals_needed=1,
     )  # fmt: skip
 

@@ -68,6 +68,7 @@ def _made(kind: type[Event]) -> Event:
     samples: dict[Any, Any] = {
         str: "deadline", int: 1, bool: True, datetime: now, timedelta: timedelta(hours=1), tuple[str, ...]: ("ada",),
         datetime | None: now, Person | None: LINUS, int | None: 1,
+        timedelta | None: timedelta(hours=1),
     }  # fmt: skip
     hints = get_type_hints(kind)
     return kind(**{field.name: samples[hints[field.name]] for field in dataclasses.fields(kind)})

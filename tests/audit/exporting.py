@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 
 from access.events import CATALOGUE, Event, RequestAsked
 from access.model import Person
-from audit.canonical import encode, micros
+from audit.canonical import Writer, micros
 from audit.export.rows import Row
 from audit.log import ORIGIN, Entry
 from audit.merkle import leaf_hash
@@ -27,6 +27,7 @@ _WORDS: dict[str, Any] = {
 _BY_TYPE: dict[Any, Any] = {
     str: "words", int: 3, bool: True, datetime: AT + timedelta(hours=1), timedelta: timedelta(hours=1),
     tuple[str, ...]: ("one", "two"), int | None: 4, datetime | None: AT, Person | None: LINUS,
+    timedelta | None: timedelta(minutes=30),
 }  # fmt: skip
 
 
@@ -47,8 +48,8 @@ def one_of_each() -> list[Event]:
 
 
 def entry(event: Event, seq: int = 0) -> Entry:
-    place = {"v": 1, "log": ORIGIN, "seq": seq, "recorded_at": micros(event.at), "n": seq}
-    body = encode(event, place, lambda name, text: hashlib.sha256((name + text).encode()).hexdigest())
+    writer = Writer(ORIGIN, micros(event.at), lambda _, name, text: hashlib.sha256((name + text).encode()).hexdigest())
+    body = writer.body(event, seq, n=seq)
     return Entry(seq, seq, event.at, event, leaf_hash(body), body)
 
 

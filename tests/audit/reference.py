@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
-from audit.tree import full_tiles
+from audit.tree import Tiles, full_tiles
 
 
 def mth(hashes: Sequence[bytes]) -> bytes:
@@ -52,7 +52,7 @@ def some_leaves(count: int, salt: str = "") -> list[bytes]:
     return [sha256(f"\0{salt}{i}".encode()).digest() for i in range(count)]
 
 
-class MemoryTiles:
+class MemoryTiles(Tiles):
     """`audit.tree.Tiles` in lists, grown as the log grows them."""
 
     def __init__(self, leaves: Sequence[bytes] = (), at_once: int = 1000) -> None:

@@ -21,7 +21,7 @@ from audit.export.rows import COLUMNS, ExportError, Row, Subjects, Written, flat
 from audit.log import ORIGIN
 from audit.merkle import Range, fold, leaf_hash
 from audit.note import parse_note
-from audit.tree import Tree, full_tiles
+from audit.tree import Tiles, Tree, full_tiles
 from tests.audit.exporting import ASKED, AT, entry, note_of, one_of_each, rows, sample
 
 Write = Callable[[Sequence[Row], io.BytesIO, int], Written]
@@ -173,7 +173,7 @@ def test_the_beginning_of_a_request_is_looked_up_once_when_the_range_starts_late
 # The proof beside the file
 
 
-class Stored:
+class Stored(Tiles):
     """A tree in memory, grown in two steps so that full tiles exist."""
 
     def __init__(self, leaves: list[bytes]) -> None:

@@ -12,7 +12,7 @@ from access.ports import Change
 from audit.checkpoint import Checkpoint
 from audit.export.rows import ExportError
 from audit.export.tiles import write_tiles
-from audit.tree import SqlTiles
+from audit.tree import SqlTiles, Tiles
 from notary.signers.file import FileSigner, make_key
 from notary.signing import Signing
 from store import SqlStore, open_store
@@ -98,7 +98,7 @@ def test_a_log_that_lacks_entries_is_not_exported(tmp_path: Path) -> None:
     assert not (tmp_path / "tiles" / "checkpoint").exists()
 
 
-class _Nothing:
+class _Nothing(Tiles):
     def leaves(self, start: int, end: int) -> tuple[bytes, ...]:
         return ()
 

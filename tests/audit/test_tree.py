@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, event
 from sqlmodel import SQLModel
 
 from audit.merkle import (
@@ -141,9 +141,11 @@ def test_a_tree_with_a_hole_says_where() -> None:
         Tree(tiles).inclusion(300, 1000)
 
 
-@pytest.fixture
-def tx(tmp_path: Path) -> Iterator[Connection]:
-    engine = create_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def tx(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connection]:
+    sqlite = f"sqlite:///{tmp_path / 'ledger.db'}"
+    url = sqlite if request.param == "sqlite" else request.getfixturevalue("fresh_database")
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     tables = [SQLModel.metadata.tables[str(model.__tablename__)] for model in (LedgerEntry, LedgerTile)]
     SQLModel.metadata.create_all(engine, tables=tables)
     with engine.begin() as connection:
@@ -175,3 +177,13 @@ def test_the_tables_hold_the_same_tree_as_memory_does(tx: Connection) -> None:
     assert Tree(SqlTiles(tx, 2)).root(295) == mth(_LEAVES[5:300])
     with pytest.raises(TreeDamaged):
         ours.root(at + 1)
+
+
+def test_a_proof_asks_once(tx: Connection) -> None:
+    _append(tx, 0, _LEAVES)
+    asked: list[str] = []
+    event.listen(tx.engine, "before_cursor_execute", lambda *args: asked.append(args[2]))
+    for seq in (0, 40_000, 65_535, 66_000, 66_099):
+        asked.clear()
+        assert Tree(SqlTiles(tx)).inclusion(seq, 66_100) == Tree(_LARGE).inclusion(seq, 66_100)
+        assert len(asked) == 1

@@ -98,12 +98,68 @@ async def test_too_long_is_said_at_the_duration_with_the_choices_that_exist(offi
     assert block(view, "reason")["element"]["initial_value"] == "backfill"
 
 
-async def test_a_misspelt_target_offers_the_nearest_and_does_not_ask_for_it(office: Office) -> None:
-    await office.who("linus").command(AUDIT, "/prodaccess ordesr-db 1h OPS-1 refunds")
-    view = await office.who("linus").wait_view()
-    assert block(view, "target")["element"]["initial_option"]["value"] == "orders-db"
-    assert "There is no “ordesr-db”" in texts(view["blocks"])
+async def test_a_misspelt_target_offers_the_nearest_as_a_button_that_asks_for_it(office: Office) -> None:
+    linus = office.who("linus")
+    await linus.command(AUDIT, "/prodaccess ordesr-db 1h OPS-1 because <b> & refunds")
+    told = await office.whisper("linus", "There is no “ordesr-db” that you can ask for. Did you mean this?")
+    meant = button(told, "meant")
+    assert meant is not None
+    assert meant["text"]["text"] == "orders-db 1h OPS-1 because <b> & refunds"
     assert await office.store.request(1) is None
+    await linus.click(AUDIT, told["ts"], "meant")
+    await office.whisper("linus", "PA-1: asked for *orders-db · read* for 1 hour")
+    assert (await office.request(1)).reason == "<b> & refunds"
+
+
+async def test_pressing_what_was_meant_twice_asks_once(office: Office) -> None:
+    linus = office.who("linus")
+    await linus.command(AUDIT, "/prodaccess ordesr-db 1h OPS-1 because refunds")
+    told = await office.whisper("linus", "Did you mean this?")
+    await asyncio.gather(*(linus.click(AUDIT, told["ts"], "meant") for _ in range(3)))
+    await office.settled()
+    assert len(office.cards()) == 1
+    assert await office.store.request(2) is None
+
+
+async def test_what_was_meant_can_be_opened_in_the_form(office: Office) -> None:
+    linus = office.who("linus")
+    await linus.command(AUDIT, "/prodaccess ordesr-db 30m refunds")
+    told = await office.whisper("linus", "Did you mean this?")
+    await linus.click(AUDIT, told["ts"], "fill_in")
+    view = await linus.wait_view()
+    assert block(view, "target")["element"]["initial_option"]["value"] == "orders-db"
+    assert block(view, "duration")["element"]["initial_option"]["value"] == "30m"
+    assert block(view, "reason")["element"]["initial_value"] == "refunds"
+
+
+async def test_a_misspelt_verb_offers_the_nearest_as_a_button_that_does_it(office: Office) -> None:
+    await office.asked()
+    linus = office.who("linus")
+    await linus.command(AUDIT, "/prodaccess shwo PA-1")
+    told = await office.whisper("linus", "There is no “shwo” that you can ask for.")
+    await linus.click(AUDIT, told["ts"], "meant")
+    await office.whisper("linus", "PA-1 · *orders-db · read*: pending")
+
+
+async def test_a_misspelt_role_is_said_in_its_field_with_the_nearest_chosen(office: Office) -> None:
+    await office.who("linus").command(AUDIT, "/prodaccess orders-db wirte 1h because refunds")
+    view = await office.who("linus").wait_view()
+    assert "There is no “wirte” here that you can ask for. This is the nearest." in texts(view["blocks"])
+    assert block(view, "role")["element"]["initial_option"]["value"] == "write"
+
+
+async def test_a_command_in_ones_own_words_asks(office: Office) -> None:
+    await office.asked_in_slack("please write access to orders for half an hour because refunds are stuck")
+    request = await office.request(1)
+    assert (request.target, request.role, request.reason) == ("orders-db", "write", "refunds are stuck")
+    assert request.duration == timedelta(minutes=30)
+
+
+async def test_until_is_a_time_where_its_person_is(office: Office) -> None:
+    office.slack.world.user("linus").tz = "America/New_York"
+    office.clock.time = office.clock.time.replace(hour=14)  # 09:00 there
+    await office.asked_in_slack("orders-db until 10:30 OPS-1 because refunds are stuck")
+    assert (await office.request(1)).duration == timedelta(minutes=90)
 
 
 async def test_an_unknown_role_is_said_in_its_field(office: Office) -> None:

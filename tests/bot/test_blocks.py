@@ -15,6 +15,7 @@ from access.errors import BadInput
 from access.events import (
     CATALOGUE,
     ApprovalGiven,
+    CommentMade,
     Erased,
     Event,
     FileTouched,
@@ -27,7 +28,9 @@ from access.events import (
     RequestAsked,
     RequestCancelled,
     RequestDenied,
+    RequestEscalated,
     RequestExpired,
+    RequestReminded,
     RevocationFailed,
     SessionOpened,
     SignedIn,
@@ -35,15 +38,18 @@ from access.events import (
 )
 from access.model import Person
 from access.policy import Rule
+from access.progress import Stage
 from bot.answers import refusal
 from bot.asking import asked
 from bot.blocks import Message
+from bot.called import commented, to_decider
 from bot.card import STATUS, card
 from bot.forms import Draft
-from bot.letters import signed_in, to_decider, to_requester, yours
+from bot.letters import signed_in, to_requester, yours
 from bot.lines import line
 from bot.modal import Offers, Problem, ask_form, deny_form, notice
 from bot.operations import operation
+from bot.small_forms import comment_form, less_form
 from bot.story import PHASE_AFTER, Phase, Story
 from bot.words import storable
 from slack_simulator.rules import check_message, check_view
@@ -63,9 +69,13 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "timedelta": st.timedeltas(timedelta(0), timedelta(days=30)), "Person | None": st.one_of(st.none(), persons),
     "Private": st.one_of(people_text, st.just(Erased(12))), "int | None": st.one_of(st.none(), st.integers(0, 9)),
     "tuple[str, ...]": st.lists(people_text, max_size=14).map(tuple), "datetime | None": st.one_of(st.none(), moments),
+    "timedelta | None": st.one_of(st.none(), st.timedeltas(timedelta(0), timedelta(days=30))),
 }  # fmt: skip
+some = st.lists(people_text, max_size=14).map(tuple)
+stages = st.builds(Stage, st.integers(0, 20), some, some, some, st.one_of(st.none(), moments), st.booleans())
 FIXED = {"ref": st.just("PA-7"), "request_id": st.just("0a1b2c"), "digest": st.just("f" * 64),
-         "session": st.sampled_from(["one", "two"])}  # fmt: skip
+         "session": st.sampled_from(["one", "two"]),
+         "stages": st.lists(stages.map(Stage.written), max_size=14).map(tuple)}  # fmt: skip
 
 
 def any_of(kind: type[Event]) -> st.SearchStrategy[Any]:
@@ -74,9 +84,10 @@ def any_of(kind: type[Event]) -> st.SearchStrategy[Any]:
 
 
 ending = [RequestApproved, RequestDenied, RequestCancelled, RequestExpired, GrantActive, GrantFailed, GrantEnding,
-          GrantEnded, RevocationFailed, ApprovalGiven, SessionOpened, QueryRun, FileTouched, TextErased]  # fmt: skip
+          GrantEnded, RevocationFailed, ApprovalGiven, RequestEscalated, RequestReminded,
+          SessionOpened, QueryRun, FileTouched, TextErased]  # fmt: skip
 stories = st.tuples(any_of(RequestAsked), st.lists(st.one_of([any_of(kind) for kind in ending]), max_size=6)).map(
-    lambda told: Story.of((told[0], *told[1]), ("ada", "grace"))
+    lambda told: Story.of((told[0], *told[1]), str.lower)
 )
 thorough = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -117,7 +128,8 @@ def mrkdwn_texts(value: Any) -> Iterator[str]:
 def test_any_story_is_a_card_within_slacks_limits(story: Story) -> None:
     fits(card(story))
     fits(yours(story, "prodaccess"))
-    fits(to_decider(story, "https://slack.example/archives/c0/p1"))
+    for again in (False, True):
+        fits(to_decider(story, "U0ADA", "https://slack.example/archives/c0/p1", again=again))
 
 
 @given(st.one_of([any_of(kind) for kind in CATALOGUE.values()]), stories)
@@ -126,6 +138,8 @@ def test_any_fact_is_a_line_and_a_letter_within_slacks_limits(event: Event, stor
     for message in (line(event, story), to_requester(event, story), operation(event)):
         if message is not None:
             fits(message)
+    if isinstance(event, CommentMade):
+        fits(commented(event, story, "https://slack.example/archives/c0/p1"))
     if isinstance(event, SignedIn):
         fits(signed_in(event))
 
@@ -144,6 +158,8 @@ def test_any_draft_is_a_form_within_slacks_limits(ticket: str, reason: str, why:
         for problem in (None, Problem("ticket", why), Problem("nothing", why)):
             check_view(ask_form(offers, draft, "https://slack.example/x", problem), "modal")
     check_view(deny_form("a.b", "*orders-db*", ""), "modal")
+    check_view(comment_form("a.b", "*orders-db*", ""), "modal")
+    check_view(less_form("a.b", "*orders-db*", timedelta(days=30), ""), "modal")
     check_view(notice("Done."), "modal")
 
 

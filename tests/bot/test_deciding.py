@@ -96,7 +96,7 @@ async def test_a_click_on_an_old_card_says_so_and_repaints_it(office: Office) ->
     stale = {"channel": place["channel"], "ts": place["ts"], "text": "old", "blocks": card["blocks"]}
     await office.bot.client.chat_update(**stale)
     await press(office, "ada", card, "approve")
-    await office.whisper("ada", "PA-1 is already cancelled by linus.")
+    await office.whisper("ada", "PA-1 has been taken back by linus.")
     assert button(await office.card(lambda text: "*Taken back* by linus" in text), "approve") is None
 
 

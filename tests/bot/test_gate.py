@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from access.errors import Refused
 from access.events import AskRefused
 from access.model import GrantState, RequestState
 from bot.answers import Where
 from bot.blocks import Message
-from tests.bot.slack import AUDIT, ROOT, Office, shown, until
+from bot.gate import Does
+from tests.bot.slack import AUDIT, ROOT, Office, shown, texts, until
 from tests.bot.test_runner import a_bot
 from tests.people import POLICY
 
@@ -54,7 +57,7 @@ async def test_the_audit_channel_becoming_shared_stops_cards_and_clicks(office: 
     await office.who("ada").click(AUDIT, card["ts"], "approve")
     await office.whisper("ada", "This channel is shared with another organisation.")
     await office.asked(ticket="OPS-2")
-    await until(lambda: "NotFound" in office.bot.thread.trouble)
+    await until(lambda: "shared with another organisation" in office.bot.thread.trouble)
     assert len(office.cards()) == 1
 
 
@@ -109,6 +112,43 @@ async def test_people_of_our_grid_organisation_are_known_by_it(office: Office) -
     office.slack.world.user_json = with_flags(office, "U0LINUS", grid)  # type: ignore[method-assign]
     await office.asked_in_slack()
     assert (await office.request(1)).requester.id == "E0ACME/U0LINUS"
+
+
+async def test_an_organisation_wide_payload_without_a_workspace_is_ours_and_another_ones_is_not(office: Office) -> None:
+    """With an app installed for the organisation, Slack leaves `team` empty; a shortcut's `user` has none either."""
+    office.bot.directory.__dict__["team_ids"] = frozenset({"E0ACME"})
+    grid = {"team_id": "T0ACME", "enterprise_user": {"enterprise_id": "E0ACME"}}
+    office.slack.world.user_json = with_flags(office, "U0LINUS", grid)  # type: ignore[method-assign]
+    body: dict[str, Any] = {"user": {"id": "U0LINUS"}, "team": None, "enterprise": {"id": "E0ACME"}}
+    assert (await office.bot.gate.admit(body, Does.GIVES)).id == "E0ACME/U0LINUS"
+    for other in ({"id": "E0OTHER"}, None, {}):
+        with pytest.raises(Refused, match="Only people of this organisation"):
+            await office.bot.gate.admit({**body, "enterprise": other}, Does.GIVES)
+
+
+async def test_an_account_of_an_organisation_begins_with_w_as_well(office: Office) -> None:
+    office.slack.world.user("linus").id = "W0LINUS"
+    office.slack.world.users["W0LINUS"] = office.slack.world.users.pop("U0LINUS")
+    office.slack.world.channel(AUDIT).members.append("W0LINUS")
+    policy = POLICY.replace("U0LINUS", "W0LINUS")
+    office.policies.policy = type(office.policies)(policy).policy
+    card = await office.asked_in_slack()
+    assert (await office.request(1)).requester.slack_id == "W0LINUS"
+    await office.who("ada").click(AUDIT, card["ts"], "approve")
+    await office.letter("linus", "is yours until")
+
+
+async def test_what_came_of_a_form_that_was_closed_meanwhile_is_told_in_private(office: Office) -> None:
+    linus = office.who("linus")
+    await linus.command(AUDIT, "/prodaccess orders-db 1h because refunds")
+    await linus.wait_view()
+    office.bot.gate.patience = 0.05
+    slow = {"where": "api", "do": "drip", "seconds": 0.4, "method": "users.info", "after_commit": True}
+    office.slack.faults.add(slow)
+    await linus.submit({"ticket": {"ticket": "the one from Tuesday"}})
+    assert "Working on it" in texts(linus.views[-1]["blocks"])
+    linus.reload()
+    await office.whisper("linus", "does not look like a ticket")
 
 
 async def test_somebody_whom_slack_places_in_another_workspace_is_refused(office: Office) -> None:
@@ -230,3 +270,11 @@ targets:
     roles:
       read: {provider: memory, uses: {}, who: [ada], approvers: [grace], max: 4h}
 """
+
+
+def test_nobody_is_ever_sent_to_a_log() -> None:
+    """What somebody is told can be acted on where they stand; a number leads whoever runs the server further."""
+    said = [node.value for path in (ROOT / "bot").glob("*.py") for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)]  # fmt: skip
+    sent = re.compile(r"(?i)(see|check|refer to|look (in|at|into)) the (server.?s? )?logs?\b")
+    assert not [text for text in said if sent.search(text)]

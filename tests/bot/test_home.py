@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from access.model import GrantState, RequestState
-from tests.bot.slack import Office, texts
+from tests.bot.slack import Office, button, texts
+from tests.people import ADA, LINUS, POLICY
 
 
 async def test_an_empty_home_says_what_to_type(office: Office) -> None:
@@ -20,7 +23,7 @@ async def test_it_shows_what_is_mine_and_ends_it_from_there(office: Office) -> N
     home = await linus.wait_home(lambda view: "1 hour left, until" in texts(view["blocks"]))
     assert "`prodaccess run PA-1 -- psql`" in texts(home["blocks"])
     await linus.click_view("end")
-    home = await linus.wait_home(lambda view: "PA-1 · *orders-db · read*: revoked" in texts(view["blocks"]))
+    home = await linus.wait_home(lambda view: "orders-db · read: revoked" in texts(view["blocks"]))
     assert "Lately" in texts(home["blocks"])
     assert (await office.grant(1)).state is GrantState.REVOKED
     await office.letter("linus", "PA-1 has ended.")
@@ -51,3 +54,80 @@ async def test_a_guest_is_told_why_it_is_empty(office: Office) -> None:
     home = await office.who("gus").wait_home()
     assert "Guests cannot use prodaccess." in texts(home["blocks"])
     assert "PA-1" not in texts(home["blocks"])
+
+
+async def test_a_grant_has_its_time_left_its_command_extend_and_end(office: Office) -> None:
+    await office.opened()
+    office.clock.pass_by(minutes=18)
+    await office.who("linus").open_home()
+    home = await office.who("linus").wait_home(lambda view: "42 minutes left" in texts(view["blocks"]))
+    assert "▰▰▰▰▰▰▰▱▱▱ 42 minutes left, until" in texts(home["blocks"])
+    assert "`prodaccess run PA-1 -- psql`" in texts(home["blocks"])
+    extend, end = button(home, "extend"), button(home, "end")
+    assert extend is not None
+    assert end is not None
+    assert extend["value"] == "PA-1"
+
+
+async def test_an_empty_home_teaches_and_its_button_opens_the_form(office: Office) -> None:
+    linus = office.who("linus")
+    await linus.open_home()
+    home = await linus.wait_home()
+    assert "`/prodaccess orders-db 1h OPS-123 because …`" in texts(home["blocks"])
+    assert "What you may approve stands here" in texts(home["blocks"])
+    await linus.click_view("fill_in")
+    assert (await linus.wait_view())["callback_id"] == "ask"
+
+
+async def test_what_i_asked_for_can_be_taken_back_from_there(office: Office) -> None:
+    await office.asked()
+    linus = office.who("linus")
+    await linus.open_home()
+    await linus.wait_home(lambda view: "PA-1 · *orders-db · read*: waiting" in texts(view["blocks"]))
+    await linus.click_view("cancel")
+    await linus.wait_home(lambda view: "orders-db · read: cancelled" in texts(view["blocks"]))
+    assert (await office.request(1)).state is RequestState.CANCELLED
+
+
+async def test_an_admin_sees_all_by_a_filter_and_nobody_else_does(office: Office) -> None:
+    await office.opened()
+    await office.asked(by=ADA)
+    margaret = office.who("margaret")
+    await margaret.open_home()
+    home = await margaret.wait_home(lambda view: "Everybody's" in texts(view["blocks"]))
+    assert "linus: PA-1" not in texts(home["blocks"])
+    await margaret.click_view("home_filter", "active")
+    home = await margaret.wait_home(lambda view: "linus: PA-1 · *orders-db · read*: active" in texts(view["blocks"]))
+    assert "ada: PA-2" not in texts(home["blocks"])
+    await margaret.click_view("home_filter", "waiting")
+    home = await margaret.wait_home(lambda view: "ada: PA-2 · *orders-db · read*: waiting" in texts(view["blocks"]))
+    assert "linus: PA-1" not in texts(home["blocks"])
+    await margaret.click_view("home_filter", "open")
+    await margaret.wait_home(
+        lambda view: "linus: PA-1" in texts(view["blocks"]) and "ada: PA-2" in texts(view["blocks"])
+    )
+    await margaret.click_view("end")
+    await margaret.wait_home(lambda view: "linus: PA-1" not in texts(view["blocks"]))
+    assert (await office.grant(1)).state is GrantState.REVOKED
+    await office.who("linus").open_home()
+    home = await office.who("linus").wait_home()
+    assert "Everybody's" not in texts(home["blocks"])
+    assert "PA-2" not in texts(home["blocks"])
+
+
+async def test_what_i_may_review_and_what_others_review_of_me(tmp_path: Path) -> None:
+    policy = POLICY.replace("max: 4h, default: 1h", "max: 4h, default: 1h, review: yes")
+    async with Office(tmp_path, policy) as office:
+        await office.opened()
+        await office.broker.end(1, LINUS)
+        for name, part in (("ada", "of linus, by its rule, open since"), ("linus", "waits for somebody else's review")):
+            await office.who(name).open_home()
+            home = await office.who(name).wait_home(lambda view, part=part: part in texts(view["blocks"]))  # type: ignore[misc]
+            assert (button(home, "reviewed") is not None) == (name == "ada")
+        await office.who("margaret").open_home()
+        await office.who("margaret").wait_home()
+        await office.who("margaret").click_view("home_filter", "reviews")
+        home = await office.who("margaret").wait_home(
+            lambda view: texts(view["blocks"]).count("of linus, by its rule") > 1
+        )
+        assert "PA-1" in texts(home["blocks"])

@@ -18,7 +18,8 @@ from bot.app import Bot, bolt_asgi, create_bot, create_people
 from bot.client import make_client, proxy_for
 from bot.runner import BotRunner
 from bot.settings import BotParts, NotReady
-from slack_simulator import Simulator, Workspace
+from slack_simulator import Simulator, Workspace, payloads
+from slack_simulator.courier import Delivery
 from tests.bot.slack import AUDIT, MANIFEST, SEED, Office, Stamps, inquiry_of, settings, until
 from tests.world import World
 
@@ -179,6 +180,36 @@ async def test_signed_http_works_like_a_socket(tmp_path: Path) -> None:
         card = await office.asked_in_slack()
         await office.who("ada").click(AUDIT, card["ts"], "approve")
         await office.letter("linus", "is yours until")
+
+
+async def test_what_slack_sends_again_is_dealt_with_once(tmp_path: Path) -> None:
+    """Over HTTP Slack repeats an event with `X-Slack-Retry-Num`, and people repeat a command that seemed lost."""
+    async with SignedOffice(tmp_path) as office:
+        courier = office.slack.world.courier
+        assert courier.transport is not None
+        event = {"type": "app_home_opened", "user": "U0LINUS", "tab": "home"}
+        body = {"type": "event_callback", "event_id": "Ev0SAME", "team_id": "T0ACME", "event": event}
+        for attempt in range(3):
+            again = Delivery("events_api", "app_home_opened", body, "e", attempt=attempt, reason="timeout")
+            assert (await courier.transport.send(again)).acked
+        await office.who("linus").wait_home()
+        await until(lambda: all(task.get_name() in ("slack thread", "http") for task in office.tasks._running))
+        assert len([e for e in office.slack.journal.of("api") if e.what == "views.publish"]) == 1
+
+
+async def test_a_command_that_comes_again_after_a_restart_is_the_same_request(tmp_path: Path) -> None:
+    async with SignedOffice(tmp_path) as office:
+        courier, linus = office.slack.world.courier, office.who("linus")
+        channel = office.slack.world.channel("prod-access")
+        text = "orders-db 1h OPS-1 because refunds"
+        body = payloads.slash_command(office.slack.world, linus.user, channel, "/prodaccess", text)
+        for _ in range(2):
+            assert courier.transport is not None
+            assert (await courier.transport.send(Delivery("slash_commands", "/prodaccess", body, "e"))).acked
+            await office.card(lambda text: "PA-1" in text)
+            await office.reopen()
+        await until(lambda: office.runner is not None)
+        assert await office.store.request(2) is None
 
 
 async def test_a_body_that_slack_would_never_send_is_not_read(tmp_path: Path) -> None:

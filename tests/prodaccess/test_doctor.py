@@ -41,8 +41,11 @@ from slack_simulator import Simulator
 from store import SqlStore, open_store
 from tests.people import LEDGER, POLICY, ManualClock
 from tests.prodaccess.test_server import a_workspace
+from tests.tickets.conftest import far
+from tests.tickets.far import Far
 
 ROOT = Path(__file__).parents[2]
+__all__ = ["far"]
 
 
 class Installation:
@@ -172,6 +175,40 @@ async def test_a_secret_file_that_cannot_be_read(house: Installation) -> None:
 async def test_a_policy_that_others_may_write(house: Installation) -> None:
     house.write_policy(POLICY, 0o666)
     assert any("chmod go-w" in what for what in wrong(await house.look("policy")))
+
+
+GROUPS = "groups: {engineers: [ada, grace, linus], "
+
+
+@pytest.mark.parametrize(
+    ("group", "state", "said"),
+    [
+        ("sre: {slack: S0ORDERSOWNERS}, ", State.WELL, "sre: 2 people."),
+        ("sre: {slack: S0NOWHERE}, ", State.WRONG, "sre: Slack has no user group S0NOWHERE"),
+    ],
+)
+async def test_every_group_that_the_policy_has_looked_up_is_asked_for(
+    house: Installation, group: str, state: State, said: str
+) -> None:
+    house.write_policy(POLICY.replace(GROUPS, GROUPS + group))
+    (found,) = await house.look("groups")
+    assert (found.state, said in found.what) == (state, True), found
+
+
+async def test_a_rota_is_looked_up_where_pagerduty_is_set_up(house: Installation, far: Far) -> None:
+    house.write_policy(POLICY.replace(GROUPS, "on_call: {orders: {pagerduty: PI7DH85}}\n" + GROUPS))
+    assert any(
+        "on_call.orders: is looked up in pagerduty, which is not set up" in w for w in wrong(await house.look("policy"))
+    )
+    on_call = {"user": {"id": "PX", "summary": "Tim"}, "schedule": {"id": "PI7DH85"}}
+    far.says({"oncalls": [on_call], "more": False})
+    changes = {"PAGERDUTY_TOKEN": "key", "PAGERDUTY_URL": f"{far.url}/"}
+    assert wrong(await house.look("policy", **changes)) == []
+    (found,) = await house.look("groups", **changes)
+    assert (found.state, "does not know Tim (PX)" in found.what) == (State.WEAK, True)
+    assert far.asked[0].headers["Authorization"] == "Token token=key"
+    (found,) = await house.look("groups", **{**changes, "PAGERDUTY_URL": "http://pagerduty.example"})
+    assert (found.state, "PAGERDUTY_URL" in found.what) == (State.WRONG, True)
 
 
 async def test_a_policy_without_auditors(house: Installation) -> None:

@@ -36,7 +36,9 @@ def a_workspace(port: int, delivery: str) -> Workspace:
 
 
 @asynccontextmanager
-async def running(delivery: str, directory: Path, database: str = "") -> AsyncIterator[tuple[Simulator, Server]]:
+async def running(
+    delivery: str, directory: Path, database: str = "", policy: str = POLICY, **more: str
+) -> AsyncIterator[tuple[Simulator, Server]]:
     port = free_port()
     if not (directory / "log.key").exists():
         make_key(directory / "log.key")
@@ -56,8 +58,9 @@ async def running(delivery: str, directory: Path, database: str = "") -> AsyncIt
             "PRODACCESS_MEMORY_PROVIDER": "yes",
             "PRODACCESS_DATABASE_URL": database or f"sqlite:///{directory}/prodaccess.db",
             **secret,
+            **more,
         }
-        server = Server(POLICY, environment, port)
+        server = Server(policy, environment, port)
         await asyncio.to_thread(server.start)
         try:
             yield slack, server

@@ -37,6 +37,7 @@ def make_grant(clock: Clock, uses: Mapping[str, str], seconds: float = 600, **ch
         number=number, request_id=f"r{number}", requester=Person("T0/U0ADA", "Ada Lovelace", "U0ADA"),
         target="orders", role="read", reason="refunds stuck", ticket="OPS-412", provider="p", uses=uses,
         state=GrantState.ISSUING, created_at=now, expires_at=now + timedelta(seconds=seconds), due_at=now,
+        duration=timedelta(seconds=seconds), started_at=now,
     )  # fmt: skip
     return replace(grant, **changes)
 

@@ -49,7 +49,8 @@ def a_request(number: int, key: str = "", **changes: object) -> Request:
     fields: dict[str, object] = {
         "id": f"request-{number}", "number": number, "key": key or f"key-{number}", "requester": LINUS,
         "target": "orders-db", "role": "read", "duration": timedelta(hours=1), "reason": "Rückerstattung 🧾 hängt",
-        "ticket": "OPS-412", "state": RequestState.PENDING, "created_at": NOW, "due_at": NOW + timedelta(hours=1),
+        "ticket": "OPS-412", "state": RequestState.PENDING, "created_at": NOW, "lapses_at": NOW + timedelta(hours=1),
+        "due_at": NOW + timedelta(hours=1),
         "policy_hash": "p", "rule": "orders-db/read", "approvals_needed": 1,
     }  # fmt: skip
     return Request(**{**fields, **changes})  # type: ignore[arg-type]
@@ -75,7 +76,8 @@ def a_grant(number: int) -> Grant:
     return Grant(
         number=number, request_id=f"request-{number}", requester=LINUS, target="orders-db", role="read", reason="r",
         ticket="OPS-1", provider="memory", uses={"role": "orders-read"}, state=GrantState.ISSUING, created_at=NOW,
-        expires_at=NOW + timedelta(hours=1), due_at=NOW + timedelta(seconds=30),
+        expires_at=NOW + timedelta(hours=1), due_at=NOW + timedelta(seconds=30), duration=timedelta(hours=1),
+        started_at=NOW,
     )  # fmt: skip
 
 

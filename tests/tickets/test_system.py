@@ -1,4 +1,4 @@
-"""What is remembered, what is wanted of a ticket, and the tickets without a system."""
+"""What is remembered, what a snapshot holds, and how the token travels."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from typing import Literal
 import pytest
 
 from access.errors import Unavailable
-from access.ports import NoSuchTicket, Ticket, Tickets, TicketSystemSilent
+from access.ports import Ticket, Tickets, TicketSystemSilent
 from access.secret import Secret
 from tests.people import ADA, ManualClock
 from tests.tickets.far import TOKEN, Far, rest, sample, sign_in
 from tickets.http import Rest, bearer
 from tickets.jira import Jira
-from tickets.pattern import Pattern
 from tickets.system import RecentTickets
-from tickets.terms import Terms, check_ticket
 
 
 @dataclass
@@ -30,6 +28,15 @@ class Counted:
     broken: bool = False
     name: str = "counted"
     asked: list[str] = field(default_factory=list)
+
+    def key(self, text: str) -> str:
+        return text.upper()
+
+    async def trouble(self) -> str:
+        return "out of order" if self.broken else ""
+
+    async def close(self) -> None:
+        self.asked.clear()
 
     async def fetch(self, text: str) -> Ticket:
         self.asked.append(text)
@@ -49,7 +56,7 @@ def ticket(**changes: object) -> Ticket:
 async def test_within_a_minute_it_is_not_asked_again(clock: ManualClock) -> None:
     system = Counted(clock)
     tickets: Tickets = RecentTickets(system, clock)
-    assert tickets.name == "counted"
+    assert (tickets.name, tickets.key("ops-1")) == ("counted", "OPS-1")
     await tickets.look("ops-1", ADA)
     clock.pass_by(seconds=59)
     assert (await tickets.look(" ops-1 ", ADA)).state == "open"
@@ -99,35 +106,6 @@ def test_every_fact_is_in_the_snapshot() -> None:
     ]  # fmt: skip
     assert len({one.snapshot} | {replace(one, **change).snapshot for change in changes}) == len(changes) + 1  # type: ignore[arg-type]
     assert replace(one, fetched_at=datetime(2027, 1, 1)).snapshot == one.snapshot  # noqa: DTZ001
-
-
-async def test_without_a_system_the_pattern_decides(clock: ManualClock) -> None:
-    system = Pattern(r"[A-Z][A-Z0-9]+-[0-9]+", clock)
-    found = await system.fetch("OPS-412")
-    assert (found.key, found.project, found.state) == ("OPS-412", "OPS", "unknown")
-    for text in ("OPS-", "see OPS-412", "OPS-412\nOPS-413", "A" * 101 + "-1"):
-        with pytest.raises(NoSuchTicket):
-            await system.fetch(text)
-
-
-@pytest.mark.parametrize(
-    ("changes", "terms", "allowed", "why"),
-    [
-        ({}, Terms(), True, "OPS-1 exists and is open."),
-        ({"state": "closed"}, Terms(), False, "OPS-1 is closed. Reopen it, or name one that is open."),
-        ({"state": "closed"}, Terms(must_be_open=False), True, "OPS-1 exists and is closed."),
-        ({"state": "unknown"}, Terms(), False, "Nobody can tell whether OPS-1 is open"),
-        ({"state": "unknown"}, Terms(must_be_open=False), True, "OPS-1 exists."),
-        ({}, Terms(frozenset({"ops"})), True, "OPS-1 exists and is open."),
-        ({}, Terms(frozenset({"WEB", "API"})), False, "OPS-1 is in OPS; the policy wants a ticket of API, WEB."),
-        ({}, Terms(frozenset()), False, "the policy wants a ticket of no project at all."),
-        ({"project": ""}, Terms(frozenset({"OPS"})), False, "OPS-1 is in no project;"),
-    ],
-)
-def test_what_a_rule_wants_of_a_ticket(changes: dict[str, object], terms: Terms, allowed: bool, why: str) -> None:
-    verdict = check_ticket(ticket(**changes), terms)
-    assert (verdict.allowed, verdict.field) == (allowed, "ticket")
-    assert why in verdict.why
 
 
 @pytest.mark.parametrize(

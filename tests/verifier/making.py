@@ -120,11 +120,11 @@ class Log:
         """The commitment to a text of the next entry, whose payload is kept."""
         plain = hashlib.sha256(f"{len(self.payloads)}".encode()).digest()[:16] + text.encode()
         own, commitment = hashlib.sha256(plain).digest(), hashlib.sha256(plain).digest()
-        wrapped = bytes(12) + AESGCM(self.payload_key).encrypt(bytes(12), own, commitment)
-        sealed = AESGCM(own).encrypt(bytes(12), plain, commitment)
+        masked = bytes(a ^ b for a, b in zip(plain, hashlib.shake_256(own).digest(len(plain)), strict=True))
+        sealed = bytes(12) + AESGCM(self.payload_key).encrypt(bytes(12), masked, commitment)
         self.payloads.append({
             "commitment": commitment, "seq": len(self.bodies), "field": name, "ciphertext": sealed,
-            "wrapped_key": wrapped, "plain": plain,
+            "wrapped_key": own, "plain": plain,
         })  # fmt: skip
         return {"commit": commitment.hex(), "size": len(text)}
 

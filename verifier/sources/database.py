@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator
 from itertools import chain
@@ -168,10 +169,14 @@ class _Postgresql:
         self._connection.close()
 
 
-def _opened(key: bytes, commitment: bytes, ciphertext: bytes, wrapped: bytes) -> bytes | None:
-    """Salt and text: AES-256-GCM under their own key, which is wrapped by the installation's (nonce first)."""
+def _opened(key: bytes, commitment: bytes, sealed: bytes, own: bytes) -> bytes | None:
+    """Salt and text: AES-256-GCM under the installation's key (nonce first), masked with SHAKE-256 of the text's own.
+
+    With another own key it is another text, which is not the one committed to.
+    """
     try:
-        own = AESGCM(key).decrypt(wrapped[:12], wrapped[12:], commitment)
-        return AESGCM(own).decrypt(bytes(12), ciphertext, commitment)
+        masked = AESGCM(key).decrypt(sealed[:12], sealed[12:], commitment)
     except (InvalidTag, ValueError):
         return None
+    stream = hashlib.shake_256(own).digest(len(masked))
+    return (int.from_bytes(masked) ^ int.from_bytes(stream)).to_bytes(len(masked))

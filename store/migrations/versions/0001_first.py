@@ -16,21 +16,32 @@ _TABLES = {
     "access_request": (
         "id",
         "id text, number big, key text, requester_id text, requester text, target text, role text, duration big, "
-        "reason text, ticket text, state text, created_at big, due_at big?, policy_hash text, rule text, "
-        "approvals_needed int, decided_by text?, decided_at big?, note text, version int",
+        "reason text, ticket text, state text, created_at big, lapses_at big, due_at big?, "
+        "policy_hash text, rule text, approvals_needed int, extends big?, glass bool, asked text, reminded_at big?, "
+        "decided_by text?, decided_at big?, note text, version int",
     ),
-    "access_vote": ("request_id person_id", "request_id text, person_id text, person text, at big, rule text"),
+    "access_vote": (
+        "request_id person_id",
+        "request_id text, person_id text, person text, at big, rule text, shorter big?",
+    ),
     "access_grant": (
         "number",
         "number big, request_id text, requester text, target text, role text, reason text, ticket text, "
-        "provider text, uses text, state text, created_at big, expires_at big, due_at big?, attempts int, cause text?, "
-        "ended_by text?, ending_since big?, ended_at big?, effective_by big?, escalated bool, version int",
+        "provider text, uses text, state text, created_at big, expires_at big, due_at big?, "
+        "duration big, started_at big?, retimed_at big?, warned_at big?, glass bool, review bool, "
+        "attempts int, cause text?, ended_by text?, ending_since big?, ended_at big?, "
+        "effective_by big?, escalated bool, version int",
     ),
     "access_handle": ("grant_number attempt", "grant_number big, attempt int, locator text, created_at big"),
     "access_lease": (
         "grant_number n",
         "grant_number big, n int, attempt int, public_id text, locator text, issued_at big, not_after big, "
         "gone_at big?, aborted_at big?",
+    ),
+    "access_review": (
+        "number",
+        "number big, requester_id text, requester text, target text, role text, why text, state text, opened_at big, "
+        "due_at big?, reminders int, by_person text?, at big?, version int",
     ),
     "login_code": ("code_hash", "code_hash text, person text, expires_at big, used_at big?"),
     "device": (
@@ -78,10 +89,11 @@ def upgrade() -> None:
         op.create_table(name, *[_column(column, keys.split()) for column in columns.split(", ")])
     for table, name in _UNIQUE:
         op.create_index(f"{table}_{name}", table, [name], unique=True)
-    for table in ("access_request", "access_grant"):
+    for table in ("access_request", "access_grant", "access_review"):
         where = sa.text("due_at IS NOT NULL")
         op.create_index(f"{table}_due", table, ["due_at"], sqlite_where=where, postgresql_where=where)
     op.create_index("access_request_requester_id", "access_request", ["requester_id"])
+    op.create_index("access_review_requester_id", "access_review", ["requester_id"])
     loose = sa.text("public_id = '' AND aborted_at IS NULL")
     op.create_index("access_lease_loose", "access_lease", ["issued_at"], sqlite_where=loose, postgresql_where=loose)
     op.create_index("device_person_id", "device", ["person_id"])

@@ -100,7 +100,8 @@ def request(name: str, target: str = "orders-db", role: str = "read", **changes:
              **changes}  # fmt: skip
     return Request(
         id="r1", number=1, key="k", requester=asked.by, target=target, role=role, duration=asked.duration,
-        reason=asked.reason, ticket=asked.ticket, state=RequestState.PENDING, due_at=NOON, policy_hash="p", **given,  # type: ignore[arg-type]
+        reason=asked.reason, ticket=asked.ticket, state=RequestState.PENDING, lapses_at=NOON, due_at=NOON,
+        policy_hash="p", **given,  # type: ignore[arg-type]
     )  # fmt: skip
 
 

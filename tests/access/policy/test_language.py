@@ -172,6 +172,7 @@ def grant(name: str, target: str = "orders-db") -> Grant:
         number=1, request_id="r1", requester=person(name), target=target, role="read", reason="x", ticket="OPS-1",
         provider="memory", uses={}, state=GrantState.ACTIVE, created_at=NOON, expires_at=NOON + timedelta(hours=9),
         due_at=NOON,
+        duration=timedelta(hours=1),
     )  # fmt: skip
 
 

@@ -204,7 +204,8 @@ def _request(policy: Policy, who: str, which: tuple[str, str], now: Any) -> Requ
     ask = ask_of(policy, who, which)
     return Request(
         id="r", number=1, key="", requester=ask.by, target=ask.target, role=ask.role, duration=ask.duration,
-        reason="x", ticket="OPS-1", state=RequestState.PENDING, created_at=now, due_at=now, policy_hash="",
+        reason="x", ticket="OPS-1", state=RequestState.PENDING, created_at=now, lapses_at=now, due_at=now,
+        policy_hash="",
         rule=rule.name if rule else "", approvals_needed=0,
     )  # fmt: skip
 

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection, text
 
-from audit.search import index
-from audit.search.index import Wanted
+from audit.search.newest import Wanted, newest
 from tests.audit.search.book import Book
 
 ENTRIES = 150_000
@@ -43,7 +42,7 @@ def answer(tx: Connection, *words: str, exclude: tuple[str, ...] = ()) -> tuple[
     """The newest 50, and how many rows were read for them."""
     wanted = Wanted(tuple((word,) for word in words), exclude, 0, ENTRIES)
     before = tx.execute(READ).scalar_one()
-    found = index.newest(tx, wanted, 50)
+    found = newest(tx, wanted, 50)
     return found, tx.execute(READ).scalar_one() - before
 
 

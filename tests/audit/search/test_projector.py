@@ -17,7 +17,7 @@ from access.events import CATALOGUE, Event
 from audit.log import Ledger
 from audit.payloads import PayloadKey
 from audit.search.facts import Facts
-from audit.search.index import Wanted, newest
+from audit.search.newest import Wanted, newest
 from audit.search.projector import VERSION, Progress, Projector, forget, project, write_rows
 from audit.search.recheck import _differences, recheck
 from audit.search.rows import Subjects, row_of
@@ -27,7 +27,7 @@ from tests.audit.search.book import NOW, Book, active, asked, command, ended, fi
 from tests.audit.search.test_find import STORY
 from tests.people import ADA, LEDGER, LINUS
 
-TABLES = ("search_entry", "search_touch", "search_grant", "search_session", "search_zone")
+TABLES = ("search_entry", "search_touch", "search_grant", "search_session", "search_zone", "search_common")
 
 
 def contents(book: Book) -> dict[str, list[tuple[object, ...]]]:
