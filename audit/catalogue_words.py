@@ -183,7 +183,7 @@ FIELDS: dict[str, str] = {
     "program": "the program that was run",
     "promise": "the provider's guarantee about ending access, in words",
     "proof": "what was checked at the provider and what it answered, a sentence each",
-    "provider": "which issuer: `vault`, `aws` or `memory`",
+    "provider": "which issuer, by the name that the policy uses: `vault`, `aws` …",
     "public_id": "the credential's public name, such as an access key id or a database user; never the secret",
     "query": "what was searched for",
     "reason": "why, in the person's own words",

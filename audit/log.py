@@ -179,11 +179,11 @@ class Ledger:
         if self.payload_key is None:
             return found
         for i in range(0, len(seqs), _AT_ONCE):
-            query = select(
-                col(LedgerPayload.commitment), col(LedgerPayload.ciphertext), col(LedgerPayload.wrapped_key)
-            ).where(col(LedgerPayload.seq).in_(seqs[i : i + _AT_ONCE]))
-            for commitment, ciphertext, wrapped in tx.execute(query):
-                opened = self.payload_key.open(SealedText(bytes(commitment), bytes(ciphertext), wrapped))
+            query = select(col(LedgerPayload.commitment), col(LedgerPayload.ciphertext), col(LedgerPayload.seed)).where(
+                col(LedgerPayload.seq).in_(seqs[i : i + _AT_ONCE])
+            )
+            for commitment, ciphertext, seed in tx.execute(query):
+                opened = self.payload_key.open(SealedText(bytes(commitment), bytes(ciphertext), seed))
                 if opened is not None:
                     found[bytes(commitment).hex()] = opened
         return found

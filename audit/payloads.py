@@ -1,19 +1,10 @@
 """Private texts beside the log: each under a key of its own, which can be destroyed while the log still verifies.
 
-The log holds the commitment SHA-256(salt || text). Salt and text are first masked with a one-time key stream,
-SHAKE-256 of the text's own 32 random bytes (FIPS 202: an extendable-output function of a fresh 256-bit seed), then
-encrypted by AES-256-GCM (SP 800-38D, random 96-bit nonce) under the installation's payload key, which is not in the
-database, with the commitment as associated data. Both are needed to read, and each alone says nothing:
-
-- Whoever has the database has the own key, but not the payload key: the text is under AES-256-GCM.
-- Whoever has the payload key, and the database after an erasure, is left with text xor stream, and of the stream's
-  seed nothing is left: as in any key wrapping, but that the own key lies beside the text instead of around it.
-  A seed is used once, so two streams are never compared.
-- An altered ciphertext or commitment fails the tag. An altered own key gives another text, and that fails the
-  commitment, which is looked at whenever a text is opened and which the log itself holds.
-
-One AEAD under a key that is set up once costs two thirds of two, one of them under a key new for each text. Random
-nonces are good for 2^32 texts under one payload key. Without the salt nobody can try guesses against the commitment.
+The log holds the commitment SHA-256(salt || text). Salt and text are encrypted (AES-256-GCM) under a key that is used
+for nothing else: BLAKE2b (RFC 7693) of a seed, keyed by the payload key. The seed is 32 random bytes and lies beside
+the text; the payload key is the installation's, and is not in the database. Both are needed to read: a copy of the
+database alone tells nothing, and once the seed is destroyed, so is the text, also for whoever has the payload key.
+Without the salt nobody can try guesses against the commitment.
 """
 
 from __future__ import annotations
@@ -29,16 +20,16 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY = 32  # bytes, of the payload key and of each text's own
 _SALT = 16
-_NONCE = 12
-_RANDOM = Struct(f"{_SALT}s{KEY}s{_NONCE}s")
+_ONCE = bytes(12)  # a text's own key encrypts one message, so its nonce may be fixed
+_RANDOM = Struct(f"{_SALT}s{KEY}s")
 
 
 class SealedText(NamedTuple):
-    """What is stored of one private text. `wrapped_key`, the text's own key, is None after erasure."""
+    """What is stored of one private text. `seed`, of its own key, is None after erasure."""
 
     commitment: bytes
     ciphertext: bytes
-    wrapped_key: bytes | None
+    seed: bytes | None
 
 
 class OpenedText(NamedTuple):
@@ -51,12 +42,12 @@ class OpenedText(NamedTuple):
 class PayloadKey:
     """The installation's key for private texts: 32 bytes. It is never shown."""
 
-    __slots__ = ("_cipher",)
+    __slots__ = ("_key",)
 
     def __init__(self, key: bytes) -> None:
         if len(key) != KEY:
             raise ValueError(f"a payload key has {KEY} bytes")
-        self._cipher = AESGCM(key)
+        self._key = key
 
     def __repr__(self) -> str:
         return "PayloadKey(…)"
@@ -67,37 +58,32 @@ class PayloadKey:
 
     def sealing(self, count: int) -> Callable[[str], SealedText]:
         """`seal` for about so many texts, for whose randomness the system is asked at once. Not to be kept."""
-        draws, sha256, encrypt, masked = _draws(count), hashlib.sha256, self._cipher.encrypt, _masked
+        draws, sha256, own_key = _draws(count), hashlib.sha256, self._own_key
 
         def seal(text: str) -> SealedText:
-            salt, own, nonce = next(draws)
+            salt, seed = next(draws)
             plain = salt + text.encode()
             commitment = sha256(plain).digest()
-            return SealedText(commitment, nonce + encrypt(nonce, masked(plain, own), commitment), own)
+            return SealedText(commitment, own_key(seed).encrypt(_ONCE, plain, commitment), seed)
 
         return seal
 
     def open(self, sealed: SealedText) -> OpenedText | None:
         """None where it was erased, or was not sealed by this key, or does not match its commitment."""
-        if sealed.wrapped_key is None:
+        if sealed.seed is None:
             return None
-        nonce, encrypted = sealed.ciphertext[:_NONCE], sealed.ciphertext[_NONCE:]
         try:
-            plain = _masked(self._cipher.decrypt(nonce, encrypted, sealed.commitment), sealed.wrapped_key)
+            plain = self._own_key(sealed.seed).decrypt(_ONCE, sealed.ciphertext, sealed.commitment)
         except (InvalidTag, ValueError):
             return None
         if hashlib.sha256(plain).digest() != sealed.commitment:
             return None
         return OpenedText(plain[:_SALT], plain[_SALT:].decode())
 
+    def _own_key(self, seed: bytes) -> AESGCM:
+        return AESGCM(hashlib.blake2b(seed, key=self._key, digest_size=KEY).digest())
 
-def _draws(count: int) -> Iterator[tuple[bytes, bytes, bytes]]:
+
+def _draws(count: int) -> Iterator[tuple[bytes, bytes]]:
     while True:
         yield from _RANDOM.iter_unpack(os.urandom(_RANDOM.size * count))
-
-
-def _masked(text: bytes, own: bytes) -> bytes:
-    """Done twice, it is the text again."""
-    size = len(text)
-    stream = hashlib.shake_256(own).digest(size)
-    return (int.from_bytes(text) ^ int.from_bytes(stream)).to_bytes(size)

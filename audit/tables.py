@@ -74,14 +74,14 @@ class LedgerAnchor(SQLModel, table=True):
 
 
 class LedgerPayload(SQLModel, table=True):
-    """A private text beside its entry (`audit.payloads`). Erasing it destroys `wrapped_key` and nothing else."""
+    """A private text beside its entry (`audit.payloads`). Erasing it destroys `seed` and nothing else."""
 
     __tablename__ = "ledger_payload"
     commitment: bytes = Field(sa_column=binary("commitment", key=True))
     seq: int = Field(sa_column=big("seq"))
     field: str = Field(sa_column=text("field"))
     ciphertext: bytes = Field(sa_column=binary("ciphertext"))
-    wrapped_key: bytes | None = Field(sa_column=binary("wrapped_key", null=True))
+    seed: bytes | None = Field(sa_column=binary("seed", null=True))
     destroyed_at: int | None = Field(sa_column=big("destroyed_at", null=True))
 
 

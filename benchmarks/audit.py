@@ -2,7 +2,7 @@
 
 The floor of an append inserts ready-made rows of the same two tables in the same batch, without the log. Value and
 floor are measured in turn, and their medians compared: on a busy machine the ratio holds when the figures do not.
-What an append adds is work of the processor, some 9 µs an event, half of it sealing the private text; a disk that
+What an append adds is work of the processor, some 14 µs an event, a third of it sealing the private text; a disk that
 takes longer to sync than this machine's brings the ratio down. What a verification adds is the tree, the columns that
 stand beside the entries, and holding every entry against the one in front of it, each about a third.
 """

@@ -33,9 +33,9 @@ def erase(tx: Connection, events: Sequence[TextErased], now: int) -> None:
             update(LedgerPayload)
             .where(
                 col(LedgerPayload.seq) == event.seq, col(LedgerPayload.field).in_(event.fields),
-                col(LedgerPayload.wrapped_key).is_not(None),
+                col(LedgerPayload.seed).is_not(None),
             )
-            .values(wrapped_key=None, destroyed_at=now)
+            .values(seed=None, destroyed_at=now)
         )  # fmt: skip
         if event.ref and "reason" in event.fields:
             kind = tx.execute(_TYPE.where(col(LedgerEntry.seq) == event.seq)).scalar_one_or_none()

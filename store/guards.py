@@ -18,7 +18,7 @@ TABLES = (*INSERT_ONLY, "ledger_payload", "ledger_frontier")
 
 _REFUSAL = "BEGIN SELECT RAISE(ABORT, 'the audit log is insert-only'); END"
 _ERASURE = (
-    "(NEW.wrapped_key IS NULL AND NEW.destroyed_at IS NOT NULL AND OLD.wrapped_key IS NOT NULL"
+    "(NEW.seed IS NULL AND NEW.destroyed_at IS NOT NULL AND OLD.seed IS NOT NULL"
     " AND NEW.commitment = OLD.commitment AND NEW.seq = OLD.seq AND NEW.field = OLD.field"
     " AND NEW.ciphertext = OLD.ciphertext)"
 )

@@ -26,7 +26,7 @@ GRANTS = {
     "ledger_checkpoint": ADD,
     "ledger_anchor": ADD,
     "policy_bundle": ADD,
-    "ledger_payload": f"{ADD}, UPDATE (wrapped_key, destroyed_at)",  # erasing; a trigger refuses any other change
+    "ledger_payload": f"{ADD}, UPDATE (seed, destroyed_at)",  # erasing; a trigger refuses any other change
     "ledger_frontier": "SELECT, UPDATE",
     "counter": "SELECT, UPDATE",
     "access_*": MOVE,

@@ -244,7 +244,7 @@ def _private_texts(tx: Connection, which: Any) -> tuple[PrivateTexts, ...]:
             col(LedgerEntry.body),
         )
         .join(LedgerEntry, col(LedgerEntry.seq) == col(LedgerPayload.seq))
-        .where(which, col(LedgerPayload.wrapped_key).is_not(None))
+        .where(which, col(LedgerPayload.seed).is_not(None))
     )
     rows = tx.execute(query.order_by(col(LedgerPayload.seq), col(LedgerPayload.field)))
     return tuple(_texts_of(list(entry)) for _, entry in groupby(rows, key=lambda row: row.seq))

@@ -15,6 +15,8 @@ def closed(_: Court, subject: Subject, fact: Fact) -> str | None:
 
 def ending(_: Court, subject: Subject, fact: Fact) -> str | None:
     was, subject.state, subject.closes = subject.state, "ending", min(fact.at, subject.expires_at)
+    if fact.data["cause"] == "not_used" and not subject.waits:
+        return "says that it was not used, and it was"
     return None if was in ("approved", "active") else f"comes when the grant is {was or 'not there'}"
 
 

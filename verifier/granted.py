@@ -9,6 +9,8 @@ def active(_: Court, subject: Subject, fact: Fact) -> str | None:
     if subject.state != "approved":
         return f"comes when the request is {subject.state or 'not asked'}, not approved"
     subject.state, subject.opens, subject.closes = "active", fact.at, subject.expires_at
+    if subject.glass and not subject.review:
+        return "is by break-glass, and no review of it was opened"
     subject.trouble, subject.excused = "", 0  # what was in doubt before explains nothing from here on
     return None if fact.data["expires_at"] == subject.expires_at else "has another deadline than was approved"
 
@@ -42,6 +44,8 @@ def aborted(_: Court, subject: Subject, fact: Fact) -> str | None:
 def _usable(court: Court, subject: Subject, fact: Fact) -> str | None:
     if subject.state != "active":
         return f"comes when the grant is {subject.state or 'not there'}, not active"
+    if subject.waits:
+        return "comes before the first use has started the time"
     return outside(court, subject, Place(fact.seq, fact.at, fact.unsure), fact.type)
 
 

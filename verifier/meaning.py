@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import approving, ending, granted
+from . import approving, ending, granted, lasting, members, reviewing
 from .report import Report
 from .subject import SECOND, Court, Fact, Place, Subject
 
@@ -17,11 +17,14 @@ ACTIONS = frozenset(("session.opened", "session.closed", "db.query", "host.comma
 Judge = Callable[[Court, Subject, Fact], str | None]  # what is wrong with the entry, or None
 _JUDGES: dict[str, Judge] = {
     "request.asked": approving.asked, "approval.given": approving.given, "request.approved": approving.approved,
+    "request.reminded": approving.called, "request.escalated": approving.called,
     "request.denied": ending.closed, "request.cancelled": ending.closed, "request.expired": ending.closed,
-    "grant.active": granted.active, "grant.failed": ending.closed, "grant.quarantined": ending.troubled,
+    "grant.active": granted.active, "grant.failed": reviewing.failed, "grant.quarantined": ending.troubled,
     "credential.intended": granted.intended, "credential.issued": granted.issued,
     "credential.aborted": granted.aborted, "grant.ending": ending.ending, "revocation.failed": ending.troubled,
-    "grant.ended": ending.ended,
+    "grant.ended": ending.ended, "glass.broken": reviewing.broken, "review.opened": reviewing.opened,
+    "grant.started": lasting.started, "grant.extended": lasting.extended, "grant.expiring": lasting.expiring,
+    "review.flagged": reviewing.flagged, "review.closed": reviewing.closed,
 }  # fmt: skip
 
 
@@ -39,10 +42,21 @@ class Meaning:
         elif fact.type == "policy.loaded":
             self.court.policies.add(str(fact.data.get("policy_hash")))
         judge = _JUDGES.get(fact.type)
+        if "looked" in fact.data or fact.type == members.SEEN:
+            self._look_at_members(fact, subject)
         if judge is None:
             return
         self._judged += 1
         if wrong := self._judge(judge, subject, fact):
+            self.court.fail(subject, fact.seq, f"{fact.type} {wrong}")
+
+    def _look_at_members(self, fact: Fact, subject: Subject | None) -> None:
+        look = members.seen if fact.type == members.SEEN else members.untold
+        try:
+            wrong = look(self.court, fact.data)
+        except (KeyError, TypeError, AttributeError) as error:
+            wrong = f"lacks what it must have ({type(error).__name__}: {error})"
+        if wrong:
             self.court.fail(subject, fact.seq, f"{fact.type} {wrong}")
 
     def _judge(self, judge: Judge, subject: Subject | None, fact: Fact) -> str | None:
@@ -80,7 +94,10 @@ class Meaning:
                 for n in (n for n, how in subject.leases.items() if how == "intended"):
                     what = f"credential {n} was intended, and nothing says what became of it"
                     court.note(subject, subject.last, what)
+        lasting.unspent(court)
         report.passed["meaning"] += self._judged
+        if told := reviewing.in_words(court):
+            report.remarks.append(told)
         if court.unexplained:
             count = f"{court.unexplained} grant{'s' * (court.unexplained != 1)}"
             report.remarks.append(f"{count} ended late, or not yet, and the log does not say why: ask (exceptions)")

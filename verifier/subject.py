@@ -32,10 +32,14 @@ class Subject:
     approvers: frozenset[str] = frozenset()
     state: str = ""  # asked, approved, active, ending, closed
     expires_at: int = 0
+    extends: str = ""  # the request whose grant it is to prolong
+    waits: bool = False  # for its first use, which starts its time
     opens: int = NEVER  # when it became active, and when it ended or was to end
     closes: int = 0
     trouble: str = ""
     excused: int = 0  # until when the trouble explains a delay
+    glass: str = ""  # asked, broken: without approval
+    review: str = ""  # open, flagged, reviewed
     leases: dict[int, str] = field(default_factory=dict)  # n → intended, issued, aborted, taken back (after issued)
 
 
@@ -66,9 +70,13 @@ class Court:
     tolerance: int  # µs
     policies: set[str]  # those whose text or loading is known
     whole: bool  # the log from its beginning
+    members: set[str] = field(default_factory=set)  # of groups kept elsewhere, as decisions name them
     uptime: Uptime = field(default_factory=Uptime)
     started: int = 0  # when the server last did
     before_start: int = 0  # recorded_at of the entry in front of that
+    broken: list[Subject] = field(default_factory=list)  # glasses
+    extensions: dict[str, Subject] = field(default_factory=dict)  # by ref: approved, and not yet carried out
+    unreviewed: dict[str, str] = field(default_factory=dict)  # person id → ref: whose glass was broken and not reviewed
     unexplained: int = 0  # ends that came late, and the log does not say why
 
     def note(self, subject: Subject, seq: int, what: str) -> None:

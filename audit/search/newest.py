@@ -84,8 +84,9 @@ def _in_blocks(search: _Search, wanted: Wanted, blocks: range, limit: int) -> li
     together = common.together(search.tx, wanted.require, wanted.exclude, blocks)
     found = _confirmed(search.tx, wanted, together.entries, limit)
     if together.others:
-        others = replace(wanted, require=(*wanted.require, together.others))
-        found = sorted({*found, *search.through_index(others, limit)}, reverse=True)[:limit]
+        low = found[-1] if len(found) == limit else wanted.low  # what is older is not asked for
+        others = replace(wanted, require=(*wanted.require, together.others), low=low)
+        found = sorted({*found, *_Search(search.tx, search.start).through_index(others, limit)}, reverse=True)[:limit]
     return found
 
 

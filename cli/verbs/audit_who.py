@@ -19,7 +19,7 @@ EXAMPLES = """\
   prodaccess audit who 'table:public.orders after:2026-11-01'
   prodaccess audit who 'path:/etc/shadow last:90d'
   prodaccess audit who 'host:db-1 after:2026-11-20 before:2026-11-21' --json"""
-_COUNTED = 1_000  # credentials; the server counts no further
+_COUNTED = 500  # credentials; the server counts no further
 WORDS = "table: path: host: target: op: after: before: last:"
 
 

@@ -30,11 +30,11 @@ def test_equal_texts_cannot_be_told_to_be_equal() -> None:
 
 def test_without_its_key_a_text_is_gone() -> None:
     sealed = KEEPER.seal("customer 4711")
-    assert KEEPER.open(sealed._replace(wrapped_key=None)) is None
+    assert KEEPER.open(sealed._replace(seed=None)) is None
     assert PayloadKey(bytes(KEY)).open(sealed) is None
 
 
-@pytest.mark.parametrize("field", ["commitment", "ciphertext", "wrapped_key"])
+@pytest.mark.parametrize("field", ["commitment", "ciphertext", "seed"])
 def test_any_flipped_bit_is_noticed(field: str) -> None:
     sealed = KEEPER.seal("x")
     value: bytes = getattr(sealed, field)
@@ -46,7 +46,7 @@ def test_any_flipped_bit_is_noticed(field: str) -> None:
 
 def test_another_texts_key_does_not_fit() -> None:
     one, other = KEEPER.seal("one"), KEEPER.seal("other")
-    assert KEEPER.open(SealedText(one.commitment, one.ciphertext, other.wrapped_key)) is None
+    assert KEEPER.open(SealedText(one.commitment, one.ciphertext, other.seed)) is None
 
 
 def test_the_key_does_not_show_itself() -> None:

@@ -39,7 +39,7 @@ CREATE TABLE ledger_checkpoint (log_id INTEGER, size BIGINT, root BLOB, note TEX
     PRIMARY KEY (log_id, size));
 CREATE TABLE ledger_anchor (log_id INTEGER, size BIGINT, sink TEXT, ref TEXT, proof BLOB, at BIGINT,
     PRIMARY KEY (log_id, size, sink));
-CREATE TABLE ledger_payload (commitment BLOB PRIMARY KEY, seq BIGINT, field TEXT, ciphertext BLOB, wrapped_key BLOB,
+CREATE TABLE ledger_payload (commitment BLOB PRIMARY KEY, seq BIGINT, field TEXT, ciphertext BLOB, seed BLOB,
     destroyed_at BIGINT);
 CREATE TABLE policy_bundle (hash TEXT PRIMARY KEY, content TEXT, loaded_at BIGINT);
 """
@@ -119,12 +119,12 @@ class Log:
     def private(self, name: str, text: str) -> dict[str, Any]:
         """The commitment to a text of the next entry, whose payload is kept."""
         plain = hashlib.sha256(f"{len(self.payloads)}".encode()).digest()[:16] + text.encode()
-        own, commitment = hashlib.sha256(plain).digest(), hashlib.sha256(plain).digest()
-        masked = bytes(a ^ b for a, b in zip(plain, hashlib.shake_256(own).digest(len(plain)), strict=True))
-        sealed = bytes(12) + AESGCM(self.payload_key).encrypt(bytes(12), masked, commitment)
+        seed, commitment = hashlib.sha256(b"seed" + plain).digest(), hashlib.sha256(plain).digest()
+        own = hashlib.blake2b(seed, key=self.payload_key, digest_size=32).digest()
+        sealed = AESGCM(own).encrypt(bytes(12), plain, commitment)
         self.payloads.append({
             "commitment": commitment, "seq": len(self.bodies), "field": name, "ciphertext": sealed,
-            "wrapped_key": own, "plain": plain,
+            "seed": seed, "plain": plain,
         })  # fmt: skip
         return {"commit": commitment.hex(), "size": len(text)}
 
@@ -244,7 +244,7 @@ class Log:
             ],
             "ledger_anchor": [(1, *anchor, 0) for anchor in self.anchors],
             "ledger_payload": [
-                (p["commitment"], p["seq"], p["field"], p["ciphertext"], p["wrapped_key"], None) for p in self.payloads
+                (p["commitment"], p["seq"], p["field"], p["ciphertext"], p["seed"], None) for p in self.payloads
             ],
             "policy_bundle": [(POLICY_HASH, POLICY, 0)] * any(POLICY_HASH.encode() in body for body in self.bodies),
         }

@@ -485,3 +485,28 @@ def test_what_is_needed_is_what_the_last_approval_counts_to_but_never_less_than_
         log.give(REF, ADA, needed=1)
         log.approve(REF, approvers=[ADA["id"]])
         assert judged(log)["exit"] == exit_code
+
+
+def test_nothing_lasts_longer_than_the_shortest_approval(judged: Judged) -> None:
+    for minutes, exit_code in ((30, 0), (31, 1)):
+        log = Log()
+        log.begin()
+        log.ask(REF, **TWICE)
+        log.give(REF, ADA, needed=2, shorter=1800)
+        log.give(REF, GRACE, needed=2, count=2, shorter=2700)
+        log.approve(REF, approvers=[ADA["id"], GRACE["id"]], expires_at=log.now + SECOND + minutes * 60 * SECOND)
+        report = judged(log)
+        assert report["exit"] == exit_code
+        assert ("lasts longer than was asked for and approved" in str(report["failures"])) == bool(exit_code)
+
+
+def test_people_are_called_only_to_what_waits_for_them(judged: Judged) -> None:
+    for kind, fields in (("request.reminded", {"to": ["U0ADA"]}), ("request.escalated", {"to": ["U0ADA"], "why": "w"})):
+        log = Log()
+        _asked(log)
+        log.add(kind, REF, **fields)
+        log.give(REF)
+        log.approve(REF)
+        assert judged(log)["exit"] == 0
+        log.add(kind, REF, **fields)
+        assert judged(log)["exit"] == 1

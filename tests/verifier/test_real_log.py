@@ -54,7 +54,7 @@ async def test_and_one_that_it_does_not_know(life: Life, verify: Verify) -> None
     with sqlite3.connect(path) as db:
         for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
             db.execute(f"DROP TRIGGER {name}")
-        db.execute("UPDATE ledger_payload SET wrapped_key = NULL WHERE seq = 3")
+        db.execute("UPDATE ledger_payload SET seed = NULL WHERE seq = 3")
     report = verify("database", path, "--key", life.signer.key, "--deep")
     assert (report["exit"], report["failures"][0]["check"], report["failures"][0]["entry"]) == (1, "payload", 3)
     assert "no audit.erased says so" in report["failures"][0]["what"]

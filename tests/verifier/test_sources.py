@@ -278,8 +278,8 @@ def _altered(stored: Path, change: str) -> None:
         ("UPDATE ledger_payload SET seq = 4 WHERE seq = 3", "not accounted for"),
         ("UPDATE ledger_payload SET ciphertext = zeroblob(60) WHERE seq = 3", "cannot be opened"),
         ("UPDATE ledger_payload SET commitment = zeroblob(32) WHERE seq = 3", "not the text"),
-        ("UPDATE ledger_payload SET wrapped_key = NULL WHERE seq = 3", "was destroyed"),
-        ("INSERT INTO ledger_payload SELECT x'00', 99999, field, ciphertext, wrapped_key, NULL FROM ledger_payload "
+        ("UPDATE ledger_payload SET seed = NULL WHERE seq = 3", "was destroyed"),
+        ("INSERT INTO ledger_payload SELECT x'00', 99999, field, ciphertext, seed, NULL FROM ledger_payload "
          "WHERE seq = 3", "kept for an entry that does not"),
     ],
 )  # fmt: skip

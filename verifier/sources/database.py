@@ -21,7 +21,7 @@ _BESIDE = ", recorded_at, {0}, {1}"
 _CHECKPOINTS = "SELECT size, note, root FROM ledger_checkpoint WHERE log_id = 1 ORDER BY size"
 _TILES = "SELECT idx, hashes, root FROM ledger_tile WHERE log_id = 1 AND level = {} ORDER BY idx"
 _ANCHORS = "SELECT size, sink, ref, proof FROM ledger_anchor WHERE log_id = 1 ORDER BY size, sink"
-_PAYLOADS = "SELECT seq, field, commitment, ciphertext, wrapped_key FROM ledger_payload ORDER BY seq, field"
+_PAYLOADS = "SELECT seq, field, commitment, ciphertext, seed FROM ledger_payload ORDER BY seq, field"
 _POLICIES = "SELECT hash, content FROM policy_bundle ORDER BY hash"
 _FRONTIER = "SELECT size, last_recorded_at FROM ledger_frontier WHERE log_id = 1"
 _INSERT_ONLY = ("ledger_entry", "ledger_tile", "ledger_checkpoint", "ledger_anchor", "policy_bundle")
@@ -74,13 +74,13 @@ class Database(Source):
         return (Anchor(*row) for row in self._rows(_ANCHORS))
 
     def payloads(self) -> Iterator[Payload]:
-        for seq, field, commitment, ciphertext, wrapped in self._rows(_PAYLOADS):
-            if wrapped is None:
+        for seq, field, commitment, ciphertext, seed in self._rows(_PAYLOADS):
+            if seed is None:
                 yield Payload(seq, field, "erased", commitment)
             elif self._payload_key is None:
                 yield Payload(seq, field, "sealed", commitment)
             else:
-                plain = _opened(self._payload_key, commitment, ciphertext, wrapped)
+                plain = _opened(self._payload_key, commitment, ciphertext, seed)
                 yield Payload(seq, field, "unopened" if plain is None else "shown", commitment, plain)
 
     def policies(self) -> Iterator[tuple[str, bytes]]:
@@ -169,14 +169,10 @@ class _Postgresql:
         self._connection.close()
 
 
-def _opened(key: bytes, commitment: bytes, sealed: bytes, own: bytes) -> bytes | None:
-    """Salt and text: AES-256-GCM under the installation's key (nonce first), masked with SHAKE-256 of the text's own.
-
-    With another own key it is another text, which is not the one committed to.
-    """
+def _opened(key: bytes, commitment: bytes, sealed: bytes, seed: bytes) -> bytes | None:
+    """Salt and text: AES-256-GCM under BLAKE2b of the seed, keyed by the installation's key."""
+    own = hashlib.blake2b(seed, key=key, digest_size=32).digest()
     try:
-        masked = AESGCM(key).decrypt(sealed[:12], sealed[12:], commitment)
+        return AESGCM(own).decrypt(bytes(12), sealed, commitment)
     except (InvalidTag, ValueError):
         return None
-    stream = hashlib.shake_256(own).digest(len(masked))
-    return (int.from_bytes(masked) ^ int.from_bytes(stream)).to_bytes(len(masked))

@@ -57,7 +57,7 @@ _TABLES = {
     "ledger_anchor": ("log_id size sink", "log_id int, size big, sink text, ref text, proof bytes, at big"),
     "ledger_payload": (
         "commitment",
-        "commitment bytes, seq big, field text, ciphertext bytes, wrapped_key bytes?, destroyed_at big?",
+        "commitment bytes, seq big, field text, ciphertext bytes, seed bytes?, destroyed_at big?",
     ),
     "policy_bundle": ("hash", "hash text, content text, loaded_at big"),
 }
@@ -78,7 +78,7 @@ $$ BEGIN RAISE EXCEPTION 'the audit log is insert-only'; END $$
 """
 # Of a payload only its key may go, for good.
 _ERASURE = """
-  (NEW.wrapped_key IS NULL AND NEW.destroyed_at IS NOT NULL AND OLD.wrapped_key IS NOT NULL
+  (NEW.seed IS NULL AND NEW.destroyed_at IS NOT NULL AND OLD.seed IS NOT NULL
    AND NEW.commitment = OLD.commitment AND NEW.seq = OLD.seq AND NEW.field = OLD.field
    AND NEW.ciphertext = OLD.ciphertext)
 """

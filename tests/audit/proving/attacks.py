@@ -88,16 +88,16 @@ def exchange_payloads(owner: Owner) -> None:
 def exchange_ciphertexts(owner: Owner) -> None:
     """One text in the place of another, under the commitment that was there."""
     seq = seq_of_a_query(owner)
-    (other,) = owner.rows("SELECT ciphertext, wrapped_key FROM ledger_payload WHERE seq = :seq", seq=seq + 1)
+    (other,) = owner.rows("SELECT ciphertext, seed FROM ledger_payload WHERE seq = :seq", seq=seq + 1)
     owner.run(
-        "UPDATE ledger_payload SET ciphertext = :text, wrapped_key = :key WHERE seq = :seq",
-        seq=seq, text=bytes(other.ciphertext), key=bytes(other.wrapped_key),
+        "UPDATE ledger_payload SET ciphertext = :text, seed = :key WHERE seq = :seq",
+        seq=seq, text=bytes(other.ciphertext), key=bytes(other.seed),
     )  # fmt: skip
 
 
 def destroy_a_key(owner: Owner) -> None:
     """As an erasure does, but nobody wrote down that it happened."""
-    owner.run("UPDATE ledger_payload SET wrapped_key = NULL WHERE seq = :seq", seq=seq_of_a_query(owner))
+    owner.run("UPDATE ledger_payload SET seed = NULL WHERE seq = :seq", seq=seq_of_a_query(owner))
 
 
 def edit_a_checkpoint(owner: Owner) -> None:

@@ -46,7 +46,7 @@ COLUMNS = {
     "ledger_checkpoint": ("size", "root", "note"),
     "ledger_frontier": ("size",),
     "ledger_anchor": ("size", "proof"),
-    "ledger_payload": ("seq", "field", "commitment", "ciphertext", "wrapped_key"),
+    "ledger_payload": ("seq", "field", "commitment", "ciphertext", "seed"),
     "policy_bundle": ("hash", "content"),
 }
 

@@ -83,10 +83,8 @@ class Book:
         """As the store does it."""
 
         def work(tx: Connection) -> None:
-            gone = update(LedgerPayload).where(
-                col(LedgerPayload.seq) == seq, col(LedgerPayload.wrapped_key).is_not(None)
-            )
-            tx.execute(gone.values(wrapped_key=None, destroyed_at=1))
+            gone = update(LedgerPayload).where(col(LedgerPayload.seq) == seq, col(LedgerPayload.seed).is_not(None))
+            tx.execute(gone.values(seed=None, destroyed_at=1))
             forget(tx, [seq])
 
         self.run(work)
