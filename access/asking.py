@@ -77,7 +77,12 @@ class Asking:
 
     async def _with_ticket(self, judging: _Judging, rule: Rule) -> tuple[_Judging, str]:
         """With the ticket as its system calls it today, and its snapshot. Raises Refused."""
-        ask = judging.ask
+        ask, policy = judging.ask, judging.policy
+        refused = self.pace.refused(ask.by.id, judging.now or self.clock.now())
+        if refused >= policy.most_per_hour:  # so that nobody can make us ask a ticket system without end
+            over = OverQuota(too_often=True, waiting=0, recent=0)
+            verdict = Verdict(allowed=False, rule=rule.name, why=_too_much(policy, over))
+            raise await self._refusal(judging, verdict, over)
         said = await self.tickets.look((rule,), ask.ticket, ask.by, fresh=not rule.approvals)
         try:
             snapshot = said.must_do(rule, ask.ticket)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from access.errors import Refused
 from access.model import Grant, Person, Request
-from access.policy import Policy, Rule, Verdict
+from access.policy import LONGEST_TICKET, Policy, Rule, Verdict
 from access.ports import NoSuchTicket, Ticket, Tickets, TicketSystemSilent
 
 PATTERN = "pattern"  # the system that is none
@@ -115,7 +115,7 @@ def is_first_use(grant: Grant) -> bool:
 def check_ticket(ticket: Ticket, rule: Rule) -> Verdict:
     """Right key, right project, and open where that is wanted; what is not known does not count as open."""
     projects = rule.ticket_projects
-    if not re.fullmatch(rule.ticket_pattern, ticket.key):
+    if len(ticket.key) > LONGEST_TICKET or not re.fullmatch(rule.ticket_pattern, ticket.key):
         return _no(rule, f"“{ticket.key}” is not the kind of ticket that the policy wants.")
     if projects is not None and ticket.project.lower() not in {project.lower() for project in projects}:
         wanted = ", ".join(sorted(projects)) or "no project at all"

@@ -168,8 +168,8 @@ FIELDS: dict[str, str] = {
     "lapses_at": "when the request ends undecided",
     "last": "`seq` of the last entry that left",
     "lately": "asks of this person within the hour before, refused ones too",
-    "limit": "`pending` or `per_hour` where the limit per person said no, `review` where a broken glass must be reviewed "
-    "first, `device` where Slack was silent and the policy file does not name the person",
+    "limit": "`pending` or `per_hour` where the limit per person said no, `review` where a broken glass must be "
+    "reviewed first, `device` where Slack was silent and the policy file does not name the person",
     "looked": "the groups kept elsewhere that the decision rests on: each with the digest of its members and when",
     "n": "which credential of the grant, from 1",
     "needed": "how many must say yes",

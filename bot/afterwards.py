@@ -11,9 +11,9 @@ from bot.blocks import Block, Button, Message, actions, note, section
 from bot.forms import written
 from bot.names import FLAG, OPEN_CARD, REVIEWED
 from bot.story import Phase, Story
-from bot.words import at, escaped
+from bot.words import at, escaped, is_account
 
-_MOST_NAMED = 40  # people in one message
+_MOST_NAMED = 20  # people in one message
 _DATE = "{date_short_pretty} {time}"
 _OVER = (Phase.ENDED, Phase.FAILED)
 
@@ -47,10 +47,10 @@ def flagged(event: ReviewFlagged, story: Story, link: str, *, late: bool) -> Mes
 
 
 def mentioned(accounts: tuple[str, ...]) -> str:
-    """Each by a mention, at most forty."""
-    named = [f"<@{account}>" for account in accounts[:_MOST_NAMED]]
+    """Each by a mention, at most twenty."""
+    shown = [f"<@{account}>" if is_account(account) else escaped(account, 20) for account in accounts[:_MOST_NAMED]]
     more = [f"and {len(accounts) - _MOST_NAMED} more, in the audit log"] if len(accounts) > _MOST_NAMED else []
-    return ", ".join([*named, *more])
+    return ", ".join([*shown, *more])
 
 
 def _how(event: GlassBroken) -> list[Block]:

@@ -123,7 +123,7 @@ def explained(told: Explanation, *, with_conditions: bool = True) -> Iterator[Bl
     """One role: the verdict, the conditions with ✓ and ✗, and who is asked."""
     yield section(_verdict(told))
     if with_conditions and told.conditions:
-        yield lines([_condition(condition) for condition in told.conditions[:12]])
+        yield lines([_condition(condition, told.why) for condition in told.conditions[:12]])
     if told.rule:
         yield section(_who(told))
     for sentence in (*told.unknown, *(told.notes if with_conditions else ())):
@@ -139,9 +139,10 @@ def _verdict(told: Explanation) -> str:
     return f"{what}: not like this. {escaped(told.why)}"
 
 
-def _condition(condition: Condition) -> Sequence[Block]:
+def _condition(condition: Condition, said: str) -> Sequence[Block]:
+    """With its reason, unless that has been said already."""
     line = [word(_MARKS[condition.met]), word(condition.wants, "bold" if condition.met is False else "")]
-    return [*line, word(condition.why)] if condition.met is False and condition.why else line
+    return [*line, word(condition.why)] if condition.met is False and condition.why not in ("", said) else line
 
 
 def _who(told: Explanation) -> str:

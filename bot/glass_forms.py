@@ -33,7 +33,12 @@ def glass_form(rule: Rule, glass: BreakGlass, draft: Draft, told: Sequence[str],
         _text("reason", "Why", draft.reason, "Everybody who is told reads this.", optional=not glass.reason_required),
         _line("ticket", "Ticket", (draft.ticket, 100), "If there is one", optional=True),
     ]
-    view = _form(GLASS_FORM, "Break the glass", [section(text), *fields], (back, json.dumps([rule.target, rule.role])))
+    view = _form(
+        GLASS_FORM,
+        "Break the glass",
+        [section(text), *fields],
+        (back, json.dumps([rule.target, rule.role], ensure_ascii=False)),
+    )
     return view | {"submit": plain("Break the glass", 24)}
 
 

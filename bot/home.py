@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,9 +18,11 @@ from access.ports import Clock, PolicySource, Store
 from bot.blocks import Block, section
 from bot.gate import Act
 from bot.home_page import FILTERS, Page, Row, page
-from bot.people import Directory
+from bot.people import SILENT, Directory, code
 from bot.standing import is_open
 from bot.words import escaped
+
+log = logging.getLogger(__name__)
 
 _REMEMBERED = 1000  # choices of admins; whoever chose earlier chooses again
 
@@ -37,6 +40,7 @@ class Home:
     slash: str
     cli: str
     _chosen: dict[str, str] = field(default_factory=dict, repr=False)  # person -> filter
+    _drawn: set[str] = field(default_factory=set, repr=False)  # accounts that have looked at theirs
 
     async def opened(self, event: Mapping[str, Any]) -> None:
         """Hears `app_home_opened`, which Slack also sends for the messages tab."""
@@ -60,6 +64,15 @@ class Home:
         while len(self._chosen) >= _REMEMBERED:
             self._chosen.pop(next(iter(self._chosen)))
         self._chosen[act.by.id] = wanted if wanted in FILTERS else "none"
+
+    async def refresh(self, person: Person, *, stands: bool) -> None:
+        """Draws it again for whoever has one. Never raises: what was done is done, whether Slack shows it or not."""
+        if not stands and person.slack_id not in self._drawn:
+            return
+        try:
+            await self.show(person)
+        except (*SILENT, AccessError) as error:
+            log.warning("a home page was not drawn", extra={"action": "home", "code": code(error)})
 
     async def show(self, person: Person) -> None:
         await self._publish(person.slack_id, page(await self.of(person)))
@@ -110,6 +123,7 @@ class Home:
 
     async def _publish(self, account: str, blocks: list[Block]) -> None:
         await self.client.views_publish(user_id=account, view={"type": "home", "blocks": blocks})
+        self._drawn.add(account)
 
 
 def _running(grant: Grant | None) -> Grant | None:

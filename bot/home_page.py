@@ -79,8 +79,9 @@ def _mine(seen: Page) -> list[Block]:
             *_each(seen.grants, _MOST_GRANTS, lambda one: _grant(seen, *one), _listed(seen)),
             ask,
         ]
-    target = seen.example or "orders-db"
-    text = f"Nothing is open. Ask: `{seen.slash} {escaped(target, 100)} 1h OPS-123 because …`"
+    if not seen.example:
+        return [header("What you have"), section("Nothing is open, and there is nothing that you may ask for.")]
+    text = f"Nothing is open. Ask: `{seen.slash} {escaped(seen.example, 100)} 1h OPS-123 because …`"
     teach = "It says at once who decides. Once it is yours, the command to use it and the time left stand here."
     return [header("What you have"), section(text), note(teach), ask]
 

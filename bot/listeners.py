@@ -68,14 +68,14 @@ class Handlers:
     group_changed: EventHandler
 
     def redrawing(self, handler: Handler) -> Handler:
-        """The same, and a home page that its button was pressed on is drawn anew, whatever came of it."""
+        """The same, and the home page that it was done from, or in a form over it, is drawn anew in any case."""
 
         async def run(act: Act) -> None:
             try:
                 await handler(act)
             finally:
-                if act.view.get("type") == "home":
-                    await self.home.show(act.by)
+                if act.view:
+                    await self.home.refresh(act.by, stands=act.view.get("type") == "home")
 
         return run
 
@@ -93,15 +93,14 @@ def register(gate: Gate, command: str, handlers: Handlers) -> None:
     gate.shortcut(REQUEST_FROM_ALERT)(handlers.shortcut.chosen)
     gate.action(TARGET)(asking.choose)
     gate.action(ROLE)(asking.choose)
-    gate.form(ASK_FORM)(asking.submit)
-
     then_home = handlers.redrawing
+    gate.form(ASK_FORM)(then_home(asking.submit))
     gate.action(HOME_FILTER)(then_home(handlers.home.choose))
     gate.action(APPROVE, Does.GIVES)(then_home(deciding.approve))
     gate.action(DENY)(deciding.open_deny)
-    gate.form(DENY_FORM)(deciding.deny)
+    gate.form(DENY_FORM)(then_home(deciding.deny))
     gate.action(LESS)(deciding.open_less)
-    gate.form(LESS_FORM, Does.GIVES)(deciding.approve_less)
+    gate.form(LESS_FORM, Does.GIVES)(then_home(deciding.approve_less))
     gate.action(COMMENT)(handlers.commenting.open)
     gate.form(COMMENT_FORM)(handlers.commenting.say)
     gate.action(EXTEND)(handlers.extending.pressed)

@@ -126,7 +126,7 @@ class Looking:
         if request.state is RequestState.PENDING:
             return await self._will_decide(request) + (f" Approved so far by {voted}." if voted else "")
         if request.state is RequestState.APPROVED and not voted:
-            return by_rule(request.rule)
+            return "Nobody approved it: the glass was broken." if request.glass else by_rule(request.rule)
         return f"Approved by {voted or 'nobody'}, under the rule {escaped(request.rule)}."
 
     async def _will_decide(self, request: Request) -> str:

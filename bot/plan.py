@@ -77,8 +77,10 @@ class Reach(Enum):
     CARD = "card"
     #: and the letter that says how to use it
     LETTER = "letter"
-    #: and the letters of those who are asked: whatever can have a button
+    #: and the letters of those who are asked
     ASKED = "asked"
+    #: and the message that closes the thread: whatever can have a button
+    BUTTONS = "buttons"
     #: the card, and the message that closes the thread
     REVIEW = "review"
     #: and everything else that quotes somebody
@@ -87,9 +89,10 @@ class Reach(Enum):
     def covers(self, kept: str, ref: str) -> bool:
         if self is Reach.ALL or kept == card_key(ref):
             return True
-        if self is Reach.REVIEW:
-            return kept.endswith(f":{CLOSED}")
-        to_asked = self is Reach.ASKED and ":dm:" in kept
+        closed = kept.endswith(f":{CLOSED}")
+        if self is Reach.REVIEW or (self is Reach.BUTTONS and closed):
+            return closed
+        to_asked = self in (Reach.ASKED, Reach.BUTTONS) and ":dm:" in kept
         to_requester = kept == letter_key(ref) or kept.startswith(f"{WARNING}:{ref}:")
         return to_asked or (to_requester and self is not Reach.CARD)
 

@@ -76,8 +76,7 @@ class Thread:
     async def repaint(self, ref: str) -> None:
         """Bring what has buttons up to date now, because somebody clicked an old one. Never raises."""
         try:
-            for reach in (Reach.ASKED, Reach.REVIEW):
-                await self.painter.paint(ref, reach)
+            await self.painter.paint(ref, Reach.BUTTONS)
         except _FAILURES as error:
             log.warning("a card was not repainted", extra={"action": "repaint", "ref": ref}, exc_info=error)
 

@@ -79,6 +79,11 @@ def by_rule(rule: str) -> str:
     return f"Approved by the rule {escaped(rule, 150)}; nobody was asked."
 
 
+def is_account(text: str) -> bool:
+    """Whether it is a Slack member id, which can be mentioned."""
+    return _ACCOUNT.fullmatch(text) is not None
+
+
 def named(name: str) -> str:
     """A person as the policy calls them, escaped; one whom it does not name is an account that Slack names."""
     return f"<@{name}>" if _ACCOUNT.fullmatch(name) else escaped(name, 40)

@@ -51,11 +51,8 @@ def _grant_status(request: Request) -> str:
     match request["state"]:
         case "issuing" | "quarantine":
             return "approved; it is being opened"
-        case "active" if grant["started_at"] is None:
-            lasts = in_words(grant["duration"])
-            return f"ready: {lasts} from the first use, which must come by {at(grant['expires_at'])}"
         case "active":
-            return f"active until {at(grant['expires_at'])} ({in_words(grant['expires_in'])} left)"
+            return _active(grant)
         case "revoking":
             return "ending: not yet proven gone; that goes on by itself"
         case "revoked":
@@ -64,6 +61,13 @@ def _grant_status(request: Request) -> str:
         case "failed":
             return f"could not be opened; prodaccess show {request['ref']} says why"
     return state_of(request)
+
+
+def _active(grant: dict[str, Any]) -> str:
+    until = at(grant["expires_at"])
+    if grant["started_at"] is None:
+        return f"ready: {in_words(grant['duration'])} from the first use, which must come by {until}"
+    return f"active until {until} ({in_words(grant['expires_in'])} left)"
 
 
 def _decider(request: Request) -> str:

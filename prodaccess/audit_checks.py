@@ -127,7 +127,7 @@ def _check_search(desk: Desk, report: Report) -> None:
 
 def _opens_any(tx: Connection, ledger: Ledger) -> bool:
     """Whether the payload key is of this log: True as well where there is nothing to open."""
-    sealed = select(col(LedgerPayload.seq)).where(col(LedgerPayload.wrapped_key).is_not(None))
+    sealed = select(col(LedgerPayload.seq)).where(col(LedgerPayload.seed).is_not(None))
     seqs = list(tx.execute(sealed.distinct()).scalars())
     return not seqs or any(ledger.texts(tx, seqs[i : i + _AT_ONCE]) for i in range(0, len(seqs), _AT_ONCE))
 

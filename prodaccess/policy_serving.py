@@ -40,11 +40,15 @@ class Fits:
             for rule in policy.rules
             if rule.ticket_system not in self.tickets
         ]
-        return of_rules + of_tickets + [
-            f"{name}: is looked up in {kind}, which is not set up (set up: {', '.join(self.directories)})."
-            for name, look_up in policy.looked_up.items()
-            if (kind := look_up.partition(":")[0]) not in self.directories
-        ]
+        return (
+            of_rules
+            + of_tickets
+            + [
+                f"{name}: is looked up in {kind}, which is not set up (set up: {', '.join(self.directories)})."
+                for name, look_up in policy.looked_up.items()
+                if (kind := look_up.partition(":")[0]) not in self.directories
+            ]
+        )
 
     def _of_rule(self, name: str, provider: str, uses: Mapping[str, str]) -> list[str]:
         found = self.providers.get(provider)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from access.duration import looks_like_duration
 from access.secret import Secret
 
 
@@ -89,7 +90,9 @@ TABLE = (
         "https://api.pagerduty.com",
     ),
     Setting("JIRA_URL", "where Jira's pages are, `https://acme.atlassian.net`; empty: the policy can name no Jira"),
-    Setting("JIRA_API_URL", "where its API is, if elsewhere: scoped tokens want `https://api.atlassian.com/ex/jira/ID`"),
+    Setting(
+        "JIRA_API_URL", "where its API is, if elsewhere: scoped tokens want `https://api.atlassian.com/ex/jira/ID`"
+    ),
     Setting("JIRA_EMAIL", "Jira Cloud: whose API token it is; empty for a personal access token of Data Center"),
     Setting("JIRA_TOKEN", "a token that may browse the projects, no more", secret=True),
     Setting("JIRA_CACERT", "CA file for a Jira of your own"),
@@ -106,8 +109,18 @@ TABLE = (
     Setting("VAULT_CACERT", "CA file for Vault's certificate"),
     Setting("PRODACCESS_VAULT_MOUNT", "the database engine's mount, used by prodaccess alone", "pa-db"),
     Setting("PRODACCESS_VAULT_TOKEN_ROLE", "the token role that makes orphan tokens", "grant"),
+    Setting("PRODACCESS_VAULT_MYSQL", "`yes` adds the provider `vault_mysql`; needs `prodaccess[mysql]`", "no"),
+    Setting("PRODACCESS_SSH_KRL", "file that hosts read revoked SSH certificates from; adds the provider `vault_ssh`"),
+    Setting("PRODACCESS_SSH_KRL_LAG", "within how long every host has read that file anew; shown to people", "1m"),
+    Setting("PRODACCESS_VAULT_SSH_MOUNT", "the SSH engine's mount, used by prodaccess alone", "pa-ssh"),
     Setting("PRODACCESS_AWS_REGION", "region for STS and IAM; empty: targets with provider `aws` cannot be opened"),
-    Setting("PRODACCESS_AWS_ENDPOINT_URL", "another endpoint for STS and IAM; default: AWS itself"),
+    Setting("PRODACCESS_AWS_ENDPOINT_URL", "another endpoint for all of AWS; default: AWS itself"),
+    Setting(
+        "PRODACCESS_IDENTITY_CENTER",
+        "ARN of an IAM Identity Center instance; adds the provider `aws_identity_center`",
+    ),
+    Setting("PRODACCESS_IDENTITY_CENTER_REGION", "that instance's region; default: the region above"),
+    Setting("PRODACCESS_IDENTITY_CENTER_PORTAL", "its access portal, `https://d-….awsapps.com/start`"),
     Setting(
         "PRODACCESS_MEMORY_PROVIDER", "`yes` adds the provider `memory`, which guards nothing; for trying out", "no"
     ),
@@ -201,10 +214,28 @@ def _contradictions(settings: Settings) -> list[str]:
         faults.append("JIRA_URL is set, so JIRA_TOKEN (or JIRA_TOKEN_FILE) is needed.")
     if settings.secret("GITHUB_TOKEN") and not settings["GITHUB_OWNERS"]:
         faults.append("GITHUB_TOKEN is set, so GITHUB_OWNERS is needed: without an owner no issue counts.")
+    faults += _of_providers(settings)
     if level not in ("debug", "info", "warning", "error"):
         faults.append(f"PRODACCESS_LOG_LEVEL is “{level}”: debug, info, warning or error.")
     if not _is_address(settings["PRODACCESS_LISTEN"]):
         faults.append(f"PRODACCESS_LISTEN is “{settings['PRODACCESS_LISTEN']}”: it looks like 127.0.0.1:8443.")
+    return faults
+
+
+def _of_providers(settings: Settings) -> list[str]:
+    wanting = ("PRODACCESS_SSH_KRL", "PRODACCESS_VAULT_MYSQL") if not settings["VAULT_ADDR"] else ()
+    faults = [f"{name} is set, so VAULT_ADDR is needed." for name in wanting if settings[name] not in ("", "no")]
+    if settings["PRODACCESS_VAULT_MYSQL"] not in ("yes", "no"):
+        faults.append(f"PRODACCESS_VAULT_MYSQL is “{settings['PRODACCESS_VAULT_MYSQL']}”: it is yes or no.")
+    if not looks_like_duration(settings["PRODACCESS_SSH_KRL_LAG"]):
+        faults.append(f"PRODACCESS_SSH_KRL_LAG is “{settings['PRODACCESS_SSH_KRL_LAG']}”: it looks like 1m or 30s.")
+    if settings["PRODACCESS_IDENTITY_CENTER"]:
+        if not settings["PRODACCESS_IDENTITY_CENTER_PORTAL"].startswith("https://"):
+            faults.append(
+                "PRODACCESS_IDENTITY_CENTER is set, so PRODACCESS_IDENTITY_CENTER_PORTAL (https://…) is needed."
+            )
+        if not (settings["PRODACCESS_IDENTITY_CENTER_REGION"] or settings["PRODACCESS_AWS_REGION"]):
+            faults.append("PRODACCESS_IDENTITY_CENTER is set, so PRODACCESS_IDENTITY_CENTER_REGION is needed.")
     return faults
 
 

@@ -34,6 +34,7 @@ from bot.runner import BotRunner
 from bot.settings import BotParts, BotSettings
 from directory.memberships import Directories
 from prodaccess.directories import hearing, kinds_of, make_directories
+from prodaccess.issuers import Neighbours, further_providers, vault_settings
 from prodaccess.policy_file import ReloadingPolicy, load_policy
 from prodaccess.policy_serving import Fits, reloading, warnings
 from prodaccess.settings import Settings
@@ -70,13 +71,15 @@ class House:
 def build(settings: Settings, clock: Clock) -> House:
     """Raises PolicyError, SettingsError, DatabaseLocked, Unavailable: what keeps a server from starting, in words."""
     path = Path(settings["PRODACCESS_POLICY"])
-    policy, providers = load_policy(path), make_providers(settings, clock)
+    neighbours = Neighbours()
+    policy, providers = load_policy(path), make_providers(settings, clock, neighbours)
     fits = Fits(providers, kinds_of(settings), known_systems(settings))
     fits(policy)
     store = open_store(
         settings.reveal("PRODACCESS_DATABASE_URL") or "sqlite:///var/prodaccess.db", clock, make_ledger(settings)
     )
     policies = reloading(path, policy, fits, (store, clock))
+    neighbours.policies, neighbours.store = policies, store
     tasks = Tasks()
 
     slack = bot_settings(settings)
@@ -154,25 +157,19 @@ class Readiness:
         return ""
 
 
-def make_providers(settings: Settings, clock: Clock) -> dict[str, Provider]:
-    """Those that the settings configure, by the name that a policy uses."""
+def make_providers(settings: Settings, clock: Clock, neighbours: Neighbours | None = None) -> dict[str, Provider]:
+    """Those that the settings configure, by the name that a policy uses. Raises SettingsError."""
     providers: dict[str, Provider] = {}
     if settings["VAULT_ADDR"]:
         from providers.vault import VaultProvider
-        from providers.vault_client import VaultSettings
 
-        vault = VaultSettings(
-            address=settings["VAULT_ADDR"], role_id=settings["VAULT_ROLE_ID"],
-            secret_id=lambda: settings.reveal("VAULT_SECRET_ID"), mount=settings["PRODACCESS_VAULT_MOUNT"],
-            token_role=settings["PRODACCESS_VAULT_TOKEN_ROLE"], namespace=settings["VAULT_NAMESPACE"],
-            ca=settings["VAULT_CACERT"],
-        )  # fmt: skip
-        providers["vault"] = VaultProvider(vault, clock)
+        providers["vault"] = VaultProvider(vault_settings(settings), clock)
     if settings["PRODACCESS_AWS_REGION"]:
         from providers.aws import AwsProvider, AwsSettings
 
         aws = AwsSettings(settings["PRODACCESS_AWS_REGION"], settings["PRODACCESS_AWS_ENDPOINT_URL"])
         providers["aws"] = AwsProvider(aws, clock)
+    providers |= further_providers(settings, clock, neighbours or Neighbours())
     if settings["PRODACCESS_MEMORY_PROVIDER"] == "yes":
         from providers.memory import MemoryProvider
 

@@ -76,7 +76,9 @@ def read_krl(data: bytes) -> Krl:
         _, rest = _take(data[_HEADER.size :])
         comment, _ = _take(rest)
         ends = json.loads(comment.decode().removeprefix("prodaccess "))
-        krl = Krl(version, made_at, dict(ends["ids"]), {int(serial): until for serial, until in ends["serials"].items()})
+        krl = Krl(
+            version, made_at, dict(ends["ids"]), {int(serial): until for serial, until in ends["serials"].items()}
+        )
         same = write_krl(krl) == data
     except (struct.error, ValueError, KeyError, TypeError, AttributeError):
         same = False

@@ -28,6 +28,8 @@ EXTENSIONS = (
     "permit-user-rc",
 )
 
+_NO_END = 2**33  # seconds since 1970; “for ever” is written as 2**64 - 1
+
 
 class NotAsAsked(ValueError):
     """The certificate is not what was asked for; the text says in what."""
@@ -102,16 +104,17 @@ def read_certificate(text: str, asked: Asked) -> Certificate:
 def _differs(found: SSHCertificate, asked: Asked) -> str:
     """Empty, or the first difference that matters. No principals at all would be good for every account."""
     public = found.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
-    if public != asked.public_key:
-        return "its key is another one"
-    if found.key_id.decode() != asked.key_id:
-        return "its key id is another one (the role needs allow_user_key_ids)"
-    if {name.decode() for name in found.valid_principals} != set(asked.principals):
-        return "its principals are others"
-    if {name.decode(): value.decode() for name, value in found.critical_options.items()} != asked.options:
-        return "its critical options are others (the role needs allowed_critical_options)"
-    if not {name.decode() for name in found.extensions} <= set(asked.extensions):
-        return "it allows more (the role needs allowed_extensions and no default_extensions)"
-    if found.serial == 0 or found.valid_before >= 2**33:
-        return "it has no serial number or no end"
-    return ""
+    options = {name.decode(): value.decode() for name, value in found.critical_options.items()}
+    allowed = {name.decode() for name in found.extensions}
+    faults = {
+        "its key is another one": public != asked.public_key,
+        "its key id is another one (the role needs allow_user_key_ids)": found.key_id.decode() != asked.key_id,
+        "its principals are others": {name.decode() for name in found.valid_principals} != set(asked.principals),
+        "its critical options are others (the role needs allowed_critical_options)": options != asked.options,
+        "it allows more (the role needs allowed_extensions and no default_extensions)": not (
+            allowed <= set(asked.extensions)
+        ),
+        "it has no serial number": found.serial == 0,
+        "it has no end": found.valid_before >= _NO_END,
+    }
+    return next((words for words, wrong in faults.items() if wrong), "")

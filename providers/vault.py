@@ -36,9 +36,7 @@ class VaultProvider:
     `uses`: `role` is required; `host`, `port`, `dbname`, `sslmode` serve the terminal and the probe.
     """
 
-    def __init__(
-        self, settings: VaultSettings, clock: Clock, name: str = "vault", engine: Engine = POSTGRES
-    ) -> None:
+    def __init__(self, settings: VaultSettings, clock: Clock, name: str = "vault", engine: Engine = POSTGRES) -> None:
         self.name = name
         self.guarantee = engine.guarantee
         self._engine = engine

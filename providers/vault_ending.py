@@ -154,7 +154,10 @@ def _judge(proof: Sequence[str], logins: Mapping[str, Login | None], seconds: fl
 _SENTENCES = {
     Login.REFUSED: "The database refused the old login of {users}, {seconds:.2f} s after the end began.",
     Login.UNKNOWN: "The database could not be asked about {users}; the proof is Vault's word.",
-    None: "The old login of {users} was not tried: no password is held here, or no host is named.",
+    None: (
+        "The old login of {users} was not tried: no password is held here, no host is named, "
+        "or it never worked from here."
+    ),
 }
 
 

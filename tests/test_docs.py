@@ -11,6 +11,10 @@ from prodaccess.__main__ import AUDIT_VERBS, SERVER_VERBS
 from prodaccess.settings import TABLE
 
 ROOT = Path(__file__).parents[1]
+#: what `prodaccess run` gives a command, by the name of a hint or of a part of the secret
+GIVEN = {f"PRODACCESS_{name}" for name in (
+    "USERNAME", "PASSWORD", "HOST", "PORT", "DBNAME", "USER", "PRIVATE_KEY", "CERTIFICATE"
+)}  # fmt: skip
 PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -33,7 +37,7 @@ def test_every_variable_of_the_pages_is_a_setting() -> None:
     of_the_command = {"PRODACCESS_SERVER", "PRODACCESS_STATE_DIR", "PRODACCESS_REF", "PRODACCESS_EXPIRES_AT"}
     for page in PAGES:
         named = set(re.findall(r"\b(?:PRODACCESS|SLACK|VAULT)_[A-Z_]*[A-Z]\b", page.read_text()))
-        given_to_commands = {name for name in named if name in ("PRODACCESS_USERNAME", "PRODACCESS_PASSWORD")}
+        given_to_commands = {name for name in named if name in GIVEN}
         assert named <= known | of_the_command | given_to_commands, page.name
 
 
@@ -47,11 +51,19 @@ def test_every_server_verb_of_the_readme_exists() -> None:
     assert of_audit
 
 
-def test_the_tests_that_the_threat_model_names_exist() -> None:
+@pytest.mark.parametrize("name", ["threat-model.md", "peers.md"])
+def test_the_tests_that_a_page_names_exist(name: str) -> None:
     code = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
-    page = (ROOT / "docs" / "threat-model.md").read_text()
+    page = (ROOT / "docs" / name).read_text()
     names = re.findall(r"`(test_[a-z_0-9]+)`", page)
     assert names
     assert [name for name in names if f"def {name}" not in code] == []
     files = [name for name in re.findall(r"`(tests/[\w/.]+)`", page) if not (ROOT / name).exists()]
     assert files == []
+
+
+def test_every_feature_beside_others_has_its_test() -> None:
+    rows = [row for row in (ROOT / "docs" / "peers.md").read_text().splitlines() if row.startswith("| ")]
+    features = [row.split("|") for row in rows if not row.startswith(("| | ", "| ---"))]
+    assert len(features) > 50
+    assert [row[1] for row in features if "`test_" not in row[2] or len(row) != 10] == []

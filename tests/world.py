@@ -42,7 +42,7 @@ class World:
     """Everything by name; `restart()` is what a `kill -9` and a new process leave."""
 
     groups: Groups | None = None
-    tickets: Mapping[str, Tickets] = {}  # noqa: RUF012 (nobody writes to it)
+    tickets: Mapping[str, Tickets] = {}
 
     def __init__(self, directory: Path, policy: str = POLICY) -> None:
         self.url = f"sqlite:///{directory}/prodaccess.db"

@@ -47,8 +47,7 @@ class AskRefused(Event):
     rule: str
     why: str
     field: str = ""  # the input that the sentence is about
-    limit: str = ""  # `review`: a broken glass must be reviewed first; `device`: Slack was silent, and the file does not
-    #                  name the person; `pending` or `per_hour`: the limit per person said no, with what was counted:
+    limit: str = ""  # what kept them from it, where it was no rule; of a limit, with what was counted:
     waiting: int = 0  # requests of this person that waited
     lately: int = 0  # and asks within the hour before, refused ones too
     extends: str = ""

@@ -15,6 +15,7 @@ import boto3
 import psycopg
 from botocore.exceptions import ClientError
 
+from prodaccess.demo.emergency import Emergency
 from prodaccess.demo.narrator import Narrator, expect
 from prodaccess.demo.outsider import Outsider
 from prodaccess.demo.stack import AUDIT_CHANNEL, Stack
@@ -46,6 +47,8 @@ class Play:
         await self.database()
         self.tell.say("A role in AWS, through STS")
         await self.cloud()
+        self.tell.say("When nobody answers")
+        await Emergency(self.terminal, self.ada, self.tell).happens()
         self.tell.say("Afterwards")
         await Outsider(self.stack.database, self.everything_said(), self.tell).check()
         with self.tell.step("no secret is in the workspace, the database or the server's log") as step:

@@ -36,11 +36,11 @@ innodb-buffer-pool-size = 16M
 performance-schema = off
 """
 
-# Whoever comes over TCP needs the password; the account without one, which the installation makes, goes.
+# The installation makes accounts without a password: one gets one, the others go.
 INIT = """
-CREATE USER root@'{host}' IDENTIFIED BY '{password}';
+CREATE OR REPLACE USER root@'{host}' IDENTIFIED BY '{password}';
 GRANT ALL PRIVILEGES ON *.* TO root@'{host}' WITH GRANT OPTION;
-DROP USER root@localhost;
+DROP USER IF EXISTS root@localhost, root@'::1';
 """
 
 

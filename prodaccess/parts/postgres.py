@@ -8,6 +8,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -77,9 +78,12 @@ class Postgres(Part):
 
     name = "PostgreSQL"
 
-    def __init__(self, port: int = 0, bin_dir: Path | None = None) -> None:
-        """Take a wanted port, or 0 for any, and the directory of the programs when it is known."""
+    def __init__(
+        self, port: int = 0, bin_dir: Path | None = None, settings: Mapping[str, str] | None = None
+    ) -> None:
+        """Take a wanted port, or 0 for any, the directory of the programs when it is known, and settings of its own."""
         super().__init__(port)
+        self._settings = dict(settings or {})
         self.superuser = "postgres"
         self.password = secrets.token_urlsafe(24)
         self._bin = find_bin(bin_dir)
@@ -117,7 +121,8 @@ class Postgres(Part):
         password.touch(mode=0o600)
         password.write_text(self.password)
         settings = self.directory / "settings.conf"
-        settings.write_text(SETTINGS.format(host=self.host, port=self.port))
+        own = "".join(f"{name} = '{value}'\n" for name, value in self._settings.items())  # the last one counts
+        settings.write_text(SETTINGS.format(host=self.host, port=self.port) + own)
         if user:
             account = pwd.getpwnam(user)
             for path in (self.directory, password, settings):

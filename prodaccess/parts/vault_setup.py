@@ -23,6 +23,8 @@ MOUNT = "pa-db"
 TOKEN_ROLE = "grant"  # noqa: S105  the name of a role
 BOT = "prodaccess"
 LONGEST_GRANT = "8h"
+#: The bot's policy, and those of the providers that need more; one that was never written gives nothing.
+BOT_POLICIES = (f"{BOT}-bot", f"{BOT}-ssh", f"{BOT}-mysql")
 
 EXAMPLE_URL = "postgresql://{{username}}:{{password}}@db.example:5432/orders?sslmode=verify-full&connect_timeout=5"
 PASSWORD_VARIABLE = "$BAO_ADMIN_PASSWORD"  # noqa: S105  the name of a shell variable

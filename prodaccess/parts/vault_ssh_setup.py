@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prodaccess.parts.vault_setup import BOT, LONGEST_GRANT, Step, command
+from prodaccess.parts.vault_setup import BOT, BOT_POLICIES, LONGEST_GRANT, Step, command
 
 MOUNT = "pa-ssh"
 ROLE = "orders-host"
@@ -18,7 +18,7 @@ POLICY = f"{BOT}-ssh"
 def steps(role: str = ROLE, users: str = USERS) -> list[Step]:
     """Return every write in order."""
     ca = {"generate_signing_key": True, "key_type": "ed25519"}
-    login = {"token_policies": [f"{BOT}-bot", POLICY]}
+    login = {"token_policies": list(BOT_POLICIES)}
     why = "Join keys in clear in Vault's audit log."
     keys = {
         "audit_non_hmac_request_keys": ["key_id", "valid_principals", "ttl"],
@@ -28,7 +28,9 @@ def steps(role: str = ROLE, users: str = USERS) -> list[Step]:
     return [
         Step("An SSH engine of our own.", f"sys/mounts/{MOUNT}", {"type": "ssh"}),
         Step("Its certificate authority; the private key never leaves Vault.", f"{MOUNT}/config/ca", ca),
-        Step("No certificate outlives the longest grant.", f"sys/mounts/{MOUNT}/tune", {"max_lease_ttl": LONGEST_GRANT}),
+        Step(
+            "No certificate outlives the longest grant.", f"sys/mounts/{MOUNT}/tune", {"max_lease_ttl": LONGEST_GRANT}
+        ),
         ssh_role(role, users),
         Step(why, f"sys/mounts/{MOUNT}/tune", keys),
         Step(f"The policy {POLICY}.", f"sys/policies/acl/{POLICY}", {"policy": text}),
@@ -56,7 +58,10 @@ def ssh_role(name: str, users: str) -> Step:
 
 def runbook() -> str:
     """Return the same writes as shell commands."""
-    hosts = ["# The public key that hosts trust.", f"bao read -field=public_key {MOUNT}/config/ca > /etc/ssh/prodaccess_ca.pub"]
+    hosts = [
+        "# The public key that hosts trust.",
+        f"bao read -field=public_key {MOUNT}/config/ca > /etc/ssh/prodaccess_ca.pub",
+    ]
     return "\n\n".join("\n".join(lines) for lines in [*map(command, steps()), hosts]) + "\n"
 
 

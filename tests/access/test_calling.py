@@ -7,10 +7,21 @@ from datetime import timedelta
 import pytest
 
 from access.errors import NotFound, Refused, TooLate
-from access.events import ApprovalGiven, CommentMade, RequestAsked, RequestEscalated, RequestExpired, RequestReminded
+from access.events import (
+    ApprovalGiven,
+    CommentMade,
+    PolicyLoaded,
+    RequestApproved,
+    RequestAsked,
+    RequestEscalated,
+    RequestExpired,
+    RequestReminded,
+)
 from access.model import GrantState, RequestState
 from access.policy import LONGEST_REASON
+from access.ports import Change
 from access.progress import read_stage
+from access.replay import replay
 from tests.groups import Groups
 from tests.people import ADA, GRACE, LINUS, MARGARET, POLICY, STRANGER, person
 from tests.world import Policies, World
@@ -249,3 +260,21 @@ async def test_nothing_is_decided_after_it_lapsed_even_before_the_sweep(world: W
     world.clock.pass_by(hours=1)
     with pytest.raises(TooLate, match="has lapsed"):
         await world.broker.approve(request.id, person("U0GRACE"), request.digest)
+
+
+async def test_what_was_decided_in_stages_and_for_less_is_judged_alike_again(staged: World) -> None:
+    policy = staged.policies.policy
+    loaded = PolicyLoaded(at=staged.clock.now(), policy_hash=policy.hash, rules=len(policy.rules))
+    await staged.store.commit(Change(events=(loaded,)))
+    staged_request = await staged.asked(role="write")
+    await staged.broker.approve(staged_request.id, ADA, staged_request.digest, timedelta(minutes=20))
+    await staged.broker.approve(staged_request.id, MARGARET, staged_request.digest)
+    stood_in = await staged.asked()
+    staged.clock.pass_by(minutes=10)
+    await staged.sweep()
+    await staged.broker.approve(stood_in.id, GRACE, stood_in.digest, timedelta(minutes=30))
+    report = replay(await staged.store.log.entries(-1, 10_000), {policy.hash: policy})
+    assert (report.differences, report.skipped) == ((), ())
+    assert report.checked >= 7
+    lasting = [e.duration for e in await events(staged, RequestApproved)]  # type: ignore[attr-defined]
+    assert lasting == [timedelta(minutes=20), timedelta(minutes=30)]

@@ -55,7 +55,7 @@ async def test_nothing_of_the_words_is_left_in_the_file(world: World) -> None:
     await erasing(world).erase("PA-1", "DPO-31", MARGARET)
     path = world.url.removeprefix("sqlite:///")
     with sqlite3.connect(path) as tx:
-        (left,) = tx.execute("SELECT count(*) FROM ledger_payload WHERE wrapped_key IS NOT NULL").fetchone()
+        (left,) = tx.execute("SELECT count(*) FROM ledger_payload WHERE seed IS NOT NULL").fetchone()
         kept = [row for (name,) in tx.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
                 if not name.startswith("search_words") for row in tx.execute(f"SELECT * FROM {name}")]  # fmt: skip
     tx.close()

@@ -17,8 +17,10 @@ REVEALS = {
     "collectors/http.py": "prodaccess signs in at a collector",
     "notary/signers/vault.py": "the notary signs in at Vault",
     "prodaccess/settings.py": "what starts the server: its own secrets to its own parts",
+    "gateways/postgres/upstream.py": "the gateway logs in for somebody, who never sees the password",
     "providers/database_probe.py": "the old login is tried, to prove it dead",
     "providers/vault_client.py": "prodaccess signs in at Vault",
+    "providers/vault_mysql.py": "the old login is tried, to prove it dead",
     "tickets/http.py": "prodaccess signs in at a ticket system and at PagerDuty",
 }
 

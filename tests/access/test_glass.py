@@ -285,3 +285,13 @@ async def test_every_state_is_written_in_one_transaction(world: World) -> None:
     assert await world.store.requests_of(None) == ()
     assert await world.store.open_reviews() == ()
     assert await world.store.log.head() == -1
+
+
+async def test_two_at_the_same_moment_are_not_two_on_postgresql_either(world: World, fresh_database: str) -> None:
+    world.url = fresh_database
+    world.restart()
+    results = await all_at_once(*(broken(world, key=f"key-{n}") for n in range(4)))
+    assert sum(isinstance(result, Refused) for result in results) == 3
+    await ended(world, await world.request(1))
+    await world.broker.reviews.close(1, ADA)
+    assert (await broken(world)).number == 2

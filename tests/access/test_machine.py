@@ -3,7 +3,8 @@
 S1 every live credential belongs to a grant that is not ended. S2 none outlives its deadline by more than a minute.
 S3 no grant without an approved request, no approver is the requester. S4 terminal states are never left.
 S5 every state change has its audit entry, without gaps. S6 `due_at` is NULL exactly when terminal.
-S7 no deadline beyond the rule's maximum. L1 with time and an answering provider, everything ends.
+S7 no deadline beyond what the rule gives in all, counted from the first start.
+L1 with time and an answering provider, everything ends.
 R1 judged again out of the log, every decision is the same. R2 every intended credential was issued or aborted.
 """
 
@@ -16,6 +17,7 @@ from collections.abc import Awaitable
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
+from uuid import UUID
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -23,14 +25,19 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from access.errors import AccessError
 from access.events import CredentialAborted, CredentialIntended, CredentialIssued, PolicyLoaded
+from access.extending import More
 from access.lifecycle import GRANT_TERMINAL, REQUEST_TERMINAL
 from access.model import GrantState, Person, Request, RequestState
 from access.ports import Change
 from access.replay import replay
-from tests.people import ADA, GRACE, LINUS, MARGARET, STRANGER
+from tests.people import ADA, GRACE, LINUS, MARGARET, POLICY, STRANGER
 from tests.world import World
 
 _Result = TypeVar("_Result")
+POLICY_HERE = POLICY.replace(
+    "        max: 1h\n", "        max: 1h\n        total: 2h\n        clock: first_use\n        use_within: 30m\n"
+)
+TOTAL = {"read": timedelta(hours=4), "write": timedelta(hours=2)}
 PEOPLE = st.sampled_from([ADA, GRACE, LINUS, MARGARET, STRANGER])
 NUMBERS = st.integers(1, 4)
 
@@ -40,7 +47,7 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.directory = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
-        self.world = World(self.directory)
+        self.world = World(self.directory, POLICY_HERE)
         self.ended: dict[str, str] = {}
         loaded = PolicyLoaded(at=self.world.clock.now(), policy_hash=self.world.policies.policy.hash, rules=2)
         self.run(self.world.store.commit(Change(events=(loaded,))))
@@ -71,6 +78,11 @@ class Life(RuleBasedStateMachine):
     def approves(self, number: int, by: Person) -> None:
         if request := self.a_request(number):
             self.run(self.world.broker.approve(request.id, by, request.digest))
+
+    @rule(number=NUMBERS, by=PEOPLE, minutes=st.sampled_from([5, 60, 300]), key=st.uuids())
+    def asks_for_more(self, number: int, by: Person, minutes: int, key: UUID) -> None:
+        more = More(timedelta(minutes=minutes), "the import still runs", str(key))
+        self.run(self.world.broker.extend(number, by, more))
 
     @rule(number=NUMBERS, by=PEOPLE)
     def denies(self, number: int, by: Person) -> None:
@@ -114,7 +126,9 @@ class Life(RuleBasedStateMachine):
             assert all(vote.by.id != request.requester.id for vote in request.votes)
             assert len({vote.by.id for vote in request.votes}) >= request.approvals_needed
             assert (grant.due_at is None) == (grant.state in GRANT_TERMINAL)  # S6
-            assert grant.expires_at - grant.created_at <= timedelta(hours=4)  # S7
+            waits = timedelta(minutes=30) if grant.started_at is None else TOTAL[grant.role]  # S7
+            assert grant.expires_at - (grant.started_at or grant.created_at) <= waits
+            assert grant.due_at is None or grant.state is not GrantState.ACTIVE or grant.due_at <= grant.expires_at
             self.never_left(f"grant {number}", grant.state, grant.state in GRANT_TERMINAL)
         for number, request in requests.items():
             assert (request.due_at is None) == (request.state in REQUEST_TERMINAL)
@@ -137,7 +151,9 @@ class Life(RuleBasedStateMachine):
         for request in requests.values():
             wanted = {"denied", "cancelled", "expired", "approved"} & {request.state.value}
             assert all((request.ref, f"request.{state}") in tags for state in wanted)
-        assert sum(tag == "request.approved" for _, tag in tags) == grants
+        prolonging = sum(r.extends is not None and r.state is RequestState.APPROVED for r in requests.values())
+        assert sum(tag == "request.approved" for _, tag in tags) == grants + prolonging
+        assert sum(tag == "grant.extended" for _, tag in tags) == prolonging
         assert sum(tag == "grant.ended" for _, tag in tags) == sum(s == "revoked" for s in self.ended.values())
 
     def let_everything_end(self) -> None:  # L1

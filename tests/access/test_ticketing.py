@@ -144,6 +144,14 @@ async def test_who_may_not_ask_learns_nothing_of_a_ticket(place: Place) -> None:
     await replayed(place)
 
 
+async def test_nobody_can_make_us_ask_the_system_without_end(place: Place) -> None:
+    for _ in range(40):
+        await no(place.asked(ticket="OPS-1"))
+    assert len(place.desk.asked) == place.policies.policy.most_per_hour
+    assert "20 times within an hour" in str(await no(place.asked()))
+    await replayed(place)
+
+
 async def test_a_pattern_alone_asks_nobody(place: Place) -> None:
     await place.opened(role="plain")
     await place.grants.collect(1, await place.device())
@@ -358,6 +366,7 @@ def ticket(**changes: object) -> Ticket:
         ({}, {"ticket_projects": frozenset({"WEB", "API"})}, False, "the policy wants a ticket of API, WEB."),
         ({}, {"ticket_projects": frozenset()}, False, "the policy wants a ticket of no project at all."),
         ({"project": ""}, {"ticket_projects": frozenset({"OPS"})}, False, "OPS-1 is in no project;"),
+        ({"key": f"OPS-{'1' * 100}"}, {}, False, "is not the kind of ticket"),
         ({"key": "SEC-1"}, {"ticket_pattern": "OPS-[0-9]+"}, False, "“SEC-1” is not the kind of ticket"),
     ],
 )

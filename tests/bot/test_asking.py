@@ -187,6 +187,14 @@ async def test_an_expired_trigger_is_explained(office: Office) -> None:
     assert not office.who("linus").views
 
 
+async def test_a_form_waits_out_a_rate_limit_as_long_as_slack_asks(office: Office) -> None:
+    office.slack.faults.add({"where": "api", "do": "rate_limit", "retry_after": 1, "method": "views.open"})
+    await office.who("linus").command(AUDIT, "/prodaccess")
+    assert await office.who("linus").wait_view()
+    first, second = [e for e in office.slack.journal.of("api") if e.what == "views.open"][:2]
+    assert second.at - first.at >= 1
+
+
 async def test_a_slow_answer_shows_that_work_goes_on_and_then_the_outcome(office: Office) -> None:
     linus = office.who("linus")
     await linus.command(AUDIT, "/prodaccess orders-db 1h refunds stuck")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bot.slack import AUDIT, Office, button, shown, texts
+from tests.bot.slack import AUDIT, Office, button, shown, texts, until
 
 POLICY = """
 version: 1
@@ -117,6 +117,23 @@ async def test_why_of_a_request_shows_the_request(office: Office) -> None:
     await office.asked(role="write")
     told = await answered(office, "linus", "who PA-1", "PA-1 · *orders-db · write*: pending")
     assert "ada" in told
+
+
+async def test_a_refusal_of_the_last_moment_has_its_reasons_one_click_away(office: Office) -> None:
+    linus = office.who("linus")
+    await linus.command(AUDIT, "/prodaccess list")
+    await office.whisper("linus", "Nothing of yours is open.")
+    slow = {"where": "api", "do": "drip", "seconds": 0.3, "method": "users.info", "after_commit": True}
+    office.slack.faults.add(slow)
+    typing = office.tasks.start(linus.command(AUDIT, "/prodaccess orders-db write 1h OPS-1 because x"), name="typing")
+    await until(lambda: office.slack.journal.of("fault", "api drip"))
+    office.policies.policy = type(office.policies)(POLICY.replace("max: 1h\n", "max: 30m\n")).policy
+    await typing
+    told = await office.whisper("linus", "At most 30 minutes")
+    await linus.click(AUDIT, told["ts"], "why_not")
+    shows = " ".join(shown(await office.whisper("linus", "not like this")).split())
+    assert "✗ at most 30 minutes" in shows
+    assert await office.store.request(1) is None
 
 
 async def test_the_form_explains_over_itself_what_it_takes(office: Office) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from access.model import GrantState, RequestState
 from tests.bot.slack import Office, button, texts
+from tests.bot.test_asking import filled
 from tests.people import ADA, LINUS, POLICY
 
 
@@ -46,6 +47,8 @@ async def test_it_shows_nothing_to_those_who_may_not_decide(office: Office) -> N
         await office.who(name).open_home()
         home = await office.who(name).wait_home()
         assert "Nothing waits for you." in texts(home["blocks"])
+    assert "there is nothing that you may ask for" in texts(home["blocks"])
+    assert button(home, "fill_in") is None
 
 
 async def test_a_guest_is_told_why_it_is_empty(office: Office) -> None:
@@ -131,3 +134,42 @@ async def test_what_i_may_review_and_what_others_review_of_me(tmp_path: Path) ->
             lambda view: texts(view["blocks"]).count("of linus, by its rule") > 1
         )
         assert "PA-1" in texts(home["blocks"])
+
+
+async def test_what_is_done_in_a_form_over_it_shows_on_it(office: Office) -> None:
+    await office.asked(by=ADA)
+    grace = office.who("grace")
+    await grace.open_home()
+    await grace.wait_home(lambda view: "ada asks for PA-1" in texts(view["blocks"]))
+    await grace.click_view("deny")
+    await grace.wait_view()
+    assert (await grace.submit({"reason": {"reason": "not today"}})).closed
+    await grace.wait_home(lambda view: "Nothing waits for you." in texts(view["blocks"]))
+    await grace.click_view("fill_in")
+    await grace.wait_view()
+    await grace.click_view("target", "orders-db")
+    view = await grace.wait_view(predicate=lambda v: len(v["blocks"]) > 1)
+    assert (await grace.submit(filled(view, ticket="OPS-1", reason="refunds"))).closed
+    await grace.wait_home(lambda view: "PA-2 · *orders-db · read*: waiting" in texts(view["blocks"]))
+
+
+async def test_a_page_that_slack_does_not_take_undoes_nothing(office: Office) -> None:
+    await office.opened()
+    linus = office.who("linus")
+    await linus.open_home()
+    await linus.wait_home(lambda view: "left, until" in texts(view["blocks"]))
+    office.slack.faults.add({"where": "api", "do": "error", "error": "internal_error", "method": "views.publish"})
+    await linus.click_view("end")
+    await office.letter("linus", "PA-1 has ended.")
+    await office.settled()
+    assert not [m for m in linus.messages("BOT") if "Something went wrong" in texts(m.get("blocks", []))]
+
+
+async def test_extend_on_it_opens_the_form_for_that_grant(tmp_path: Path) -> None:
+    async with Office(tmp_path, POLICY.replace("max: 4h, default: 1h", "max: 4h, default: 1h, total: 8h")) as office:
+        await office.opened()
+        linus = office.who("linus")
+        await linus.open_home()
+        await linus.wait_home(lambda view: "left, until" in texts(view["blocks"]))
+        await linus.click_view("extend")
+        assert "PA-1" in texts((await linus.wait_view())["blocks"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from access.model import RequestState
+from bot.command import VERBS
 from tests.bot.slack import AUDIT, Office, button, shown
 from tests.people import ADA
 
@@ -12,7 +13,19 @@ from tests.people import ADA
 async def test_help_names_every_verb(office: Office) -> None:
     await office.who("linus").command(AUDIT, "/prodaccess help")
     told = shown(await office.whisper("linus", "How to use prodaccess"))
-    assert all(f"/prodaccess {verb}" in told for verb in ("list", "show PA-7", "end PA-7", "login"))
+    assert all(f"/prodaccess {verb}" in told for verb in VERBS if verb not in ("help", "audit"))
+    assert "/prodaccess audit" not in told
+
+
+async def test_every_verb_is_done_by_somebody(office: Office) -> None:
+    """Whatever it answers to somebody with nothing open, it is never that the verb is not known."""
+    linus = office.who("linus")
+    for verb in VERBS:
+        await linus.command(AUDIT, f"/prodaccess {verb} PA-1 1h because refunds")
+    await office.settled()
+    private = [shown(m) for m in office.slack.world.messages.ephemerals]
+    assert len(private) + len(linus.views) >= len(VERBS)
+    assert not [text for text in private if "is not known here" in text or "Something went wrong" in text]
 
 
 async def test_an_empty_list_says_what_to_type(office: Office) -> None:

@@ -30,6 +30,17 @@ def vault_bench(vault: VaultFixture, postgres: Postgres, deaf: str) -> Iterator[
         yield VaultBench(vault, postgres, deaf, stack)
 
 
+@pytest.fixture(scope="module")
+def widened(vault: VaultFixture) -> Iterator[VaultFixture]:
+    """The same Vault, whose bot is given more by the test's own set-up, and has it taken back afterwards."""
+    paths = ("auth/approle/role/prodaccess", "auth/token/roles/grant")
+    before = {path: vault.root.read(path)["data"] for path in paths}
+    keys = ("token_policies", "allowed_policies")
+    yield vault
+    for path, data in before.items():
+        vault.root.write_data(path, data={key: data[key] for key in keys if key in data})
+
+
 @pytest.fixture
 def calls(openbao: OpenBao) -> Callable[[], list[str]]:
     """The paths asked of Vault since the last look, from its own audit log."""

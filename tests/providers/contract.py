@@ -16,6 +16,7 @@ from access.errors import HandleLost, ProviderError, ProviderRefused, ProviderSi
 from access.gate import Covered, GateFault, Sealed
 from access.model import Grant, GrantState, Lease, Person, Receipt
 from access.ports import Clock, Gone, Issued, NotYet, Provider, Released
+from access.timing import extended
 from tests.witness import an_intent, released
 
 # One AWS role and one Vault are shared by the whole run, so a number is never used twice.
@@ -142,6 +143,21 @@ class ProviderContract:
         second = await desk.provider.prepare(desk.grant, 1)
         assert (first.grant, first.attempt, first.locator) == (second.grant, second.attempt, second.locator)
         assert (first.grant, first.attempt) == (desk.grant.number, 1)
+
+    async def test_a_handle_for_a_later_end_is_another_one_and_both_end_with_the_grant(self, bench: Bench) -> None:
+        desk = bench.desk()
+        old = await desk.open_and_collect()
+        desk.grant = extended(desk.grant, timedelta(minutes=10), bench.clock.now())
+        await desk.provider.prepare(desk.grant, 2)
+        desk.grant = extended(desk.grant, timedelta(minutes=10), bench.clock.now())
+        await desk.open()  # the same attempt again, whose first handle has an earlier end and was never recorded
+        new = await desk.collect()
+        assert desk.grant.expires_at - timedelta(seconds=5) < new.not_after <= desk.grant.expires_at
+        assert await bench.works(old)
+        assert await bench.works(new)
+        is_gone(await desk.end())
+        assert not await bench.works(old)
+        assert not await bench.works(new)
 
     async def test_every_collection_is_a_credential_of_its_own_and_all_end(self, bench: Bench) -> None:
         desk = bench.desk()

@@ -90,7 +90,12 @@ class Terminal:
 
     def login(self, issued: Released, said: str = "true") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.command(issued, said), capture_output=True, text=True, timeout=20, check=False, stdin=subprocess.DEVNULL
+            self.command(issued, said),
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
 
     def lets_in(self, issued: Released) -> bool:

@@ -22,6 +22,7 @@ from prodaccess.parts.vault_ssh_setup import MOUNT, ROLE, ssh_role
 from providers.krl import read_krl
 from tests.fixtures_parts import VaultFixture
 from tests.providers.contract import ProviderContract, is_gone
+from tests.providers.recipes import recipe, run
 from tests.providers.sshd import find_sshd, says, wait_past
 from tests.providers.vault_ssh_bench import VaultSshBench
 
@@ -29,9 +30,9 @@ pytestmark = pytest.mark.skipif(not find_sshd(), reason="sshd is not installed: 
 
 
 @pytest.fixture
-def bench(vault: VaultFixture, deaf: str, tmp_path: Path) -> Iterator[VaultSshBench]:
+def bench(widened: VaultFixture, deaf: str, tmp_path: Path) -> Iterator[VaultSshBench]:
     with ExitStack() as stack:
-        yield VaultSshBench(vault, deaf, tmp_path, stack)
+        yield VaultSshBench(widened, deaf, tmp_path, stack)
 
 
 class TestVaultSsh(ProviderContract):
@@ -42,6 +43,13 @@ def certificate_of(secret: Secret) -> SSHCertificate:
     found = load_ssh_public_identity(secret.reveal()["certificate"].encode())
     assert isinstance(found, SSHCertificate)
     return found
+
+
+def list_of_somebody_elses(bench: VaultSshBench) -> None:
+    serials = bench.krl.with_name("spec")
+    serials.write_text("serial: 5\n")
+    ca = bench.sshd.directory / "ca.pub"
+    subprocess.run(["ssh-keygen", "-q", "-k", "-s", ca, "-f", bench.krl, serials], check=True, timeout=10)
 
 
 async def test_a_certificate_says_who_for_what_and_until_when(bench: VaultSshBench) -> None:
@@ -127,9 +135,7 @@ async def test_the_list_keeps_others_entries_and_loses_those_that_have_served(be
 async def test_a_list_of_somebody_elses_is_left_alone_and_said(bench: VaultSshBench) -> None:
     desk = bench.desk()
     await desk.open_and_collect()
-    serials = bench.krl.with_name("spec")
-    serials.write_text("serial: 5\n")
-    subprocess.run(["ssh-keygen", "-q", "-k", "-s", bench.sshd.directory / "ca.pub", "-f", bench.krl, serials], check=True, timeout=10)
+    await asyncio.to_thread(list_of_somebody_elses, bench)
     theirs = bench.krl.read_bytes()
     result = await desk.end()
     assert isinstance(result, NotYet)
@@ -166,7 +172,11 @@ async def test_a_role_that_would_allow_more_than_asked_gives_nothing(bench: Vaul
 
 async def test_the_bot_signs_for_its_roles_and_can_do_nothing_else_there(bench: VaultSshBench) -> None:
     bot = bench.vault.login(None)
-    for method, path in (("read", f"{MOUNT}/roles/{ROLE}"), ("delete", f"{MOUNT}/config/ca"), ("list", f"{MOUNT}/roles")):
+    for method, path in (
+        ("read", f"{MOUNT}/roles/{ROLE}"),
+        ("delete", f"{MOUNT}/config/ca"),
+        ("list", f"{MOUNT}/roles"),
+    ):
         with pytest.raises(Exception, match="permission denied"):
             getattr(bot, method)(path)
     with pytest.raises(ProviderRefused, match="principals"):
@@ -197,3 +207,14 @@ async def test_many_endings_at_once_lose_nothing(bench: VaultSshBench) -> None:
         is_gone(result)
     assert time.monotonic() - began < 5
     assert len(read_krl(bench.krl.read_bytes()).serials) == 12
+
+
+async def test_the_command_in_the_documentation_gets_in(bench: VaultSshBench) -> None:
+    desk = bench.desk(user=bench.sshd.user, principals="deploy")
+    issued = await desk.open_and_collect()
+    options = "-F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+    command = recipe("ssh-agent").replace("exec ssh", f"exec ssh {options}").replace("HOST\"'", "HOST\" echo inside'")
+    done = await asyncio.to_thread(run, command, issued, issued.hints["engine"])
+    assert (done.stdout, done.stderr) == ("inside\n", "")
+    is_gone(await desk.end())
+    assert "Permission denied" in (await asyncio.to_thread(run, command, issued, issued.hints["engine"])).stderr

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from playwright.async_api import BrowserContext, Page, async_playwright, expect
 
-from slack_simulator import Simulator
-from tests.slack_simulator.town import Gatekeeper, card, modal, plain, section
+from slack_simulator import Simulator, Workspace
+from tests.slack_simulator.test_shortcuts import with_shortcut
+from tests.slack_simulator.town import SEED, Gatekeeper, card, connected, modal, plain, section
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = [
@@ -89,6 +90,22 @@ async def test_more_tabs_than_a_browser_has_connections(
     await bot.client.chat_postMessage(channel="C0AUDIT", text="and again")
     for page in pages[1:]:
         await expect(page.locator(".message").last).to_contain_text("and again")
+
+
+async def test_a_shortcut_in_the_tools_of_a_message(browser: BrowserContext) -> None:
+    async with Simulator(Workspace.from_seed(SEED, with_shortcut()), ack_seconds=1.0) as sim, connected(sim) as bot:
+
+        @bot.app.message_shortcut("from_this")
+        async def asks(ack: Any, body: dict[str, Any], client: Any) -> None:
+            await ack()
+            await client.views_open(trigger_id=body["trigger_id"], view=modal(section(body["message"]["text"])))
+
+        page = await page_of(browser, sim, "ada")
+        sim.person("linus").say("#prod-access", "orders-db is down")
+        await page.hover("text=orders-db is down")
+        await page.click("[data-callback-id=from_this]")
+        await expect(page.locator(".modal")).to_contain_text("orders-db is down")
+        await page.close()
 
 
 async def test_text_is_never_html(sim: Simulator, bot: Gatekeeper, browser: BrowserContext) -> None:

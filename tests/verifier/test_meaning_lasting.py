@@ -52,7 +52,7 @@ def _more(log: Log, *, extends: str = REF, give: bool = True, duration: int = 36
     was = _end(log)
     log.ask(MORE, extends=extends, duration=duration)
     if give:
-        log.give(MORE, shorter=shorter)
+        log.give(MORE, **({} if shorter is None else {"shorter": shorter}))
         log.approve(MORE, expires_at=was + HOUR)
     log._deadline = was
 
@@ -95,7 +95,7 @@ WRONG: dict[str, tuple[Callable[[Log], object], Callable[[Log], int], str]] = {
         lambda log: (_active(log), _more(log, extends="PA-9")), _extended, "which was not approved for it",
     ),
     "extended twice by one extension": (
-        _prolonged, lambda log: _extended(log), "which was not approved for it",
+        _prolonged, _extended, "which was not approved for it",
     ),
     "extended by more than was approved": (
         lambda log: (_active(log), _more(log)), lambda log: _extended(log, expires_at=_end(log) + 2 * HOUR),
@@ -124,8 +124,8 @@ WRONG: dict[str, tuple[Callable[[Log], object], Callable[[Log], int], str]] = {
         _active, lambda log: log.add("grant.expiring", REF, expires_at=_end(log) + 1), "names another end",
     ),
     "a warning of what is over": (
-        lambda log: (_active(log), log.end(REF)), lambda log: log.add("grant.expiring", REF, expires_at=_end(log)),
-        "is closed, not active",
+        lambda log: (_active(log), log.ending(REF)),
+        lambda log: log.add("grant.expiring", REF, expires_at=_end(log)), "is ending, not active",
     ),
 }  # fmt: skip
 
@@ -183,9 +183,9 @@ async def test_what_the_server_writes_of_all_this_is_right(world: World, verify:
         more = More(timedelta(minutes=minutes), "the import still runs", f"key-of-an-extension-{minutes}")
         request = await world.broker.extend(1, LINUS_HIMSELF, more)
         await world.broker.approve(request.id, ADA_HERSELF, request.digest, shorter)
-    for minutes in (60, 32, 5, 10):
+    for minutes in (28, 32, 33, 5):  # the end of waiting, past the first end, the warning, the new end
         world.clock.pass_by(minutes=minutes)
-        if minutes == 60:
+        if minutes == 32:
             await world.grants.collect(1, device)
         await world.sweep()
     await life.sign()
