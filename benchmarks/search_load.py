@@ -24,6 +24,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from access.events import CredentialIssued
 from audit.canonical import micros
 from audit.search import index
 from audit.search.common import bits_of
@@ -43,6 +44,7 @@ _GRANTS, _SESSIONS = inserting(SearchGrant), inserting(SearchSession)
 _TABLES = {
     "search_entry": (*index.COLUMNS, "words"),
     "search_touch": ("object", "target", "seq", "op", "at", "actor_id", "actor"),
+    "search_credential": ("seq", "at", "ref", "about"),
     "search_zone": ("zone", "first_at", "last_at"),
     "search_common": ("word", "block", "bits"),
 }
@@ -114,7 +116,7 @@ class _Chunks:
         lines = [
             (*entry[:-1], index.stored(self.dialect, entry[0], its)) for entry, its in zip(entries, words, strict=True)
         ]
-        tables = (lines, touches, _zones(entries), _common(seqs, words))
+        tables = (lines, touches, _credentials(entries, words), _zones(entries), _common(seqs, words))
         return marshal.dumps(tables if self.dialect == "sqlite" else tuple(_copied(table) for table in tables))
 
     def _first(self, number: int) -> tuple[Lines, Lines]:
@@ -158,6 +160,14 @@ def touch_again(touch: tuple[Any, ...], rounds: int, year: Year) -> tuple[Any, .
     thing, target, seq, op, _, actor_id, actor = touch
     place = seq + rounds * ROUND
     return thing.replace(word_of(seq), word_of(place)), target, place, op, micros(year.at(place)), actor_id, actor
+
+
+def _credentials(entries: Lines, words: Sequence[list[str]]) -> Lines:
+    return [
+        (entry[0], entry[1], entry[3], index.packed(index.terms_of(its)))
+        for entry, its in zip(entries, words, strict=True)
+        if entry[2] == CredentialIssued.TAG
+    ]
 
 
 def _zones(entries: Lines) -> Lines:

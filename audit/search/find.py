@@ -7,27 +7,27 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, text
-from sqlmodel import SQLModel, col
+from sqlalchemy import Connection, select
+from sqlmodel import SQLModel
 
 from access.errors import BadInput
-from audit.canonical import micros, moment
-from audit.search import index, unrecorded
+from audit.canonical import moment
+from audit.search import unrecorded
 from audit.search.facts import Reader, read_some_facts
 from audit.search.index import COLUMNS
-from audit.search.newest import Wanted, newest
-from audit.search.projector import recall, touch_rows
-from audit.search.query import Query, accepts, contains, within
+from audit.search.newest import newest
+from audit.search.projector import recall
+from audit.search.query import Query, accepts, contains
+from audit.search.reach import Reach, reach_of, wanted
 from audit.search.rows import SHOWN, Row, row_of
-from audit.search.tables import ZONE, SearchZone
 from audit.search.tail import Looked, Tail
 from audit.search.terms import object_label, object_term, term
 from audit.search.tokens import words_of
+from audit.search.touchers import Toucher, people_of, places_of
 
-MOST_PEOPLE = 500  # lines of people in one answer
 MOST_UNRECORDED = 500  # credentials that are looked at
 _MOST_PLACES = 20  # targets of one object, above which every target may be its place
-_ENTRIES, _TOUCHES = (SQLModel.metadata.tables[name] for name in ("search_entry", "search_touch"))
+_ENTRIES = SQLModel.metadata.tables["search_entry"]
 _UNSURE = (term("coverage", "partial"), term("coverage", "opaque"))
 
 
@@ -66,23 +66,10 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Toucher:
-    """All that one person did to an object at one target."""
-
-    actor_id: str
-    actor: str
-    target: str
-    op: str
-    count: int
-    first: datetime
-    last: datetime
-    last_seq: int
-
-
-@dataclass(frozen=True, slots=True)
 class Touched:
     """`definite`: entries that name the object. `people`: everybody who touched it in these times, whatever else the
-    query says but `op:`, counted in full, the latest first.
+    query says but `op:`, the latest first. They are counted in full, or, where touches are very many, from the entry
+    `counted_from` on: then each has done it at least so often, and others may have before.
 
     `possible`: entries that may have touched it without naming it, because nobody could read all of what they did
     (a function, a script), where the object is known to be: at `places`, or anywhere when that is empty.
@@ -103,27 +90,28 @@ class Touched:
     more_people: bool = False
     unrecorded: int = 0
     credentials: tuple[Hit, ...] = ()
+    counted_from: int | None = None
 
 
 def find(tx: Connection, ledger: Reader, query: Query, limit: int = 50) -> Found:
     """The newest `limit` entries that are meant."""
-    return _find(tx, ledger, query, limit, _reach(tx, Tail(tx, ledger), query))
+    return _find(tx, ledger, query, limit, reach_of(tx, Tail(tx, ledger), query))
 
 
 def who_touched(tx: Connection, ledger: Reader, query: Query, limit: int = 50) -> Touched:
     """Of a query that names one table, path or host. Raises BadInput."""
-    thing, reach = _the_object(query), _reach(tx, Tail(tx, ledger), query)
-    places = _places(tx, thing, reach)
+    thing, reach = _the_object(query), reach_of(tx, Tail(tx, ledger), query)
+    places = places_of(tx, thing, reach)
     definite = _find(tx, ledger, query, limit, reach)
     possible = _find(tx, ledger, _unsure(query, thing, places), limit, reach)
     named = {hit.seq for hit in definite.hits}
     unnamed = tuple(hit for hit in possible.hits if hit.seq not in named)
-    people = _people(tx, query, thing, places, reach)
+    people = people_of(tx, query, thing, places, reach)
     known = places if len(places) <= _MOST_PLACES else ()
     count, credentials = _unrecorded(tx, query, known, limit, reach.tail)
     return Touched(
-        thing, definite.hits, definite.more, unnamed, possible.more, people[:MOST_PEOPLE], known, reach.tail.looked,
-        len(people) > MOST_PEOPLE, count, credentials,
+        thing, definite.hits, definite.more, unnamed, possible.more, people.lines, known, reach.tail.looked,
+        people.more, count, credentials, people.counted_from,
     )  # fmt: skip
 
 
@@ -135,15 +123,14 @@ def _unrecorded(
     behind = {row.seq: row for row in tail.rows if accepts(asked, row)}
     issued = {seq: row.ref for seq, row in behind.items()}
     if len(issued) < MOST_UNRECORDED:
-        seqs = newest(tx, _wanted(asked, _reach(tx, tail, asked)), MOST_UNRECORDED - len(issued))
-        issued |= index.refs_of(tx, seqs)
+        issued |= unrecorded.newest_issued(tx, wanted(asked, reach_of(tx, tail, asked)), MOST_UNRECORDED - len(issued))
     found = unrecorded.usable(tx, tail, query, issued)
     shown = found[:limit]
     hits = [_hit_of(behind[seq]) for seq in shown if seq in behind] + _hits(tx, [s for s in shown if s not in behind])
     return len(found), tuple(hits)
 
 
-def _find(tx: Connection, ledger: Reader, query: Query, limit: int, reach: _Reach) -> Found:
+def _find(tx: Connection, ledger: Reader, query: Query, limit: int, reach: Reach) -> Found:
     rows = [row for row in reach.tail.rows if accepts(query, row)]
     hits = [_hit_of(row) for row in rows[: limit + 1]]
     if len(hits) <= limit:
@@ -154,20 +141,16 @@ def _find(tx: Connection, ledger: Reader, query: Query, limit: int, reach: _Reac
 # The index
 
 
-def _indexed(tx: Connection, ledger: Reader, query: Query, limit: int, reach: _Reach) -> list[Hit]:
-    wanted, found = _wanted(query, reach), list[Hit]()
+def _indexed(tx: Connection, ledger: Reader, query: Query, limit: int, reach: Reach) -> list[Hit]:
+    asked_for, found = wanted(query, reach), list[Hit]()
     while len(found) < limit:
         asked = limit - len(found)
-        seqs = newest(tx, wanted, asked)
+        seqs = newest(tx, asked_for, asked)
         found += _meant(tx, ledger, query, _hits(tx, seqs))
         if len(seqs) < asked:
             break
-        wanted = replace(wanted, high=seqs[-1])
+        asked_for = replace(asked_for, high=seqs[-1])
     return found
-
-
-def _wanted(query: Query, reach: _Reach) -> Wanted:
-    return Wanted(query.require, query.exclude, reach.low, reach.high, reach.after, reach.before)
 
 
 def _meant(tx: Connection, ledger: Reader, query: Query, hits: list[Hit]) -> list[Hit]:
@@ -188,30 +171,6 @@ def _is_doubtful(query: Query, hit: Hit) -> bool:
     words = words_of(hit.text)
     shown = words if len(hit.text) < SHOWN else words[:-1]
     return not all(contains(shown, phrase) for phrase in query.phrases)
-
-
-@dataclass(frozen=True, slots=True)
-class _Reach:
-    """Where a query's entries can be: behind the index, or in it at the places `[low, high)`. Times as in `Wanted`."""
-
-    tail: Tail
-    low: int
-    high: int
-    after: int | None
-    before: int | None
-
-
-def _reach(tx: Connection, tail: Tail, query: Query) -> _Reach:
-    low, high = 0, tail.looked.indexed_to + 1
-    after = None if query.after is None else micros(query.after)
-    before = None if query.before is None else micros(query.before)
-    if after is not None:
-        first = tx.execute(select(func.min(col(SearchZone.zone))).where(col(SearchZone.last_at) >= after)).scalar()
-        low = high if first is None else first * ZONE
-    if before is not None:
-        last = tx.execute(select(func.max(col(SearchZone.zone))).where(col(SearchZone.first_at) < before)).scalar()
-        high = 0 if last is None else min(high, (last + 1) * ZONE)
-    return _Reach(tail, low, high, after, before)
 
 
 def _hits(tx: Connection, seqs: Sequence[int]) -> list[Hit]:
@@ -249,61 +208,3 @@ def _unsure(query: Query, thing: str, places: tuple[str, ...]) -> Query:
     # what names the object and does something else to it may still have done this, too
     exclude = query.exclude if query.ops else (*query.exclude, object_term(thing))
     return replace(query, require=(*kept, _UNSURE, *there), exclude=exclude, objects=(), ops=())
-
-
-# One step of the index for each target, instead of reading all touches
-_PLACES = text("""
-WITH RECURSIVE place (target) AS (
-  SELECT min(target) FROM search_touch WHERE object = :object
-  UNION ALL
-  SELECT (SELECT min(target) FROM search_touch WHERE object = :object AND target > place.target)
-  FROM place WHERE place.target IS NOT NULL
-) SELECT target FROM place WHERE target IS NOT NULL
-""")
-
-
-def _places(tx: Connection, thing: str, reach: _Reach) -> tuple[str, ...]:
-    behind = {row.target for row in reach.tail.rows for touch in touch_rows(row) if touch["object"] == thing}
-    return tuple(sorted({*tx.execute(_PLACES, {"object": thing}).scalars(), *behind}))
-
-
-def _people(tx: Connection, query: Query, thing: str, places: tuple[str, ...], reach: _Reach) -> tuple[Toucher, ...]:
-    of = _TOUCHES.c
-    group = (of.actor_id, of.actor, of.target, of.op)
-    totals = (func.count(), func.min(of.at), func.max(of.at), func.max(of.seq))
-    holds = [of.object == thing, of.target.in_(places), of.seq >= reach.low, of.seq < reach.high]
-    holds += [of.at >= reach.after] if reach.after is not None else []
-    holds += [of.at < reach.before] if reach.before is not None else []
-    holds += [of.op.in_(query.ops)] if query.ops else []
-    statement = select(*group, *totals).where(*holds).group_by(*group)
-    behind = _in_tail(query, thing, reach)
-    if not behind:  # else somebody among the rest may be among the newest, and has to be counted with them
-        statement = statement.order_by(func.max(of.seq).desc()).limit(MOST_PEOPLE + 1)
-    people: dict[tuple[str, ...], Toucher] = {}
-    for one in (*(_toucher(row) for row in tx.execute(statement).all()), *behind):
-        who = (one.actor_id, one.actor, one.target, one.op)
-        people[who] = _together(people[who], one) if who in people else one
-    return tuple(sorted(people.values(), key=lambda one: one.last_seq, reverse=True))
-
-
-def _toucher(row: Any) -> Toucher:
-    actor_id, actor, target, op, count, first, last, seq = row
-    return Toucher(actor_id, actor, target, op, count, moment(first), moment(last), seq)
-
-
-def _in_tail(query: Query, thing: str, reach: _Reach) -> list[Toucher]:
-    """The touches behind the index, one by one."""
-    return [
-        _toucher((touch["actor_id"], touch["actor"], touch["target"], touch["op"], 1, row.at, row.at, row.seq))
-        for row in reach.tail.rows
-        if within(query, row.at)
-        for touch in touch_rows(row)
-        if touch["object"] == thing and (not query.ops or touch["op"] in query.ops)
-    ]
-
-
-def _together(one: Toucher, other: Toucher) -> Toucher:
-    return replace(
-        one, count=one.count + other.count, first=min(one.first, other.first), last=max(one.last, other.last),
-        last_seq=max(one.last_seq, other.last_seq),
-    )  # fmt: skip

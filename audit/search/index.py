@@ -92,7 +92,7 @@ def strip(tx: Connection, seqs: Sequence[int], shown: str) -> None:
     """Leave entries only their terms, and another text to show."""
     query = text(f"SELECT seq, {words_column(tx)} AS words FROM search_entry WHERE seq IN :seqs")  # noqa: S608
     rows = tx.execute(query.bindparams(bindparam("seqs", expanding=True)), {"seqs": list(seqs)}).all()
-    kept = {row.seq: _terms_of(unpacked(tx, row.words)) for row in rows}
+    kept = {row.seq: terms_of(unpacked(tx, row.words)) for row in rows}
     if not rows:
         return
     for row in rows:
@@ -109,7 +109,8 @@ def strip(tx: Connection, seqs: Sequence[int], shown: str) -> None:
     tx.exec_driver_sql(_INDEX, [(seq, packed(words)) for seq, words in kept.items()])
 
 
-def _terms_of(words: frozenset[str]) -> frozenset[str]:
+def terms_of(words: Iterable[str]) -> frozenset[str]:
+    """Of an entry's words, what it is found by besides those that were written."""
     return frozenset(word for word in words if "=" in word)
 
 
@@ -118,14 +119,6 @@ def words_of(tx: Connection, first: int, count: int) -> Iterator[tuple[int, froz
     query = text(f"SELECT seq, {words_column(tx)} AS words FROM search_entry WHERE seq >= :low AND seq < :high")  # noqa: S608
     for seq, words in tx.execute(query, {"low": first, "high": first + count}):
         yield seq, unpacked(tx, words) - {_stretch(seq)}
-
-
-def refs_of(tx: Connection, seqs: Sequence[int]) -> dict[int, str]:
-    """Of entries, in their order."""
-    named, values = among(tx, seqs)
-    rows = tx.execute(text(f"SELECT seq, ref FROM search_entry WHERE seq {named}"), {"values": values}).all()  # noqa: S608
-    refs = dict(map(tuple, rows))
-    return {seq: refs[seq] for seq in seqs}
 
 
 def among(tx: Connection, seqs: Sequence[int]) -> tuple[str, object]:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select, update
 from sqlmodel import SQLModel, col
 
 from access.errors import AccessError
+from access.events import CredentialIssued
 from audit.log import Feed
 from audit.search import common, index
 from audit.search.facts import Facts, Reader, read_facts
@@ -20,6 +21,7 @@ from audit.search.tables import (
     BLOCK,
     ZONE,
     SearchCommon,
+    SearchCredential,
     SearchGrant,
     SearchProgress,
     SearchSession,
@@ -27,7 +29,7 @@ from audit.search.tables import (
     SearchZone,
 )
 from audit.search.terms import ranges
-from audit.statement import upserting
+from audit.statement import inserting, upserting
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ _IDLE = 30.0  # seconds
 _PAUSE = 1.0  # seconds after a failure
 
 _SAVE_GRANT, _SAVE_SESSION, _SAVE_ZONE = upserting(SearchGrant), upserting(SearchSession), upserting(SearchZone)
+_ADD_CREDENTIAL = inserting(SearchCredential)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ def rebuild(tx: Connection) -> None:
     """Drop everything derived; `project` then begins with the first entry."""
     _lock(tx)
     index.clear(tx)
-    for model in (SearchTouch, SearchGrant, SearchSession, SearchZone, SearchCommon):
+    for model in (SearchTouch, SearchCredential, SearchGrant, SearchSession, SearchZone, SearchCommon):
         tx.execute(SQLModel.metadata.tables[str(model.__tablename__)].delete())
     _remember(tx, version=VERSION, seq=-1, tidy=0)
 
@@ -127,10 +130,12 @@ def indexed_to(tx: Connection) -> int:
 
 
 def write_rows(tx: Connection, rows: Sequence[Row]) -> None:
-    """Entries, what they touched, and when: all but requests and sessions. In the log's order."""
+    """Entries, what they touched, what was issued, and when: all but requests and sessions. In the log's order."""
     first, last = rows[0].seq, rows[-1].seq
     index.make_room(tx, first, last)
     index.add(tx, rows, [touch for row in rows for touch in touch_rows(row)])
+    if issued := credential_rows(rows):
+        _ADD_CREDENTIAL.run_many(tx, issued)
     _widen_zones(tx, rows)
     for block in range(first // BLOCK, (last + 1) // BLOCK):  # those that are now complete
         common.keep(tx, block, common.bits_of(index.words_of(tx, block * BLOCK, BLOCK)))
@@ -143,6 +148,14 @@ def touch_rows(row: Row) -> list[dict[str, Any]]:
          "actor": row.actor}
         for thing, op in found
     ]  # fmt: skip
+
+
+def credential_rows(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    return [
+        {"seq": row.seq, "at": row.at, "ref": row.ref, "about": index.packed(index.terms_of(row.words))}
+        for row in rows
+        if row.type == CredentialIssued.TAG
+    ]
 
 
 def recall(tx: Connection, facts: Iterable[Facts]) -> Subjects:

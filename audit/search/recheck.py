@@ -15,7 +15,7 @@ from audit.search import index
 from audit.search.common import bits_of
 from audit.search.facts import Reader, read_facts
 from audit.search.index import COLUMNS
-from audit.search.projector import BATCH, indexed_to, touch_rows
+from audit.search.projector import BATCH, credential_rows, indexed_to, touch_rows
 from audit.search.rows import Row, Subjects, row_of
 from audit.search.tables import BLOCK, ZONE
 
@@ -33,7 +33,7 @@ def recheck(tx: Connection, ledger: Reader) -> str | None:
 
 
 def _differences(tx: Connection, ledger: Reader) -> Iterator[str]:
-    last, seq, touches = indexed_to(tx), -1, 0
+    last, seq, touches, issued = indexed_to(tx), -1, 0, 0
     subjects, zones, words, blocks = Subjects(), dict[int, list[int]](), _Heap(), _Blocks()
     while seq < last:
         facts = read_facts(tx, ledger, seq, min(BATCH, last - seq))
@@ -47,11 +47,13 @@ def _differences(tx: Connection, ledger: Reader) -> Iterator[str]:
             blocks.add(row.seq, row.words)
         expected = [touch for row in rows for touch in touch_rows(row)]
         yield from _touches(tx, expected)
+        credentials = credential_rows(rows)
+        yield from _credentials(tx, rows, credentials)
         for row in rows:
             zones.setdefault(row.seq // ZONE, []).append(row.at)
         zones = {zone: [min(times), max(times)] for zone, times in zones.items()}
-        seq, touches = facts[-1].seq, touches + len(expected)
-    yield from _totals(tx, {"search_entry": last + 1, "search_touch": touches})
+        seq, touches, issued = facts[-1].seq, touches + len(expected), issued + len(credentials)
+    yield from _totals(tx, {"search_entry": last + 1, "search_touch": touches, "search_credential": issued})
     yield from _subjects(tx, subjects, zones)
     yield from _index(tx, words)
     yield from _common(tx, blocks)
@@ -87,6 +89,15 @@ def _touches(tx: Connection, expected: Sequence[dict[str, Any]]) -> Iterator[str
         for touch in part:
             if stored.get(tuple(touch[name] for name in keys)) != touch:
                 yield f"search_touch of entry {touch['seq']}: {touch['op']} {touch['object']} is not as in the ledger"
+
+
+def _credentials(tx: Connection, rows: Sequence[Row], expected: Sequence[dict[str, Any]]) -> Iterator[str]:
+    table = SQLModel.metadata.tables["search_credential"]
+    query = select(table).where(table.c.seq >= rows[0].seq, table.c.seq <= rows[-1].seq)
+    stored, derived = {r["seq"]: dict(r) for r in tx.execute(query).mappings()}, {one["seq"]: one for one in expected}
+    for seq in sorted({*stored, *derived}):
+        if stored.get(seq) != derived.get(seq):
+            yield f"search_credential {seq} is not as in the ledger"
 
 
 def _totals(tx: Connection, expected: dict[str, int]) -> Iterator[str]:

@@ -59,6 +59,20 @@ class SearchTouch(SQLModel, table=True):
     actor: str = Field(sa_column=text("actor"))
 
 
+class SearchCredential(SQLModel, table=True):
+    """Every credential that was issued, close to its neighbours. `about`: its terms, a space before and after each."""
+
+    __tablename__ = "search_credential"
+    seq: int = Field(
+        sa_column=Column(
+            "seq", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, nullable=False, autoincrement=False
+        )
+    )
+    at: int = Field(sa_column=big("at"))
+    ref: str = Field(sa_column=text("ref"))
+    about: str = Field(sa_column=text("about"))
+
+
 class SearchGrant(SQLModel, table=True):
     """What each request is about, when its access was open, and for how long: NULL where it has not come to that."""
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, func, or_, select, text
+from sqlalchemy import ColumnElement, Connection, and_, func, not_, or_, select, text
 from sqlmodel import SQLModel
 
 from access.events import CredentialIssued
 from audit.canonical import micros, moment
 from audit.search.index import listed
+from audit.search.newest import Wanted
 from audit.search.query import Query
 from audit.search.rows import GrantFacts
 from audit.search.tail import Tail
 from audit.search.terms import FIELDS, term
 
-_GRANTS = SQLModel.metadata.tables["search_grant"]
+_GRANTS, _CREDENTIALS = (SQLModel.metadata.tables[name] for name in ("search_grant", "search_credential"))
 _WITHOUT_SESSION = """
 SELECT r.value, g.opened_at, g.ended_at FROM {source} LEFT JOIN search_grant g ON g.ref = r.value
 WHERE NOT EXISTS (SELECT 1 FROM search_session s WHERE s.ref = r.value)
@@ -51,6 +52,22 @@ def since(tx: Connection, tail: Tail, query: Query) -> datetime | None:
     stored = select(func.min(of.opened_at)).where(of.opened_at <= after, or_(of.ended_at.is_(None), ended))
     opened = [tx.execute(stored).scalar(), *(grant.opened_at for grant in tail.grants)]
     return moment(min([after, *(at for at in opened if at is not None)]))
+
+
+def newest_issued(tx: Connection, wanted: Wanted, limit: int) -> dict[int, str]:
+    """The newest `limit` credentials of those that are meant, `seq` to request: one walk over neighbouring rows."""
+    of = _CREDENTIALS.c
+    holds = [of.seq >= wanted.low, of.seq < wanted.high]
+    holds += [of.at >= wanted.after] if wanted.after is not None else []
+    holds += [of.at < wanted.before] if wanted.before is not None else []
+    holds += [or_(*map(_says, group)) for group in wanted.require]
+    holds += [not_(_says(token)) for token in wanted.exclude]
+    query = select(of.seq, of.ref).where(*holds).order_by(of.seq.desc()).limit(limit)
+    return dict(map(tuple, tx.execute(query).all()))
+
+
+def _says(token: str) -> ColumnElement[bool]:
+    return _CREDENTIALS.c.about.contains(f" {token} ", autoescape=True)
 
 
 def usable(tx: Connection, tail: Tail, query: Query, credentials: Mapping[int, str]) -> list[int]:

@@ -78,9 +78,7 @@ class Postgres(Part):
 
     name = "PostgreSQL"
 
-    def __init__(
-        self, port: int = 0, bin_dir: Path | None = None, settings: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, port: int = 0, bin_dir: Path | None = None, settings: Mapping[str, str] | None = None) -> None:
         """Take a wanted port, or 0 for any, the directory of the programs when it is known, and settings of its own."""
         super().__init__(port)
         self._settings = dict(settings or {})

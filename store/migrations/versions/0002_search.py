@@ -34,6 +34,7 @@ _TABLES: dict[str, tuple[str, str, dict[str, Any]]] = {
         "object text, target text, seq big, op text, at big, actor_id text, actor text",
         {"sqlite_with_rowid": False},
     ),
+    "search_credential": ("seq", "seq rowid, at big, ref text, about text", {}),
     "search_grant": (
         "ref",
         "ref text, person_id text, person text, target text, role text, ticket text, opened_at big?, expires_at big?, "

@@ -10,11 +10,11 @@ from access.errors import BadInput
 from access.events import AskRefused, LogQuiet, RequestDenied
 from access.model import Person
 from audit.search.facts import facts_of
-from audit.search.find import MOST_PEOPLE
 from audit.search.query import accepts, parse_query
 from audit.search.rows import Row, Subjects, row_of
 from audit.search.tables import ZONE
 from audit.search.tail import Tail
+from audit.search.touchers import MOST_PEOPLE
 from tests.audit.search.book import NOW, Book, active, asked, command, ended, file, issued, opened, query
 from tests.people import ADA, GRACE, LEDGER, LINUS
 

@@ -27,7 +27,9 @@ from tests.audit.search.book import NOW, Book, active, asked, command, ended, fi
 from tests.audit.search.test_find import STORY
 from tests.people import ADA, LEDGER, LINUS
 
-TABLES = ("search_entry", "search_touch", "search_grant", "search_session", "search_zone", "search_common")
+TABLES = (
+    "search_entry", "search_touch", "search_credential", "search_grant", "search_session", "search_zone", "search_common",
+)  # fmt: skip
 
 
 def contents(book: Book) -> dict[str, list[tuple[object, ...]]]:
