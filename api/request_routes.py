@@ -69,9 +69,7 @@ async def history(reference: str, device: Admitted, parts: Parts, part: Annotate
 
 
 @router.post("/{reference}/extension", summary="Ask for more time", status_code=201)
-async def extend(
-    reference: str, body: ExtensionIn, device: Admitted, parts: Parts, response: Response
-) -> RequestOut:
+async def extend(reference: str, body: ExtensionIn, device: Admitted, parts: Parts, response: Response) -> RequestOut:
     """Creates a request of its own, decided like any other; approved, it moves the end of the grant."""
     asked = await parts.broker.extend(parse_ref(reference), device.person, read_more(body, device.person))
     response.headers["Location"] = f"/v1/requests/{asked.ref}"

@@ -11,7 +11,7 @@ from bot.words import at, escaped
 
 def how_long(story: Story) -> str:
     """`1 hour`, or `1 hour more for PA-7`."""
-    more = f" more for {story.asked.extends}" if story.asked.extends else ""
+    more = f" more for {escaped(story.asked.extends, 20)}" if story.asked.extends else ""
     return f"{in_words(story.asked.duration)}{more}"
 
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
-from sqlmodel import SQLModel
+from sqlalchemy import Connection, text
 
 from access.errors import BadInput
 from audit.canonical import moment
-from audit.search import unrecorded
+from audit.search import index, unrecorded
 from audit.search.facts import Reader, read_some_facts
 from audit.search.index import COLUMNS
 from audit.search.newest import newest
@@ -23,11 +22,10 @@ from audit.search.rows import SHOWN, Row, row_of
 from audit.search.tail import Looked, Tail
 from audit.search.terms import object_label, object_term, term
 from audit.search.tokens import words_of
-from audit.search.touchers import Toucher, people_of, places_of
+from audit.search.touchers import Toucher, Touches, people_of, places_of
 
 MOST_UNRECORDED = 500  # credentials that are looked at
 _MOST_PLACES = 20  # targets of one object, above which every target may be its place
-_ENTRIES = SQLModel.metadata.tables["search_entry"]
 _UNSURE = (term("coverage", "partial"), term("coverage", "opaque"))
 
 
@@ -106,7 +104,7 @@ def who_touched(tx: Connection, ledger: Reader, query: Query, limit: int = 50) -
     possible = _find(tx, ledger, _unsure(query, thing, places), limit, reach)
     named = {hit.seq for hit in definite.hits}
     unnamed = tuple(hit for hit in possible.hits if hit.seq not in named)
-    people = people_of(tx, query, thing, places, reach)
+    people = people_of(tx, query, Touches(thing, places), reach)
     known = places if len(places) <= _MOST_PLACES else ()
     count, credentials = _unrecorded(tx, query, known, limit, reach.tail)
     return Touched(
@@ -176,8 +174,9 @@ def _is_doubtful(query: Query, hit: Hit) -> bool:
 def _hits(tx: Connection, seqs: Sequence[int]) -> list[Hit]:
     if not seqs:
         return []
-    query = select(*(_ENTRIES.c[name] for name in COLUMNS)).where(_ENTRIES.c.seq.in_(seqs))
-    return [_hit(dict(row)) for row in tx.execute(query.order_by(_ENTRIES.c.seq.desc())).mappings().all()]
+    named, values = index.among(tx, seqs)
+    query = text(f"SELECT {', '.join(COLUMNS)} FROM search_entry WHERE seq {named} ORDER BY seq DESC")  # noqa: S608
+    return [_hit(dict(row)) for row in tx.execute(query, {"values": values}).mappings()]
 
 
 def _hit_of(row: Row) -> Hit:

@@ -121,18 +121,12 @@ def words_of(tx: Connection, first: int, count: int) -> Iterator[tuple[int, froz
         yield seq, unpacked(tx, words) - {_stretch(seq)}
 
 
-def among(tx: Connection, seqs: Sequence[int]) -> tuple[str, object]:
+def among(tx: Connection, values: Sequence[int] | Sequence[str]) -> tuple[str, object]:
     """What holds for these, and its parameter `values`: one, as a thousand take longer to read than to look up."""
     if tx.dialect.name == "sqlite":
-        return "IN (SELECT value FROM json_each(:values))", msgspec.json.encode(seqs).decode()
-    return "= ANY(CAST(:values AS bigint[]))", list(seqs)
-
-
-def listed(tx: Connection, texts: Sequence[str]) -> tuple[str, object]:
-    """A table `r` with these as its `value`, and its parameter `values`."""
-    if tx.dialect.name == "sqlite":
-        return "json_each(:values) AS r", msgspec.json.encode(texts).decode()
-    return "unnest(CAST(:values AS text[])) AS r (value)", list(texts)
+        return "IN (SELECT value FROM json_each(:values))", msgspec.json.encode(values).decode()
+    kind = "text" if values and isinstance(values[0], str) else "bigint"
+    return f"= ANY(CAST(:values AS {kind}[]))", list(values)
 
 
 def clear(tx: Connection) -> None:

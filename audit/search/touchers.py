@@ -62,13 +62,20 @@ def places_of(tx: Connection, thing: str, reach: Reach) -> tuple[str, ...]:
     return tuple(sorted({*tx.execute(_PLACES, {"object": thing}).scalars(), *behind}))
 
 
-def people_of(
-    tx: Connection, query: Query, thing: str, places: Sequence[str], reach: Reach, most: int = MOST_TOUCHES
-) -> People:
-    """Everybody who touched it in the query's times, by the newest `most` touches in the index at most."""
-    holds = _holds(query, thing, places, reach)
-    start = _counted_from(tx, holds, reach, most)
-    behind = _in_tail(query, thing, reach)
+@dataclass(frozen=True, slots=True)
+class Touches:
+    """Of an object, wherever it was touched (`places_of`): the newest, `most` of those in the index."""
+
+    thing: str
+    places: tuple[str, ...]
+    most: int = MOST_TOUCHES
+
+
+def people_of(tx: Connection, query: Query, touches: Touches, reach: Reach) -> People:
+    """Everybody who touched it in the query's times."""
+    holds = _holds(query, touches, reach)
+    start = _counted_from(tx, holds, reach, touches.most)
+    behind = _in_tail(query, touches.thing, reach)
     people: dict[tuple[str, ...], Toucher] = {}
     for one in (*_indexed(tx, [*holds, _TOUCHES.c.seq >= start], len(behind)), *behind):
         who = (one.actor_id, one.actor, one.target, one.op)
@@ -78,9 +85,9 @@ def people_of(
     return People(lines[:MOST_PEOPLE], partial or len(lines) > MOST_PEOPLE, start if partial else None)
 
 
-def _holds(query: Query, thing: str, places: Sequence[str], reach: Reach) -> list[ColumnElement[bool]]:
+def _holds(query: Query, touches: Touches, reach: Reach) -> list[ColumnElement[bool]]:
     of = _TOUCHES.c
-    holds = [of.object == thing, of.target.in_(places), of.seq < reach.high]
+    holds = [of.object == touches.thing, of.target.in_(touches.places), of.seq < reach.high]
     holds += [of.at >= reach.after] if reach.after is not None else []
     holds += [of.at < reach.before] if reach.before is not None else []
     return holds + ([of.op.in_(query.ops)] if query.ops else [])

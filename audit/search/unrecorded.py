@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, func, not_, or_, select, text
@@ -10,7 +10,7 @@ from sqlmodel import SQLModel
 
 from access.events import CredentialIssued
 from audit.canonical import micros, moment
-from audit.search.index import listed
+from audit.search.index import among
 from audit.search.newest import Wanted
 from audit.search.query import Query
 from audit.search.rows import GrantFacts
@@ -18,10 +18,6 @@ from audit.search.tail import Tail
 from audit.search.terms import FIELDS, term
 
 _GRANTS, _CREDENTIALS = (SQLModel.metadata.tables[name] for name in ("search_grant", "search_credential"))
-_WITHOUT_SESSION = """
-SELECT r.value, g.opened_at, g.ended_at FROM {source} LEFT JOIN search_grant g ON g.ref = r.value
-WHERE NOT EXISTS (SELECT 1 FROM search_session s WHERE s.ref = r.value)
-"""
 _THEIRS = tuple(f"{FIELDS[name][0]}=" for name in ("actor", "ref", "ticket", "target"))
 
 
@@ -72,15 +68,28 @@ def _says(token: str) -> ColumnElement[bool]:
 
 def usable(tx: Connection, tail: Tail, query: Query, credentials: Mapping[int, str]) -> list[int]:
     """Of credentials, `seq` to request, those of requests without a session that could be used in the query's times."""
-    after = None if query.after is None else micros(query.after)
-    behind = {grant.ref: grant for grant in tail.grants}
-    recorded = {session.ref for session in tail.sessions}
-    refs = list(set(credentials.values()) - recorded)
-    source, values = listed(tx, refs)
-    rows = tx.execute(text(_WITHOUT_SESSION.format(source=source)), {"values": values}).all()
-    grants = {ref: GrantFacts(ref, opened_at=opened, ended_at=ended) for ref, opened, ended in rows}
-    open_then = {ref for ref, grant in grants.items() if after is None or _in_force(behind.get(ref, grant), after)}
+    issued = set(credentials.values()) - {session.ref for session in tail.sessions}
+    left = issued - _recorded(tx, issued)
+    open_then = left if query.after is None else _in_force_at(tx, tail, left, micros(query.after))
     return [seq for seq, ref in credentials.items() if ref in open_then]
+
+
+def _recorded(tx: Connection, refs: Collection[str]) -> set[str]:
+    """Those of requests that have a session. Looked up one by one, as all of what follows: a join may read all."""
+    named, values = among(tx, list(refs))
+    query = text(f"SELECT ref FROM search_session WHERE ref {named}")  # noqa: S608
+    return set(tx.execute(query, {"values": values}).scalars())
+
+
+def _in_force_at(tx: Connection, tail: Tail, refs: Collection[str], at: int) -> set[str]:
+    named, values = among(tx, list(refs))
+    query = text(f"SELECT ref, opened_at, ended_at FROM search_grant WHERE ref {named}")  # noqa: S608
+    known = {
+        ref: GrantFacts(ref, opened_at=opened, ended_at=ended)
+        for ref, opened, ended in tx.execute(query, {"values": values})
+    }
+    known |= {grant.ref: grant for grant in tail.grants}
+    return {ref for ref in refs if ref in known and _in_force(known[ref], at)}
 
 
 def _in_force(grant: GrantFacts, after: int) -> bool:

@@ -68,13 +68,13 @@ def logins() -> list[Step]:
     ]
 
 
-def runbook() -> str:
-    """Return the same writes as shell commands."""
+def runbook(url: str = EXAMPLE_URL) -> str:
+    """Return the same writes as shell commands; the password of Vault's account comes from the environment."""
     first = [
         "# Vault's account in MariaDB, as a superuser. Its password: export BAO_ADMIN_PASSWORD first.",
-        'sed "s/:password/$BAO_ADMIN_PASSWORD/" vault_mysql_admin.sql | mariadb',
+        "envsubst '$BAO_ADMIN_PASSWORD' < vault_mysql_admin.sql | mariadb",
     ]
-    written = [command(step) for step in steps(Database(EXAMPLE_URL, "bao_admin", PASSWORD_VARIABLE))]
+    written = [command(step) for step in steps(Database(url, "bao_admin", PASSWORD_VARIABLE))]
     return "\n\n".join("\n".join(lines) for lines in [first, *written]) + "\n"
 
 

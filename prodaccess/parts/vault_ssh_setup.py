@@ -59,8 +59,8 @@ def ssh_role(name: str, users: str) -> Step:
 def runbook() -> str:
     """Return the same writes as shell commands."""
     hosts = [
-        "# The public key that hosts trust.",
-        f"bao read -field=public_key {MOUNT}/config/ca > /etc/ssh/prodaccess_ca.pub",
+        "# The public key that hosts trust: /etc/ssh/prodaccess_ca.pub there.",
+        f"bao read -field=public_key {MOUNT}/config/ca",
     ]
     return "\n\n".join("\n".join(lines) for lines in [*map(command, steps()), hosts]) + "\n"
 

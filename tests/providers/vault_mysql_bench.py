@@ -15,7 +15,7 @@ from access.ports import Released
 from prodaccess.parts.mariadb import MariaDb
 from prodaccess.parts.production_db import read_sql
 from prodaccess.parts.vault_mysql_setup import ROLE, steps
-from prodaccess.parts.vault_setup import MOUNT, Database
+from prodaccess.parts.vault_setup import MOUNT, PASSWORD_VARIABLE, Database
 from providers.vault import VaultProvider
 from providers.vault_client import VaultSettings
 from providers.vault_mysql import MYSQL
@@ -37,7 +37,7 @@ def set_up(vault: VaultFixture, server: MariaDb) -> None:
 
 
 def statements(name: str, password: str) -> list[str]:
-    return [line for line in read_sql(name).replace(":password", password).split(";") if line.strip()]
+    return [line for line in read_sql(name).replace(PASSWORD_VARIABLE, password).split(";") if line.strip()]
 
 
 class VaultMySqlBench:

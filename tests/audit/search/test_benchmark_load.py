@@ -19,7 +19,8 @@ from benchmarks.search_load import entry_again, load, rows_of, touch_again
 from tests.audit.search.book import Book
 
 TABLES = (
-    "search_entry", "search_touch", "search_credential", "search_zone", "search_common", "search_grant", "search_session",
+    "search_entry", "search_touch", "search_credential", "search_zone", "search_common", "search_grant",
+    "search_session",
 )  # fmt: skip
 QUERIES = (
     "select",

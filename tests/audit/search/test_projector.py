@@ -28,7 +28,8 @@ from tests.audit.search.test_find import STORY
 from tests.people import ADA, LEDGER, LINUS
 
 TABLES = (
-    "search_entry", "search_touch", "search_credential", "search_grant", "search_session", "search_zone", "search_common",
+    "search_entry", "search_touch", "search_credential", "search_grant", "search_session", "search_zone",
+    "search_common",
 )  # fmt: skip
 
 
