@@ -12,8 +12,19 @@ from access.errors import BadInput
 
 @pytest.mark.parametrize(
     ("text", "minutes"),
-    [("30m", 30), ("1h", 60), ("1h30m", 90), ("90 min", 90), ("2 hours", 120), ("1 hour 5 minutes", 65), ("1D", 1440),
-     ("1h30", 90), ("an hour", 60), ("Half an hour", 30), ("a day", 1440)],
+    [
+        ("30m", 30),
+        ("1h", 60),
+        ("1h30m", 90),
+        ("90 min", 90),
+        ("2 hours", 120),
+        ("1 hour 5 minutes", 65),
+        ("1D", 1440),
+        ("1h30", 90),
+        ("an hour", 60),
+        ("Half an hour", 30),
+        ("a day", 1440),
+    ],
 )
 def test_what_people_type(text: str, minutes: int) -> None:
     assert parse_duration(text) == timedelta(minutes=minutes)
