@@ -90,7 +90,11 @@ class Asking:
             verdict = Verdict(allowed=False, rule=rule.name, why=str(error), field="ticket")
             raise await self._refusal(judging, verdict) from None
         ticket = said.ticket(rule)
-        return replace(judging, ask=replace(ask, ticket=ticket.key)) if ticket else judging, snapshot
+        moved = replace(judging, ask=replace(ask, ticket=ticket.key)) if ticket else judging
+        if moved.ask != ask and moved.verdict.rule != rule.name:  # by its new key another rule speaks
+            why = f"{ask.ticket} is {moved.ask.ticket} now. Ask with that."
+            raise await self._refusal(judging, Verdict(allowed=False, rule=rule.name, why=why, field="ticket"))
+        return moved, snapshot
 
     async def _known(self, ask: Ask) -> Request | None:
         """What this very ask has made already."""

@@ -42,6 +42,7 @@ class Broker:
     endings: Endings
     pace: Pace = field(default_factory=Pace, repr=False)
     talk: Pace = field(default_factory=Pace, repr=False)
+    refusals: Pace = field(default_factory=Pace, repr=False)
 
     @property
     def glass(self) -> Glass:
@@ -51,7 +52,7 @@ class Broker:
     @property
     def reviews(self) -> Reviews:
         """Looking back at what was done with access."""
-        return Reviews(self.grants.custody)
+        return Reviews(self.grants.custody, self.refusals)
 
     # Asking
 
@@ -157,7 +158,9 @@ class Broker:
 
     @property
     def _deciding(self) -> Deciding:
-        return Deciding(self.store, self.people, self.policies, self.clock, self.knowing, self.tickets)
+        return Deciding(
+            self.store, self.people, self.policies, self.clock, self.knowing, self.tickets, self.refusals
+        )  # fmt: skip
 
 
 def explain_offer(rule: Rule, deciders: tuple[str, ...]) -> str:

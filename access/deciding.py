@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from access.calling import called_after
@@ -23,12 +24,16 @@ from access.lifecycle import REQUEST, RequestStep, step
 from access.looked import lines
 from access.making import as_ask
 from access.model import Grant, Person, Request, RequestState, Vote
+from access.pace import Pace
 from access.policy import LONGEST_REASON, NOTHING_KNOWN, Facts, Policy, Rule, Standing
 from access.ports import Change, Clock, People, PolicySource, Store
 from access.progress import stages
+from access.reviews import held_up
 from access.tasks import meanwhile
 from access.ticketing import Said, Ticketing
 from access.voters import still_here
+
+log = logging.getLogger(__name__)
 
 JUST_ASKED = timedelta(seconds=1)
 _LEAST_DIGEST = 8  # digits: fewer could be guessed
@@ -53,13 +58,18 @@ class Deciding:
     clock: Clock
     knowing: Knowing
     tickets: Ticketing
+    refusals: Pace = field(default_factory=Pace, repr=False)
 
     # Yes
 
     async def let_in(self, asked: Request) -> tuple[Request, Grant | None]:
         """Nobody needs to decide; unless the policy has changed since, and then it waits like any other."""
-        request = await self.store.request_by_id(asked.id) or asked
-        just_asked = self.clock.now() - request.created_at < JUST_ASKED  # and then the asking has asked for all of this
+        request, now = await self.store.request_by_id(asked.id) or asked, self.clock.now()
+        if request.state is not RequestState.PENDING or request.lapses_at <= now:
+            return request, None
+        just_asked = now - request.created_at < JUST_ASKED  # and then the asking has asked for all of this
+        if not just_asked:
+            await self._may_still_ask(request)
         async with meanwhile(self._ticket_of(request, fresh=not just_asked)) as ticket:
             policy, facts = await self._known(request, fresh=True)
             said = await ticket
@@ -68,7 +78,7 @@ class Deciding:
             return await close_extension(self.store, request, self.clock.now()), None
         ask, rule = as_ask(request, request.requester), policy.rule_for(request, facts)
         wanted = judge_ask(policy, ask, facts, prolongs)
-        if request.state is not RequestState.PENDING or rule is None or not wanted.allowed:
+        if rule is None or not wanted.allowed:
             return request, None
         if not policy.standing(request, (), facts).met:
             return request, None
@@ -79,6 +89,12 @@ class Deciding:
         events = (approved, *outcome.events)
         await self._commit(Change(requests=(moved,), grants=(outcome.grant,), events=events), facts)
         return moved, outcome.to_open
+
+    async def _may_still_ask(self, request: Request) -> None:
+        """The same ask, once more: whoever could ask then may have left since, or be held up. Raises Refused."""
+        requester = await self.people.check(request.requester)
+        if held := await held_up(self.store, self.policies, self.knowing, requester):
+            raise Refused(held.why)
 
     async def vote(self, yes: Yes, by: Person) -> tuple[Request, Grant | None]:
         """Count a yes. Raises NotFound, TooLate, Refused, BadInput."""
@@ -214,10 +230,14 @@ class Deciding:
     async def _no(
         self, request: Request, by: Person, act: str, error: AccessError, judge: tuple[Policy, Facts] | None = None
     ) -> AccessError:
-        """`judge` where the policy is what says no, on these facts."""
+        """`judge` where the policy is what says no, on these facts. Written down as often in an hour as one may ask."""
         policy, facts = judge or (None, NOTHING_KNOWN)
+        now = facts.now or self.clock.now()
+        if not self.refusals.counts(by.id, self.policies.current().most_per_hour, now):
+            log.warning("refused, and no longer written down", extra={"action": act, "by": by.id})
+            return error
         event = ActRefused(
-            at=facts.now or self.clock.now(), ref=request.ref, by=by, act=act, why=str(error),
+            at=now, ref=request.ref, by=by, act=act, why=str(error),
             policy_hash=policy.hash if policy else "", rule=error.rule if isinstance(error, Refused) else "",
             looked=lines(facts),
         )  # fmt: skip

@@ -110,7 +110,7 @@ async def outcome_of(store: Store, request: Request, judged: tuple[Policy, Rule]
     verdict = _judge_more(policy, as_ask(request, request.requester), rule, (known, now))
     if known is None or not verdict.allowed:
         raise Stale(f"{ref(request.extends)} has moved on.")
-    return prolonged(known, request, now)
+    return prolonged(replace(known, review=known.review or rule.review), request, now)
 
 
 def prolonged(grant: Grant, request: Request, now: datetime) -> Outcome:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from access.custody import Custody
-from access.errors import BadInput, Refused, Stale, TooLate
+from access.errors import BadInput, Refused, Stale, TooLate, Unavailable
 from access.events import GlassBroken, RequestApproved
 from access.grants import Grants
 from access.lifecycle import REQUEST, RequestStep, step
@@ -26,6 +26,7 @@ from access.policy import NOTHING_KNOWN, Facts, Policy, Rule, Verdict
 from access.ports import Change, Quota
 from access.recognising import SLACK, Known, is_in_the_file, who_now
 from access.reviews import UNREVIEWED, Held, held_up, opening, reviewers, reviewers_by
+from access.signin import SignIns
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class Glass:
         Raises Refused (with `field`) after writing the refusal down, Unavailable, TooLate.
         """
         known = await self._who(ask.by, device)  # 1
-        ask = replace(ask, by=known.person, glass=True)
+        ask = replace(ask, by=known.person, glass=True, extends=None)
         for _ in range(_RACES):
             try:
                 request, grant = await self._take(ask, known)
@@ -92,10 +93,25 @@ class Glass:
             return request
         raise TooLate("Too much is happening at once. Look at what you have, then try again.")
 
+    async def refuse(self, ask: Ask) -> Refused:
+        """What speaks against it, written down: for whoever was not offered it. Gives nothing. Raises Unavailable."""
+        known, policy = await self._who(ask.by, None), self.custody.policies.current()
+        ask = replace(ask, by=known.person, glass=True, extends=None)
+        facts = await self.custody.knowing.facts(policy.look_ups(ask.target, ask.role), fresh=True)
+        verdict = judge(policy, ask, facts, known.identity)
+        if verdict.allowed:  # who may has changed since: nothing is opened that was not confirmed
+            raise Unavailable("Who may do this has just changed. Type the command once more.")
+        return await self._refusal(ask, policy, verdict, facts)
+
     async def _who(self, person: Person, device: Device | None) -> Known:
         if device is None:
             return Known(await self.custody.people.check(person), SLACK)
-        return await who_now(self.custody.people, self.custody.policies, device.person)
+        try:
+            return await who_now(self.custody.people, self.custody.policies, device.person)
+        except Refused:  # a definite no: the sign-in must not be left to do it later, when Slack is silent
+            sign_ins = SignIns(self.custody.store, self.custody.people, self.custody.clock)
+            await sign_ins.sign_out(device.id, device.person)
+            raise
 
     async def _take(self, ask: Ask, known: Known) -> tuple[Request, Grant | None]:
         custody = self.custody

@@ -24,6 +24,13 @@ class Pace:
         """Refused once more."""
         self._refused.setdefault(person_id, deque()).append(now)
 
+    def counts(self, person_id: str, most: int, now: datetime) -> bool:
+        """Whether one more is to be written down; if so, it is counted."""
+        if self.refused(person_id, now) >= most:
+            return False
+        self.note(person_id, now)
+        return True
+
     def _forget(self, person_id: str, now: datetime) -> None:
         moments = self._refused[person_id]
         while moments and moments[0] <= now - PERIOD:

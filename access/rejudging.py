@@ -184,6 +184,8 @@ class Judge:
         verdict = judge(policy, as_ask(story.request, _who(event)), facts, event.identity)
         if not verdict.allowed:
             yield _answer("glass broken", verdict.why)
+        if story.request.extends is not None:
+            yield _answer("glass broken", "nothing is prolonged without approval")
         yield from _unlike(event, replace(event, rule=verdict.rule), "rule")
 
     def _reviewed(self, event: ReviewFlagged | ReviewClosed) -> Iterator[Unlike]:

@@ -7,8 +7,9 @@ it. It stays open until somebody closes it, and is called for each day.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from access.custody import Custody
@@ -18,8 +19,12 @@ from access.knowing import Knowing
 from access.lifecycle import REVIEW, NotAllowed, ReviewStep, step
 from access.looked import lines
 from access.model import BREAK_GLASS, BY_RULE, Grant, GrantState, Person, Request, Review, ReviewState
+from access.pace import Pace
 from access.policy import LONGEST_REASON, Facts, Policy, Rule, Verdict
+from access.policy.deciding import MOST_NAMED
 from access.ports import Change, PolicySource, Store
+
+log = logging.getLogger(__name__)
 
 EVERY = timedelta(days=1)
 UNREVIEWED = "review"  # why an ask was refused, as `AskRefused.limit` has it
@@ -42,7 +47,7 @@ def may_review(policy: Policy, request: Request, by: Person, facts: Facts) -> Ve
         return Verdict(allowed=True, rule=verdict.rule or rule, why=f"{by.name} may review {request.ref}.")
     if verdict.unknown:
         return verdict
-    names = ", ".join(reviewers(policy, request, facts)) or "nobody at the moment"
+    names = ", ".join(_some(reviewers(policy, request, facts))) or "nobody at the moment"
     return Verdict(allowed=False, rule=verdict.rule, why=f"{request.ref} is reviewed by {names}.")
 
 
@@ -56,6 +61,11 @@ def reviewers_by(policy: Policy, rule: Rule | None, requester: Person, facts: Fa
     deciders = policy.deciders(rule, requester, facts) if rule else ()
     names = frozenset(deciders) | frozenset(policy.names_of(policy.admins, facts))
     return tuple(sorted(names - {_named(policy, requester)}))
+
+
+def _some(names: tuple[str, ...]) -> tuple[str, ...]:
+    """As many as a sentence names."""
+    return names if len(names) <= MOST_NAMED else (*names[:MOST_NAMED], f"{len(names) - MOST_NAMED} more")
 
 
 def _named(policy: Policy, person: Person) -> str:
@@ -107,7 +117,8 @@ class Held:
 
 async def held_up(store: Store, policies: PolicySource, knowing: Knowing, person: Person) -> Held | None:
     """By a broken glass of theirs that nobody has looked at yet. One that never gave access holds nobody up."""
-    found = [review for review in await store.open_reviews(person.id) if review.why == BREAK_GLASS]
+    ids = sorted(policies.current().ids_of(person))
+    found = [review for id_ in ids for review in await store.open_reviews(id_) if review.why == BREAK_GLASS]
     grants = await store.grants_by_number([review.number for review in found]) if found else {}
     for review in found:
         grant = grants.get(review.number)
@@ -119,7 +130,7 @@ async def held_up(store: Store, policies: PolicySource, knowing: Knowing, person
 async def _why(store: Store, policy: Policy, knowing: Knowing, review: Review) -> str:
     request = await store.request(review.number)
     facts = await knowing.facts(policy.look_ups(review.target, review.role))
-    names = reviewers(policy, request, facts) if request else ()
+    names = _some(reviewers(policy, request, facts)) if request else ()
     who = " or ".join(filter(None, [", ".join(names[:-1]), *names[-1:]])) or "nobody at the moment: ask an admin"
     return (
         f"You broke the glass for {review.ref}, and it has not been reviewed yet. "
@@ -135,6 +146,7 @@ class Reviews:
     """Closing, flagging, calling for them. Judged on fresh facts; every answer is an entry."""
 
     custody: Custody
+    refusals: Pace = field(default_factory=Pace, repr=False)
 
     async def close(self, number: int, by: Person, note: str = "") -> Review:
         """It has been looked at. Raises NotFound, TooLate, Refused, Unavailable."""
@@ -235,9 +247,14 @@ class Reviews:
     async def _no(
         self, review: Review, by: Person, act: str, error: AccessError, judge: tuple[Policy, Facts] | None = None
     ) -> AccessError:
+        """Written down as often in an hour as one may ask."""
         policy, facts = judge or (None, Facts())
+        now = self.custody.clock.now()
+        if not self.refusals.counts(by.id, self.custody.policies.current().most_per_hour, now):
+            log.warning("refused, and no longer written down", extra={"action": act, "by": by.id})
+            return error
         event = ActRefused(
-            at=self.custody.clock.now(), ref=review.ref, by=by, act=act, why=str(error),
+            at=now, ref=review.ref, by=by, act=act, why=str(error),
             policy_hash=policy.hash if policy else "", rule=error.rule if isinstance(error, Refused) else "",
             looked=lines(facts),
         )  # fmt: skip

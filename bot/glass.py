@@ -55,8 +55,7 @@ class BreakingGlass:
         rule = self.policies.current().rule(target, role)
         told = await glass.who_is_told(act.by, target, role) if rule else ()
         if rule is None or rule.break_glass is None or not await self._is_offered(act.by, rule):
-            await glass.take(_ask(act.by, (target, role), draft, f"slash:{act.trigger}"))
-            return
+            raise await glass.refuse(_ask(act.by, (target, role), draft, f"slash:{act.trigger}"))
         view = glass_form(rule, rule.break_glass, draft, told, act.where.response_url)
         await self.client.views_open(trigger_id=act.trigger, view=view)
 

@@ -168,8 +168,7 @@ class Assignments:
         key = {f"AccountAssignment{what.title()}RequestId": request_id}
         answer = await self._ask(f"describe_account_assignment_{what}_status", **key)
         status: Mapping[str, Any] = answer[f"AccountAssignment{what.title()}Status"]
-        # moto leaves the status out of this answer; there a change is carried out at once
-        return {"Status": "SUCCEEDED", **status}
+        return status
 
     async def _pages(self, operation: str, key: str, **asked: Any) -> AsyncIterator[list[Mapping[str, Any]]]:
         """Every page: one may be empty although others follow."""

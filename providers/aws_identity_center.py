@@ -70,7 +70,11 @@ class IdentityCenterProvider:
         return tuple(faults)
 
     async def prepare(self, grant: Grant, attempt: int) -> Handle:
-        """Changes nothing. The handle is who the person is there: an end must not depend on asking that again."""
+        """Changes nothing. The handle is who the person is there: an end must not depend on asking that again.
+
+        What the person has already, and not from us, is refused here: once there is a handle, whatever is found at
+        the end is taken, also after a crash in the middle of a collection.
+        """
         if faults := self.check(grant.uses):
             raise ProviderRefused(f"the policy's `uses` cannot be used: {faults[0]}")
         longest = _longest_session(grant.uses) or LONGEST
@@ -84,7 +88,11 @@ class IdentityCenterProvider:
         principal = await self._assignments.user_id(self._named(grant.requester))
         if known - {principal}:
             raise ProviderRefused(f"{grant.requester.name} is somebody else in IAM Identity Center by now: ask anew")
-        return Handle(grant.number, attempt, principal, self._clock.now())
+        handle = Handle(grant.number, attempt, principal, self._clock.now())
+        pair = _pair(grant, handle)
+        if await self._assignments.exists(pair):
+            await self._must_be_ours(grant, pair)
+        return handle
 
     async def issue(self, grant: Grant, handle: Handle, intent: Intent) -> Issued:
         if self._clock.now() >= grant.expires_at:
@@ -92,27 +100,30 @@ class IdentityCenterProvider:
         name, pair = self._named(grant.requester), _pair(grant, handle)
         found = await self._assignments.permission_set(pair.permission_set)
         async with self._alone(pair):
-            if not await self._assignments.exists(pair):
+            if await self._assignments.exists(pair):
+                await self._must_be_ours(grant, pair, intent.n)
+            else:
                 await self._assignments.create(pair)
-            elif not await self._is_ours(grant, pair, intent.n):
-                raise ProviderRefused(
-                    f"{name} has {found.name} in {pair.account} already, and not from prodaccess: "
-                    "it could not be taken back without taking that too"
-                )
         public_id = f"{grant_label(grant)}.{intent.n}:{pair.account}/{found.name}/{name}"
         way = {"account_id": pair.account, "role_name": found.name}
         secret = Secret({"sign_in_url": f"{self._settings.portal.rstrip('/')}/#/console?{urlencode(way)}"})
         hints = {"engine": "aws_identity_center", "region": self._settings.region, "user": name, **way}
         return Issued(public_id, pair.principal, grant.expires_at, Sealed(secret, intent, public_id), hints)
 
-    async def _is_ours(self, grant: Grant, pair: Pair, n: int) -> bool:
+    async def _must_be_ours(self, grant: Grant, pair: Pair, n: int = 0) -> None:
+        """Raises ProviderRefused unless another collection than the `n`th, or another grant, has made it."""
         if any(lease.n != n for lease in grant.live_leases()):
-            return True
+            return
+        name = grant.requester.name
         try:
             others = await self._others(grant)
         except AccessError as error:
-            raise ProviderRefused(f"the other grants of {grant.requester.name} cannot be looked at: {error}") from error
-        return any(_has(other, pair) for other in others)
+            raise ProviderRefused(f"the other grants of {name} cannot be looked at: {error}") from error
+        if not any(_has(other, pair) for other in others):
+            raise ProviderRefused(
+                f"{name} has this permission set in {pair.account} already, and not from prodaccess: "
+                "it could not be taken back without taking that too"
+            )
 
     async def discard(self, grant: Grant, issued: Issued) -> None:
         """Not possible: the assignment is one for all that the grant has given."""

@@ -51,8 +51,9 @@ class Krl:
         )
 
     def covers(self, other: Krl) -> bool:
-        """Whether all that the other revokes is revoked here."""
-        return self.key_ids.keys() >= other.key_ids.keys() and self.serials.keys() >= other.serials.keys()
+        """Whether all that the other revokes is revoked here, and for as long."""
+        key_ids = all(self.key_ids.get(key_id, -1) >= until for key_id, until in other.key_ids.items())
+        return key_ids and all(self.serials.get(serial, -1) >= until for serial, until in other.serials.items())
 
     def following(self, earlier: Krl, now: datetime) -> Krl:
         """The same as the next version after `earlier`."""

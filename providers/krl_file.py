@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 
 from access.errors import ProviderRefused, ProviderSilent
 from access.ports import Clock
@@ -27,15 +29,31 @@ class KrlFile:
         self.path = path
         self._clock = clock
         self._written = Krl()  # in case the file is lost
+        self._known = (b"", Krl())  # bytes that need no second reading, and what they say
+        self._turn = Lock()  # held by whoever writes
+        self._waiting = Krl()  # what the next one to write takes along for all that wait
+        self._seen = Krl()  # what the last one to write has then read
+        self._counter = Lock()  # around the two
 
     def add(self, what: Krl) -> Krl:
-        """Revoke this too, and see it in the file; the list as it then stands."""
+        """Revoke this too, and see it in the file; the list as it then stands. Many at once share a write."""
+        with self._counter:
+            self._waiting = self._waiting.joined(what)
+        with self._turn:
+            with self._counter:
+                if not self._waiting.covers(what) and self._seen.covers(what):
+                    return self._seen  # somebody took ours along, and saw it
+                batch, self._waiting, self._seen = self._waiting.joined(what), Krl(), Krl()
+            self._seen = self._store(batch)
+            return self._seen
+
+    def _store(self, batch: Krl) -> Krl:
         with self._alone():
             stored = self._read()
-            if stored is None or not stored.covers(what):
-                self._write((stored or Krl()).joined(what), stored or Krl())
+            if stored is None or not stored.covers(batch):
+                self._write((stored or Krl()).joined(batch), stored or Krl())
                 stored = self._read()
-        if stored is None or not stored.covers(what):
+        if stored is None or not stored.covers(batch):
             raise ProviderSilent(f"the revocation list {self.path} does not show what was written to it")
         return stored
 
@@ -58,8 +76,10 @@ class KrlFile:
 
     def _read(self) -> Krl | None:
         """None where there is none. A list that somebody else wrote is not ours to change."""
+        known, krl = self._known
         try:
-            return read_krl(self.path.read_bytes())
+            data = self.path.read_bytes()
+            return krl if data == known else read_krl(data)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -72,11 +92,12 @@ class KrlFile:
     def _write(self, wanted: Krl, earlier: Krl) -> None:
         now = self._clock.now()
         following = wanted.joined(self._written).needed(now).following(earlier, now)
+        data = write_krl(following)
         try:
-            _replace(self.path, write_krl(following))
+            _replace(self.path, data)
         except OSError as error:
             raise self._unwritable(error) from None
-        self._written = following
+        self._written, self._known = following, (data, following)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -97,7 +118,7 @@ class KrlFile:
                 return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if time.monotonic() > deadline:
                 raise ProviderRefused(f"the revocation list {self.path} is held by another process")
-            time.sleep(0.01)
+            time.sleep(random.uniform(0.001, 0.005))  # noqa: S311  so that two processes do not keep step
 
     def _unwritable(self, error: OSError) -> ProviderRefused:
         return ProviderRefused(f"the revocation list {self.path} cannot be written ({error.strerror})")

@@ -19,6 +19,8 @@ def asked(court: Court, subject: Subject, fact: Fact) -> str | None:
     subject.extends = data.get("extends", "")
     subject.mark = b'{"by":{"id":%b,' % _json(by["id"])
     subject.at_target = b'"target":%b' % _json(data["target"])
+    if subject.glass and subject.extends:
+        return "is to prolong another without approval"
     return unknown_policy(court, data["policy_hash"])
 
 

@@ -12,6 +12,8 @@ from access.policy.model import Part, Rule, Verdict
 if TYPE_CHECKING:
     from access.policy.policy import Policy
 
+MOST_NAMED = 20  # people in a sentence, which an audit entry has to hold too
+
 
 def rule_for(policy: Policy, request: Request, facts: Facts) -> Rule | None:
     """The rule that would let it be asked for now; else that of its asking, by which it can at least be denied."""
@@ -90,5 +92,6 @@ def _refusal(policy: Policy, request: Request, rule: Rule, by: Person, facts: Fa
             return Verdict(allowed=False, rule=rule.name, why=why, unknown=True)
     names = list(deciders(policy, rule, request.requester, facts))
     elsewhere = sorted(name for part in parts for name in part.by if policy.belonging.look_ups(frozenset({name})))
-    who = ", ".join([*names, *(f"whoever is in {name}" for name in dict.fromkeys(elsewhere))])
+    more = [f"{len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
+    who = ", ".join([*names[:MOST_NAMED], *more, *(f"whoever is in {name}" for name in dict.fromkeys(elsewhere))])
     return Verdict(allowed=False, rule=rule.name, why=f"This is decided by {who or 'nobody at the moment'}.")

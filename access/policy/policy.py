@@ -14,6 +14,8 @@ from access.policy.belonging import Belonging
 from access.policy.facts import NOTHING_KNOWN, Facts
 from access.policy.model import ALL, Deny, Freeze, Rule, Verdict
 
+MOST_CALLED = 500  # people
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -83,6 +85,12 @@ class Policy:
         today = self.person(person.id.partition("/")[0], person.slack_id, person.name)
         return today if today.id == person.id else person
 
+    def ids_of(self, person: Person) -> frozenset[str]:
+        """Every id that this human may have had by an earlier policy: one for each account."""
+        team, owner = person.id.partition("/")[0], self.belonging.owner(person.slack_id)
+        accounts = self.accounts[owner] if owner is not None else ()
+        return frozenset({person.id, *(f"{team}/{account}" for account in accounts)})
+
     def same_person(self, one: Person, other: Person) -> bool:
         """Whether both are one human today, whatever workspace they came through and whatever was known before."""
         owner = self.belonging.owner(one.slack_id)
@@ -95,10 +103,13 @@ class Policy:
         return next((self.accounts[name][0] for name in (*by_id, *by_email)), None)
 
     def accounts_of(self, names: frozenset[str]) -> tuple[str, ...]:
-        """The first Slack id of each person that the names and groups stand for, by name; other Slack ids stay."""
+        """Whom to call: the first Slack id of each person that the names and groups stand for, by name; other Slack ids
+        stay. `MOST_CALLED` at most, for what an audit entry holds is bounded.
+        """
         known = self.belonging.people(names)
         others = {name for name in names if name not in known and name not in self.groups}
-        return tuple(self.accounts[name][0] if name in known else name for name in sorted(known | others))
+        called = sorted(known | others)[:MOST_CALLED]
+        return tuple(self.accounts[name][0] if name in known else name for name in called)
 
     def names_of(self, names: frozenset[str], facts: Facts = NOTHING_KNOWN) -> tuple[str, ...]:
         """The persons that the names and groups stand for, as far as that is known."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -119,7 +120,7 @@ def _unrecorded(
     """How many there are, and the newest."""
     asked = unrecorded.issued(query, places, unrecorded.since(tx, tail, query))
     behind = {row.seq: row for row in tail.rows if accepts(asked, row)}
-    issued = {seq: row.ref for seq, row in behind.items()}
+    issued = {seq: row.ref for seq, row in islice(behind.items(), MOST_UNRECORDED)}
     if len(issued) < MOST_UNRECORDED:
         issued |= unrecorded.newest_issued(tx, wanted(asked, reach_of(tx, tail, asked)), MOST_UNRECORDED - len(issued))
     found = unrecorded.usable(tx, tail, query, issued)

@@ -121,11 +121,13 @@ def words_of(tx: Connection, first: int, count: int) -> Iterator[tuple[int, froz
         yield seq, unpacked(tx, words) - {_stretch(seq)}
 
 
-def among(tx: Connection, values: Sequence[int] | Sequence[str]) -> tuple[str, object]:
-    """What holds for these, and its parameter `values`: one, as a thousand take longer to read than to look up."""
+def among(tx: Connection, values: Sequence[int] | Sequence[str], kind: str = "bigint") -> tuple[str, object]:
+    """What holds for these, and its parameter `values`: one, as a thousand take longer to read than to look up.
+
+    `kind` is PostgreSQL's name for what they are; of none at all nothing else tells it.
+    """
     if tx.dialect.name == "sqlite":
         return "IN (SELECT value FROM json_each(:values))", msgspec.json.encode(values).decode()
-    kind = "text" if values and isinstance(values[0], str) else "bigint"
     return f"= ANY(CAST(:values AS {kind}[]))", list(values)
 
 

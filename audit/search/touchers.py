@@ -16,7 +16,7 @@ from audit.search.query import Query, within
 from audit.search.reach import Reach
 
 MOST_PEOPLE = 500  # lines of people in one answer
-MOST_TOUCHES = 15_000  # that are counted in the index; what a whole year touches has millions
+MOST_TOUCHES = 10_000  # that are counted in the index; what a whole year touches has millions
 _STEP = 4  # of what was too much, how small a part is tried next
 _TOUCHES = SQLModel.metadata.tables["search_touch"]
 
@@ -96,7 +96,8 @@ def _holds(query: Query, touches: Touches, reach: Reach) -> list[ColumnElement[b
 def _counted_from(tx: Connection, holds: Sequence[ColumnElement[bool]], reach: Reach, most: int) -> int:
     """The place in the log from which on there are at most `most`, and, where that is not all, not many fewer.
 
-    Looked for by halves: how many there are between two places, nobody knows before they are counted, up to `most`.
+    Nobody knows how many lie in a part of the log before they are counted, up to `most`; so ever smaller ones are
+    tried, the newest.
     """
     if _count(tx, holds, reach.low, most) <= most:
         return reach.low

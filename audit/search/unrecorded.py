@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, func, not_, or_, select, text
@@ -11,12 +12,13 @@ from sqlmodel import SQLModel
 from access.events import CredentialIssued
 from audit.canonical import micros, moment
 from audit.search.index import among
-from audit.search.newest import Wanted
+from audit.search.newest import Wanted, newest
 from audit.search.query import Query
 from audit.search.rows import GrantFacts
 from audit.search.tail import Tail
 from audit.search.terms import FIELDS, term
 
+NEAR = 1_500  # credentials that are looked through one by one, the newest
 _GRANTS, _CREDENTIALS = (SQLModel.metadata.tables[name] for name in ("search_grant", "search_credential"))
 _THEIRS = tuple(f"{FIELDS[name][0]}=" for name in ("actor", "ref", "ticket", "target"))
 
@@ -51,19 +53,36 @@ def since(tx: Connection, tail: Tail, query: Query) -> datetime | None:
 
 
 def newest_issued(tx: Connection, wanted: Wanted, limit: int) -> dict[int, str]:
-    """The newest `limit` credentials of those that are meant, `seq` to request: one walk over neighbouring rows."""
+    """The newest `limit` credentials of those that are meant, `seq` to request.
+
+    Mostly they are among the newest `NEAR`, which lie side by side. What is rarer, the index of words finds.
+    """
     of = _CREDENTIALS.c
     holds = [of.seq >= wanted.low, of.seq < wanted.high]
     holds += [of.at >= wanted.after] if wanted.after is not None else []
     holds += [of.at < wanted.before] if wanted.before is not None else []
-    holds += [or_(*map(_says, group)) for group in wanted.require]
-    holds += [not_(_says(token)) for token in wanted.exclude]
-    query = select(of.seq, of.ref).where(*holds).order_by(of.seq.desc()).limit(limit)
-    return dict(map(tuple, tx.execute(query).all()))
+    near = select(of.seq, of.ref, of.about).where(*holds).order_by(of.seq.desc()).limit(NEAR).subquery()
+    says = [or_(*(_says(near.c.about, token) for token in group)) for group in wanted.require]
+    says += [not_(_says(near.c.about, token)) for token in wanted.exclude]
+    query = select(near.c.seq, near.c.ref).where(*says).order_by(near.c.seq.desc()).limit(limit)
+    issued = dict(map(tuple, tx.execute(query).all()))
+    if len(issued) == limit:
+        return issued
+    looked, lowest = tx.execute(select(func.count(), func.min(near.c.seq))).one()
+    if looked < NEAR:
+        return issued
+    return issued | _refs_of(tx, newest(tx, replace(wanted, high=lowest), limit - len(issued)))
 
 
-def _says(token: str) -> ColumnElement[bool]:
-    return _CREDENTIALS.c.about.contains(f" {token} ", autoescape=True)
+def _refs_of(tx: Connection, seqs: Sequence[int]) -> dict[int, str]:
+    """Of credentials, in their order."""
+    named, values = among(tx, seqs)
+    query = text(f"SELECT seq, ref FROM search_credential WHERE seq {named} ORDER BY seq DESC")  # noqa: S608
+    return dict(map(tuple, tx.execute(query, {"values": values}).all()))
+
+
+def _says(about: ColumnElement[str], token: str) -> ColumnElement[bool]:
+    return about.contains(f" {token} ", autoescape=True)
 
 
 def usable(tx: Connection, tail: Tail, query: Query, credentials: Mapping[int, str]) -> list[int]:
@@ -76,13 +95,13 @@ def usable(tx: Connection, tail: Tail, query: Query, credentials: Mapping[int, s
 
 def _recorded(tx: Connection, refs: Collection[str]) -> set[str]:
     """Those of requests that have a session. Looked up one by one, as all of what follows: a join may read all."""
-    named, values = among(tx, list(refs))
+    named, values = among(tx, list(refs), "text")
     query = text(f"SELECT ref FROM search_session WHERE ref {named}")  # noqa: S608
     return set(tx.execute(query, {"values": values}).scalars())
 
 
 def _in_force_at(tx: Connection, tail: Tail, refs: Collection[str], at: int) -> set[str]:
-    named, values = among(tx, list(refs))
+    named, values = among(tx, list(refs), "text")
     query = text(f"SELECT ref, opened_at, ended_at FROM search_grant WHERE ref {named}")  # noqa: S608
     known = {
         ref: GrantFacts(ref, opened_at=opened, ended_at=ended)

@@ -177,9 +177,13 @@ async def test_an_assignment_that_is_not_ours_is_neither_used_nor_taken(
     bench: IdentityCenterBench, center: IdentityCenter
 ) -> None:
     desk = bench.desk()
-    await desk.open()
-    standing = (ACCOUNT, SUPPORT, desk.grant.handles[0].locator)
+    standing = (ACCOUNT, SUPPORT, center.users[bench.user_name(desk.grant.requester)])
     center.assigned.append(standing)
+    with pytest.raises(ProviderRefused, match="not from prodaccess"):
+        await desk.open()
+    center.assigned.clear()
+    await desk.open()
+    center.assigned.append(standing)  # between the approval and the first use
     with pytest.raises(ProviderRefused, match="not from prodaccess"):
         await desk.collect()
     is_gone(await desk.end())

@@ -23,7 +23,7 @@ from audit.search.recheck import _differences, recheck
 from audit.search.rows import Subjects, row_of
 from audit.search.tables import PARTITION
 from store.log import SqlLog
-from tests.audit.search.book import NOW, Book, active, asked, command, ended, file, opened, query
+from tests.audit.search.book import NOW, Book, active, asked, command, ended, file, issued, opened, query
 from tests.audit.search.test_find import STORY
 from tests.people import ADA, LEDGER, LINUS
 
@@ -331,14 +331,18 @@ def test_checking_writes_nothing(book: Book) -> None:
         ("UPDATE search_touch SET actor = 'nobody' WHERE seq = 7", "search_touch of entry 7"),
         ("INSERT INTO search_touch SELECT 'path:/x', target, seq, op, at, actor_id, actor FROM search_touch"
          " WHERE seq = 7 AND object = 'path:/etc/**'", "search_touch has"),
+        ("DELETE FROM search_credential", "search_credential 15 is not as in the ledger"),
+        ("UPDATE search_credential SET about = replace(about, 'ada', 'eve')", "search_credential 15"),
+        ("INSERT INTO search_credential SELECT 14, at, ref, about FROM search_credential", "search_credential 14"),
+        ("INSERT INTO search_credential SELECT 16, at, ref, about FROM search_credential", "search_credential has 2"),
         ("UPDATE search_grant SET ended_at = NULL", "search_grant PA-1"),
         ("DELETE FROM search_session", "search_session s1"),
         ("UPDATE search_zone SET first_at = first_at + 1", "search_zone 0"),
-        ("UPDATE search_progress SET seq = 99", "the ledger ends at 14"),
+        ("UPDATE search_progress SET seq = 99", "the ledger ends at 15"),
     ],
 )  # fmt: skip
 def test_whatever_was_changed_is_named(book: Book, tampering: str, said: str) -> None:
-    book.say(*STORY)
+    book.say(*STORY, issued("PA-2", NOW + timedelta(hours=2), by=ADA))
     book.index()
     book.sql(tampering)
     assert said in str(book.recheck())
