@@ -18,7 +18,9 @@ from api.story import facts, tell
 from api.tries import PERIOD, TRIES, Tries
 from tests.people import LINUS
 
-NOT_ABOUT_A_REQUEST = ("login.", "server.", "policy.", "ask.", "log.", "copy.", "audit.searched", "audit.exported")
+NOT_ABOUT_A_REQUEST = (
+    "login.", "server.", "policy.", "members.", "ask.", "log.", "copy.", "audit.searched", "audit.exported",
+)  # fmt: skip
 
 
 def test_a_used_proof_is_remembered_for_as_long_as_it_could_be_accepted() -> None:

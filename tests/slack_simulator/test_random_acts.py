@@ -115,7 +115,7 @@ async def agree(office: Office) -> None:
         assert CARD_SAYS[state] in shown(card), f"{request.ref} is {state}, and its card says {shown(card)}"
         assert (button(card, "approve") is not None) == (request.state is RequestState.PENDING)
         events = [entry.event for entry in await office.store.log.entries_of(request.ref)]
-        story = Story.of(events, ())
+        story = Story.of(events, str)
         assert story is not None
         told = [line(event, story) for event in events]
         replies = office.who("ada").messages(AUDIT, thread=card["ts"])[1:]
