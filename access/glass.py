@@ -26,7 +26,6 @@ from access.policy import NOTHING_KNOWN, Facts, Policy, Rule, Verdict
 from access.ports import Change, Quota
 from access.recognising import SLACK, Known, is_in_the_file, who_now
 from access.reviews import UNREVIEWED, Held, held_up, opening, reviewers, reviewers_by
-from access.signin import SignIns
 
 log = logging.getLogger(__name__)
 
@@ -106,12 +105,7 @@ class Glass:
     async def _who(self, person: Person, device: Device | None) -> Known:
         if device is None:
             return Known(await self.custody.people.check(person), SLACK)
-        try:
-            return await who_now(self.custody.people, self.custody.policies, device.person)
-        except Refused:  # a definite no: the sign-in must not be left to do it later, when Slack is silent
-            sign_ins = SignIns(self.custody.store, self.custody.people, self.custody.clock)
-            await sign_ins.sign_out(device.id, device.person)
-            raise
+        return await who_now(self.custody.people, self.custody.policies, device.person)
 
     async def _take(self, ask: Ask, known: Known) -> tuple[Request, Grant | None]:
         custody = self.custody

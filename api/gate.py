@@ -14,7 +14,6 @@ break-glass, which asks by itself and has its own answer to a silence (`access.r
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Annotated
 
@@ -22,7 +21,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security.http import HTTPBase
 
 from access.errors import Refused
-from access.model import Device, Person, parse_ref
+from access.model import Device, parse_ref
 from access.recognising import who_took
 from api.meters import Meters
 from api.parts import ApiParts, parts_of
@@ -71,17 +70,7 @@ SignedIn = Annotated[Device, Depends(signed_in)]
 
 async def admitted(request: Request, device: SignedIn) -> Device:
     """Step 6 as well: the terminal, with its person as they are now. Raises Refused, Unavailable."""
-    parts = parts_of(request)
-    return replace(device, person=await or_signed_out(parts, device, parts.people.check(device.person)))
-
-
-async def or_signed_out(parts: ApiParts, device: Device, asking: Awaitable[Person]) -> Person:
-    """Who it is; a definite no also ends the sign-in, or it would do for break-glass once Slack is silent."""
-    try:
-        return await asking
-    except Refused:
-        await parts.sign_ins.sign_out(device.id, device.person)
-        raise
+    return replace(device, person=await parts_of(request).people.check(device.person))
 
 
 Admitted = Annotated[Device, Depends(admitted)]
@@ -93,8 +82,7 @@ async def admitted_to(reference: str, request: Request, device: SignedIn) -> Dev
     grant = await parts.store.grant(parse_ref(reference))
     if grant is None or not grant.glass:
         return await admitted(request, device)
-    asking = who_took(parts.people, parts.policies, grant, device.person)
-    return replace(device, person=await or_signed_out(parts, device, asking))
+    return replace(device, person=await who_took(parts.people, parts.policies, grant, device.person))
 
 
 AdmittedTo = Annotated[Device, Depends(admitted_to)]

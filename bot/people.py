@@ -44,6 +44,7 @@ class Directory:
     team_ids: frozenset[str]
     clock: Clock
     _seen: dict[str, tuple[datetime, Mapping[str, Any]]] = field(default_factory=dict)
+    _noes: dict[str, str] = field(default_factory=dict)  # accounts of which Slack's last word was no, and why
 
     async def look(self, account: str, *, patience: float = 2.0) -> Person:
         """Good enough for showing things. Raises Refused, Unavailable."""
@@ -85,12 +86,15 @@ class Directory:
 
     async def _ask(self, account: str, patience: float) -> Mapping[str, Any]:
         self._seen.pop(account, None)  # what is no longer confirmed is no longer believed
+        known_no = self._noes.get(account)  # which a silence does not undo: break-glass goes on where nobody knows
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(patience if known_no is None else min(patience, 2.0)):
                 answer = await self.client.users_info(user=account)
         except SILENT as error:
             if code(error) in _UNKNOWN_PERSON:
-                raise Refused("Slack does not know this account.") from error
+                raise self._no(account, "Slack does not know this account.") from error
+            if known_no is not None:
+                raise Refused(known_no) from error
             raise Unavailable("Slack does not say who you are at the moment. Try again.") from error
         return self._remember(account, _facts(answer.get("user")))
 
@@ -105,14 +109,19 @@ class Directory:
         self._seen[key] = (now, value)
         return value
 
+    def _no(self, account: str, why: str) -> Refused:
+        self._noes[account] = why
+        return Refused(why)
+
     def _person(self, account: str, user: Mapping[str, Any]) -> Person:
         for flag, why in _NOT_OURS.items():
             if user.get(flag):
-                raise Refused(why)
+                raise self._no(account, why)
         teams = {(user.get("enterprise_user") or {}).get("enterprise_id"), user.get("enterprise_id")}
         team = next((t for t in (*sorted(filter(None, teams)), user.get("team_id")) if t in self.team_ids), None)
         if user.get("id") != account or team is None:
-            raise Refused(_NOT_OURS["is_stranger"])
+            raise self._no(account, _NOT_OURS["is_stranger"])
+        self._noes.pop(account, None)
         return self.policies.current().person(team, account, str(user.get("name") or account))
 
 

@@ -167,6 +167,8 @@ def _is_doubtful(query: Query, hit: Hit) -> bool:
     """What is done to an object is plain where only one thing is done; a phrase, where the line shows it whole."""
     if query.objects and query.ops and " " in hit.op:
         return True
+    if not query.phrases:
+        return False
     words = words_of(hit.text)
     shown = words if len(hit.text) < SHOWN else words[:-1]
     return not all(contains(shown, phrase) for phrase in query.phrases)
@@ -177,7 +179,7 @@ def _hits(tx: Connection, seqs: Sequence[int]) -> list[Hit]:
         return []
     named, values = index.among(tx, seqs)
     query = text(f"SELECT {', '.join(COLUMNS)} FROM search_entry WHERE seq {named} ORDER BY seq DESC")  # noqa: S608
-    return [_hit(dict(row)) for row in tx.execute(query, {"values": values}).mappings()]
+    return [_hit(dict(row)) for row in tx.execute(query, {"values": values}).mappings().all()]
 
 
 def _hit_of(row: Row) -> Hit:

@@ -128,7 +128,14 @@ def among(tx: Connection, values: Sequence[int] | Sequence[str], kind: str = "bi
     """
     if tx.dialect.name == "sqlite":
         return "IN (SELECT value FROM json_each(:values))", msgspec.json.encode(values).decode()
-    return f"= ANY(CAST(:values AS {kind}[]))", list(values)
+    return f"= ANY(CAST(:values AS {kind}[]))", f"{{{','.join(map(_element, values))}}}"
+
+
+def _element(value: int | str) -> str:
+    """As in PostgreSQL's own notation of an array, which its client takes long to write."""
+    if isinstance(value, int):
+        return str(value)
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def clear(tx: Connection) -> None:

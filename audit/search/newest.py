@@ -122,7 +122,7 @@ def _of_these(tx: Connection, wanted: Wanted, seqs: Sequence[int]) -> list[int]:
         f"SELECT seq FROM (SELECT seq, at, words FROM search_entry WHERE seq {named} {fence}) these"  # noqa: S608
         f" WHERE {' AND '.join(holds)}"
     )
-    return list(tx.execute(text(query), bound).scalars())
+    return list(tx.execute(text(query), bound).scalars().all())
 
 
 def _has_tokens(wanted: Wanted) -> list[str]:
@@ -198,7 +198,7 @@ def _newest_sqlite(tx: Connection, wanted: Wanted, limit: int) -> list[int]:
         source = "search_words w"
     holds += [f"{place} >= :low", f"{place} < :high", *_times(wanted, "e.")]
     query = f"SELECT {place} FROM {source} WHERE {' AND '.join(holds)} ORDER BY {place} DESC LIMIT :limit"  # noqa: S608
-    return list(tx.execute(text(query), {**_bound(wanted), "match": _match(wanted), "limit": limit}).scalars())
+    return list(tx.execute(text(query), {**_bound(wanted), "match": _match(wanted), "limit": limit}).scalars().all())
 
 
 def _match(wanted: Wanted) -> str:

@@ -16,7 +16,7 @@ from audit.search.query import Query, within
 from audit.search.reach import Reach
 
 MOST_PEOPLE = 500  # lines of people in one answer
-MOST_TOUCHES = 10_000  # that are counted in the index; what a whole year touches has millions
+MOST_TOUCHES = 5_000  # that are counted in the index; what a whole year touches has millions
 _STEP = 4  # of what was too much, how small a part is tried next
 _TOUCHES = SQLModel.metadata.tables["search_touch"]
 

@@ -97,7 +97,7 @@ def _recorded(tx: Connection, refs: Collection[str]) -> set[str]:
     """Those of requests that have a session. Looked up one by one, as all of what follows: a join may read all."""
     named, values = among(tx, list(refs), "text")
     query = text(f"SELECT ref FROM search_session WHERE ref {named}")  # noqa: S608
-    return set(tx.execute(query, {"values": values}).scalars())
+    return set(tx.execute(query, {"values": values}).scalars().all())
 
 
 def _in_force_at(tx: Connection, tail: Tail, refs: Collection[str], at: int) -> set[str]:
@@ -105,7 +105,7 @@ def _in_force_at(tx: Connection, tail: Tail, refs: Collection[str], at: int) -> 
     query = text(f"SELECT ref, opened_at, ended_at FROM search_grant WHERE ref {named}")  # noqa: S608
     known = {
         ref: GrantFacts(ref, opened_at=opened, ended_at=ended)
-        for ref, opened, ended in tx.execute(query, {"values": values})
+        for ref, opened, ended in tx.execute(query, {"values": values}).all()
     }
     known |= {grant.ref: grant for grant in tail.grants}
     return {ref for ref in refs if ref in known and _in_force(known[ref], at)}

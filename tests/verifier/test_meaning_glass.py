@@ -79,6 +79,9 @@ WRONG: dict[str, tuple[Callable[[Log], object], Callable[[Log], int], str]] = {
     "broken after it was decided": (
         lambda log: (_asked(log), _glass(log), log.approve(REF, approvers=[])), _glass, "was not made so",
     ),
+    "asked without approval to prolong another": (
+        _by_rule, lambda log: log.ask("PA-2", glass=True, extends=REF), "to prolong another without approval",
+    ),
     "broken by somebody else": (_asked, lambda log: _glass(log, by=GRACE), "not for the requester"),
     "broken under an unknown policy": (_asked, lambda log: _glass(log, policy_hash="0" * 64), "never loaded"),
     "approvals counted that nobody gave": (

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection
+from sqlalchemy import text as sql
 
 from access.errors import BadInput
 from access.events import AskRefused, LogQuiet, RequestDenied
 from access.model import Person
 from audit.search.facts import facts_of
+from audit.search.index import among
 from audit.search.query import accepts, parse_query
 from audit.search.rows import Row, Subjects, row_of
 from audit.search.tables import ZONE
@@ -280,3 +285,17 @@ def test_who_had_access_at_a_time(book: Book) -> None:
         assert (both[1].opened_at, both[1].expires_at, both[1].ended_at) == (NOW, NOW + hour, NOW + hour * 2)
         assert [a.ref for a in book.holders("orders-db", NOW + hour * 2).accesses] == ["PA-2"]
         book.index()
+
+
+def test_one_parameter_names_many_values_whatever_is_in_them(book: Book) -> None:
+    texts = ["PA-1", "", 'a "quoted" \\ one', "{a,b}", "NULL", "two\nlines", "ü 🧾", "'"]
+    for values, kind in ((texts, "text"), ([0, 7, 2**62], "bigint")):
+        found = [book.run(partial(is_among, values=values, kind=kind, one=one)) for one in (*values, type(values[0])())]
+        assert found == [True] * (len(values) + 1)
+        assert not book.run(partial(is_among, values=[], kind=kind, one=values[0]))
+    assert not book.run(partial(is_among, values=texts, kind="text", one="a"))
+
+
+def is_among(tx: Connection, values: list[Any], kind: str, one: object) -> bool:
+    named, bound = among(tx, values, kind)
+    return bool(tx.execute(sql(f"SELECT CAST(:one AS {kind}) {named}"), {"one": one, "values": bound}).scalar_one())
