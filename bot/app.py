@@ -11,33 +11,33 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from access.ports import Clock, PolicySource
-from bot.anchor import SlackAnchor
-from bot.answers import Answers
-from bot.asking import Asking
-from bot.auditing import Auditing
-from bot.channel import AuditChannel
-from bot.client import make_client
-from bot.commanding import Commanding, DoesVerb
-from bot.commenting import Commenting
-from bot.deciding import Deciding
-from bot.explaining import Explaining
-from bot.extending import Extending
-from bot.gate import EventHandler, Gate
-from bot.glass import BreakingGlass
-from bot.home import Home
-from bot.http import bolt_asgi
-from bot.identity import Identity
-from bot.leaving import Leaving
-from bot.links import Links
+from bot.acts.answers import Answers
+from bot.acts.asking import Asking
+from bot.acts.auditing import Auditing
+from bot.acts.commanding import Commanding, DoesVerb
+from bot.acts.commenting import Commenting
+from bot.acts.deciding import Deciding
+from bot.acts.explaining import Explaining
+from bot.acts.extending import Extending
+from bot.acts.gate import EventHandler, Gate
+from bot.acts.glass import BreakingGlass
+from bot.acts.home import Home
+from bot.acts.leaving import Leaving
+from bot.acts.looking import Looking
+from bot.acts.reviewing import Reviewing
+from bot.acts.shortcut import Shortcut
 from bot.listeners import Handlers, register
-from bot.looking import Looking
-from bot.outbox import Outbox
-from bot.painter import Painter
-from bot.people import Directory, SlackPeople
-from bot.reviewing import Reviewing
 from bot.settings import BotParts, BotSettings, NotReady, revealed
-from bot.shortcut import Shortcut
-from bot.thread import Thread
+from bot.slack.channel import AuditChannel
+from bot.slack.client import make_client
+from bot.slack.http import bolt_asgi
+from bot.slack.identity import Identity
+from bot.slack.outbox import Outbox
+from bot.slack.people import Directory, SlackPeople
+from bot.thread.anchor import SlackAnchor
+from bot.thread.links import Links
+from bot.thread.painter import Painter
+from bot.thread.thread import Thread
 
 __all__ = ["Bot", "bolt_asgi", "create_anchor", "create_app", "create_bot", "create_people"]
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.asking import Asking
-from bot.commanding import Commanding
-from bot.commenting import Commenting
-from bot.deciding import Deciding
-from bot.explaining import Explaining
-from bot.extending import Extending
-from bot.gate import Act, Does, EventHandler, Gate, Handler
-from bot.glass import BreakingGlass
-from bot.home import Home
-from bot.leaving import Leaving
-from bot.looking import Looking
-from bot.names import (
+from bot.acts.asking import Asking
+from bot.acts.commanding import Commanding
+from bot.acts.commenting import Commenting
+from bot.acts.deciding import Deciding
+from bot.acts.explaining import Explaining
+from bot.acts.extending import Extending
+from bot.acts.gate import Act, Does, EventHandler, Gate, Handler
+from bot.acts.glass import BreakingGlass
+from bot.acts.home import Home
+from bot.acts.leaving import Leaving
+from bot.acts.looking import Looking
+from bot.acts.reviewing import Reviewing
+from bot.acts.shortcut import Shortcut
+from bot.look.names import (
     APPROVE,
     ASK_FORM,
     CANCEL,
@@ -45,8 +47,6 @@ from bot.names import (
     WHO_WILL,
     WHY_NOT,
 )
-from bot.reviewing import Reviewing
-from bot.shortcut import Shortcut
 
 
 @dataclass(frozen=True)

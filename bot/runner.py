@@ -11,9 +11,9 @@ from slack_sdk.socket_mode.aiohttp import SocketModeClient
 
 from access.errors import AccessError
 from bot.app import Bot, create_bot
-from bot.client import close_connections, keep_connections, proxy_for
-from bot.people import SILENT, code
 from bot.settings import BotParts, NotReady, revealed
+from bot.slack.client import close_connections, keep_connections, proxy_for
+from bot.slack.people import SILENT, code
 
 log = logging.getLogger(__name__)
 

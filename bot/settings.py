@@ -13,7 +13,7 @@ from access.signin import SignIns
 from access.tasks import Tasks
 from audit.inquiry import Inquiry
 from audit.log import Feed, Receipts
-from bot.people import Directory
+from bot.slack.people import Directory
 
 
 @dataclass(frozen=True, slots=True)

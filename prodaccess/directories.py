@@ -10,7 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from access.ports import Clock, PolicySource
 from access.rights import Rights
 from access.tasks import Tasks
-from bot.client import proxy_for
+from bot.slack.client import proxy_for
 from directory import pagerduty, slack_groups
 from directory.memberships import Directories, Source
 from directory.pagerduty import PagerDuty, key_header

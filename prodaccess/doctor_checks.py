@@ -14,10 +14,10 @@ from access.errors import Unavailable
 from access.ports import Looked, NotLooked
 from audit.log import BEHIND
 from bot.app import create_anchor, create_people
-from bot.channel import AuditChannel
-from bot.client import close_connections, keep_connections
-from bot.identity import Identity
-from bot.people import SILENT, code
+from bot.slack.channel import AuditChannel
+from bot.slack.client import close_connections, keep_connections
+from bot.slack.identity import Identity
+from bot.slack.people import SILENT, code
 from prodaccess.audit_desk import Desk, in_transaction
 from prodaccess.clock import SystemClock, wall_time
 from prodaccess.directories import kinds_of, make_directories

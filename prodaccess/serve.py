@@ -22,9 +22,9 @@ from aiohttp import ClientError
 from access.errors import AccessError, Unavailable
 from access.events import PolicyLoaded, ServerStarted, ServerStopped
 from access.ports import Change, Clock, Provider
-from bot.http import PATH as SLACK_PATH
-from bot.http import bolt_asgi
 from bot.settings import NotReady
+from bot.slack.http import PATH as SLACK_PATH
+from bot.slack.http import bolt_asgi
 from prodaccess.clock import SystemClock
 from prodaccess.clockwork import Clockwork
 from prodaccess.logs import masked, set_up_logs

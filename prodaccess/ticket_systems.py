@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from access.ports import Clock
 from access.secret import Secret
 from access.ticketing import PATTERN
-from bot.client import proxy_for
+from bot.slack.client import proxy_for
 from prodaccess.settings import Settings, SettingsError
 from tickets import github
 from tickets.github import GitHub, Repositories, api_of

@@ -18,7 +18,7 @@ from access.tasks import Tasks
 from audit.log import Ledger
 from audit.payloads import PayloadKey
 from audit.search.projector import Projector
-from bot.anchor import SlackAnchor
+from bot.thread.anchor import SlackAnchor
 from collectors.collector import SpecError
 from collectors.push import Push
 from collectors.spec import Spec, make_collector, parse_specs

@@ -11,8 +11,8 @@ from typing import Any
 import jsonschema
 import yaml
 
-from bot import names
-from bot.command import VERBS
+from bot.acts.command import VERBS
+from bot.look import names
 from bot.settings import BotSettings
 from directory.slack_groups import EVENTS as GROUP_EVENTS
 
@@ -49,7 +49,7 @@ EVENT_SCOPES = {
 def called() -> set[str]:
     """The Slack methods that we call."""
     found: set[str] = set()
-    for path in [*(ROOT / "bot").glob("*.py"), *(ROOT / "directory").glob("*.py")]:
+    for path in [*(ROOT / "bot").rglob("*.py"), *(ROOT / "directory").glob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             name = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
             if re.fullmatch(

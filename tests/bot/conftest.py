@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bot.slack import Office
+from tests.bot.office import Office
 
 
 @pytest.fixture

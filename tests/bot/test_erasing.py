@@ -8,8 +8,8 @@ import pytest
 
 from access.erasing import Erasing
 from access.events import Erased
-from bot.blocks import said
-from tests.bot.slack import AUDIT, Office, shown, texts
+from bot.look.blocks import said
+from tests.bot.office import AUDIT, Office, shown, texts
 from tests.people import ADA, MARGARET
 
 REASON = "Frau Kowalczyk's invoices"

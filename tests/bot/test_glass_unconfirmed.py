@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from access.ports import Looked
-from tests.bot.slack import AUDIT, Office
+from tests.bot.office import AUDIT, Office
 from tests.breaking import POLICY_WITH_SRE, with_glass
 from tests.groups import Groups
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bot.slack import AUDIT, Office, button, shown
+from tests.bot.office import AUDIT, Office, button, shown
 from tests.groups import Groups
 from tests.people import POLICY
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from audit.receipt import Receipt
-from bot.proof import FOLLOWS, receipt_on
-from tests.bot.slack import AUDIT, Office, Stamps, button, shown, until
+from bot.thread.proof import FOLLOWS, receipt_on
+from tests.bot.office import AUDIT, Office, Stamps, button, shown, until
 from tests.people import ADA, LINUS
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from access.model import GrantState, RequestState
 from tests.access.test_calling import STAGED
-from tests.bot.slack import AUDIT, Office, button, shown, until
+from tests.bot.office import AUDIT, Office, button, shown, until
 from tests.bot.test_erasing import erase, everything
-from tests.bot.test_thread import down, up
+from tests.bot.thread.test_thread import down, up
 from tests.people import ADA, GRACE, LINUS, POLICY
 
 

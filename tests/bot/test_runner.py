@@ -15,12 +15,12 @@ from aiohttp import ClientSession
 
 from access.secret import Secret
 from bot.app import Bot, bolt_asgi, create_bot, create_people
-from bot.client import make_client, proxy_for
 from bot.runner import BotRunner
 from bot.settings import BotParts, NotReady
+from bot.slack.client import make_client, proxy_for
 from slack_simulator import Simulator, Workspace, payloads
 from slack_simulator.courier import Delivery
-from tests.bot.slack import AUDIT, MANIFEST, SEED, Office, Stamps, inquiry_of, settings, until
+from tests.bot.office import AUDIT, MANIFEST, SEED, Office, Stamps, inquiry_of, settings, until
 from tests.world import World
 
 NOWHERE = "http://127.0.0.1:9/api/"

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from access.model import RequestState
-from bot.gate import Does
-from bot.outbox import Mark, Outbox, Place
-from tests.bot.slack import AUDIT, Office, button, shown, until
+from bot.acts.gate import Does
+from bot.slack.outbox import Mark, Outbox, Place
+from tests.bot.office import AUDIT, Office, button, shown, until
 from tests.people import ADA, GRACE, POLICY
 
 MISSPELT = POLICY.replace("grace: U0GRACE", "grace: U0TYPO")
@@ -128,7 +128,7 @@ async def test_a_payload_with_parts_missing_or_of_the_wrong_kind_changes_nothing
 
 def approve(office: Office) -> Any:
     async def handler(act: Any) -> None:
-        from bot.forms import read_button
+        from bot.look.forms import read_button
 
         pressed = read_button(act.value)
         await office.broker.approve(pressed.request_id, act.by, pressed.digest)

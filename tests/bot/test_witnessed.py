@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bot.plan import Reach, card_key
-from bot.proof import FOLLOWS, receipt_on
-from tests.bot.slack import AUDIT, Office, shown
+from bot.thread.plan import Reach, card_key
+from bot.thread.proof import FOLLOWS, receipt_on
+from tests.bot.office import AUDIT, Office, shown
 from tests.people import LINUS
 
 FORGED = "PA1:prodaccess/audit:1:" + ":".join(["A" * 43, "0", "A" * 43])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from access.events import PolicyLoaded, PolicyRefused
-from bot.operations import operation
+from bot.look.operations import operation
 from slack_simulator.rules import check_message
 from tests.people import ManualClock
 

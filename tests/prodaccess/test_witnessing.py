@@ -16,7 +16,7 @@ from access.errors import Unavailable
 from access.events import ServerStarted
 from access.ports import Change
 from access.tasks import Tasks
-from bot.anchor import SlackAnchor
+from bot.thread.anchor import SlackAnchor
 from notary.anchoring import Anchoring, Paced
 from notary.errors import LogBroken
 from notary.memory import FileMemory

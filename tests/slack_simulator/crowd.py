@@ -12,7 +12,7 @@ from typing import Any
 from access.errors import AccessError
 from slack_simulator import ActError
 from slack_simulator.model import Json
-from tests.bot.slack import AUDIT, Office
+from tests.bot.office import AUDIT, Office
 from tests.people import ADA, GRACE, LINUS
 
 ENGINEERS = {"ada": ADA, "grace": GRACE, "linus": LINUS}

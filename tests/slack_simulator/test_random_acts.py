@@ -16,10 +16,10 @@ import pytest
 from access.events import ApprovalGiven, GrantActive, GrantEnded, RequestAsked
 from access.lifecycle import GRANT_TERMINAL, REQUEST_TERMINAL
 from access.model import Grant, GrantState, Request, RequestState
-from bot.lines import line
-from bot.story import Story
+from bot.look.lines import line
+from bot.look.story import Story
 from slack_simulator.model import Json
-from tests.bot.slack import AUDIT, Office, button, shown, until
+from tests.bot.office import AUDIT, Office, button, shown, until
 from tests.slack_simulator.crowd import Crowd
 
 ROUNDS = 40

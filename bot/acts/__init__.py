@@ -1,0 +1,1 @@
+"""What people do in Slack: commands, buttons and forms, all of them through one gate."""

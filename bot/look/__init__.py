@@ -1,0 +1,1 @@
+"""How things look and read in Slack: values in, blocks and words out. Pure; nothing here calls anything."""
