@@ -60,14 +60,18 @@ class TouchedOut(_Looked):
     """Who touched something: `definite` where an entry names it, `possible` where nobody could tell."""
 
     object: str = Field(examples=["table:public.orders"])
-    people: list[ToucherOut] = Field(description="everybody in the definite entries, counted in full")
+    people: list[ToucherOut] = Field(description="everybody in the definite entries, the latest first")
+    more_people: bool = Field(description="there are others")
+    counted_from: int | None = Field(
+        description="counted from this entry on: each has done it at least so often; null: counted in full"
+    )
     definite: list[HitOut]
     more_definite: bool
     possible: list[HitOut] = Field(description="entries at the same places whose effect cannot be read from them")
     more_possible: bool
     places: list[str] = Field(description="the targets where it is known to be; empty: anywhere")
     unrecorded: int = Field(
-        description="how many credentials could be used there at the time and have no recorded session, at most 1000"
+        description="how many credentials could be used there at the time and have no recorded session, at most 500"
     )
     credentials: list[HitOut] = Field(description="the newest of them; what was done with them is in the target's log")
 

@@ -22,6 +22,8 @@ def touched(answer: Touched) -> TouchedOut:
     return TouchedOut(
         object=answer.object,
         people=[ToucherOut(**asdict(person)) for person in answer.people],
+        more_people=answer.more_people,
+        counted_from=answer.counted_from,
         definite=_hits(answer.definite),
         more_definite=answer.more_definite,
         possible=_hits(answer.possible),

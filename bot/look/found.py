@@ -43,7 +43,8 @@ def touched(answer: Touched, question: str, links: Mapping[str, str], cli: str) 
     if not answer.definite and not answer.possible and not answer.unrecorded:
         blocks.append(section("*None*: no recorded action names it, and none could have touched it unseen."))
     if answer.definite:
-        blocks += _group("Definite", "the log names it", _touchers(answer), answer.definite, links)
+        why = f"the log names it{', by others too' if answer.more_people else ''}"
+        blocks += _group("Definite", why, _touchers(answer), answer.definite, links)
     if answer.unrecorded:
         blocks += _unseen(answer, links)
     if answer.possible:

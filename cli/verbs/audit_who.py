@@ -55,11 +55,17 @@ def _told(answer: dict[str, Any]) -> str:
 
 def _for_certain(thing: str, answer: dict[str, Any]) -> Iterator[str]:
     if answer["people"]:
-        yield f"{thing} was touched by:\n{people_table(answer['people'])}"
+        yield f"{thing} was touched by{_at_least(answer)}:\n{people_table(answer['people'])}"
     if answer["definite"]:
         yield f"The newest entries that name it{_more('definite', answer)}:\n{hits_table(answer['definite'])}"
     else:
         yield f"Nobody for certain: nothing recorded names {thing}."
+
+
+def _at_least(answer: dict[str, Any]) -> str:
+    counted = answer["counted_from"]
+    since = "" if counted is None else f", counted from entry {counted} on"
+    return f"{since}{', and by others' if answer['more_people'] else ''}"
 
 
 def _perhaps(answer: dict[str, Any]) -> Iterator[str]:

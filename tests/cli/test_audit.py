@@ -15,6 +15,7 @@ import pytest
 from access.model import GrantState
 from access.ports import Change
 from cli.hits import query_of
+from cli.verbs.audit_who import _at_least
 from tests.api.test_audit import SELECT, work_at_the_target
 from tests.cli.shell import Ran, Shell, finished
 from tests.people import ADA, LINUS, MARGARET
@@ -270,3 +271,12 @@ def test_words_of_a_query() -> None:
     assert query_of(['actor:ada "refunds stuck"']) == 'actor:ada "refunds stuck"'
     assert query_of(["actor:ada", "refunds stuck"]) == 'actor:ada "refunds stuck"'
     assert query_of(["actor:ada", "orders"]) == "actor:ada orders"
+
+
+def test_people_who_were_counted_in_part_are_said_to_be() -> None:
+    answer = {
+        "object": "path:/etc/**", "people": [], "definite": [], "possible": [], "unrecorded": 0, "credentials": [],
+        "counted_from": 1700, "more_people": True,
+    }  # fmt: skip
+    assert _at_least(answer) == ", counted from entry 1700 on, and by others"
+    assert _at_least({**answer, "counted_from": None, "more_people": False}) == ""
