@@ -34,8 +34,7 @@ from prodaccess.wiring import VERSION, House, build
 
 log = logging.getLogger(__name__)
 
-SWEEP_EVERY = 0.5  # seconds; each sweep looks a second ahead, so a missed one costs nothing
-REAP_EVERY = 30.0
+REAP_EVERY = 30.0  # seconds, as those below
 RIGHTS_EVERY = 300.0
 TIDY_EVERY = 600.0
 HEALTH_EVERY = 60.0
@@ -81,6 +80,8 @@ async def _run(house: House, door: socket.socket) -> None:
         stack.push_async_callback(house.tasks.drain, DRAIN)
         # Ending what is overdue comes first: neither Slack nor the api may delay it.
         house.tasks.start(house.sweeper.take_over(), "take over")
+        # Not the clockwork's: its intervals are of the wall clock, and wait when that is set back.
+        stack.callback(house.tasks.start(house.sweeper.run(), "sweep").cancel)
         clockwork = _wind_up(house)
         stack.callback(clockwork.stop)  # before the draining, or it would start anew what was just awaited
         stack.callback(_cancel, house.witnessing.start(house.tasks))
@@ -120,7 +121,6 @@ def _raise_first(results: Sequence[object]) -> None:
 
 def _wind_up(house: House) -> Clockwork:
     clockwork = Clockwork()
-    clockwork.every(SWEEP_EVERY, "sweep", house.sweeper.sweep)
     clockwork.every(REAP_EVERY, "reap", house.reaper.reap)
     clockwork.every(RIGHTS_EVERY, "rights", house.rights.check_all)
     for name, provider in house.providers.items():
