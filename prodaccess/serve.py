@@ -28,6 +28,7 @@ from bot.settings import NotReady
 from prodaccess.clock import SystemClock
 from prodaccess.clockwork import Clockwork
 from prodaccess.logs import masked, set_up_logs
+from prodaccess.memory import settle_memory
 from prodaccess.policy_file import PolicyError
 from prodaccess.settings import SettingsError, read_settings
 from prodaccess.wiring import VERSION, House, build
@@ -66,6 +67,7 @@ async def _serve(house: House) -> None:
 async def _run(house: House, door: socket.socket) -> None:
     # A provider that hangs holds its threads for as long as its time-outs; nobody else may wait for them.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="provider"))
+    settle_memory()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

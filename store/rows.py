@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from access.model import (
@@ -31,6 +32,7 @@ def person_text(person: Person | None) -> str | None:
     return None if person is None else json.dumps([person.id, person.name, person.slack_id], ensure_ascii=False)
 
 
+@lru_cache(4096)
 def _person(text: str) -> Person:
     return Person(*json.loads(text))
 

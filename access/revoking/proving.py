@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
 from access.custody import Custody, answer_of
@@ -72,8 +73,11 @@ class Proving:
                 if grant.state is not GrantState.REVOKING:
                     return None
             answer = await self._revoke(grant)  # 8
-        moved, change = self._gone(grant, answer) if isinstance(answer, Gone) else self._failed(grant, answer.why)
-        return Result(moved, change, partial(self._recorded, grant, done, urgent), urgent)
+        now = self._custody.clock.now()
+        change = (
+            partial(_gone, grant, answer, now) if isinstance(answer, Gone) else partial(_failed, grant, answer, now)
+        )
+        return Result(change, partial(self._recorded, grant, done, urgent), urgent)
 
     def _recorded(self, grant: Grant, done: Done, urgent: bool, it_stood: bool) -> None:  # noqa: FBT001
         """What did not stand has met another write of the same row: once more, on the row as it is now."""
@@ -91,33 +95,33 @@ class Proving:
         except ProviderError as error:
             return NotYet(str(error))
 
-    def _gone(self, grant: Grant, gone: Gone) -> tuple[Grant, Change]:
-        now = self._custody.clock.now()
-        moved = replace(
-            grant, state=step(GRANT, grant.state, GrantStep.CONFIRM_GONE), due_at=None, ended_at=now,
-            effective_by=gone.effective_by,
-        )  # fmt: skip
-        event = GrantEnded(
-            at=now, ref=grant.ref, by=grant.ended_by, cause=grant.cause or Cause.DEADLINE,
-            credentials=sum(1 for lease in grant.leases if lease.public_id), opened_at=grant.created_at,
-            ending_since=grant.ending_since or now, proof=gone.proof, effective_by=gone.effective_by,
-            tried=gone.tried,
-        )  # fmt: skip
-        leases = tuple(replace(lease, gone_at=now) for lease in grant.live_leases())
-        return moved, Change(grants=(moved,), leases=leases, events=(event,))
 
-    def _failed(self, grant: Grant, why: str) -> tuple[Grant, Change]:
-        now = self._custody.clock.now()
-        alarms = alarms_by(grant.attempts, now - (grant.ending_since or now))
-        escalate = alarms > grant.alarms
-        moved = replace(
-            grant, state=step(GRANT, grant.state, GrantStep.RETRY), due_at=now + pause(grant.attempts),
-            escalated=grant.escalated or escalate, alarms=max(alarms, grant.alarms),
-        )  # fmt: skip
-        event = RevocationFailed(at=now, ref=grant.ref, tries=grant.attempts, why=why, escalated=escalate)
-        worth_saying = escalate or grant.attempts == 1
-        log.warning(
-            "revocation not confirmed",
-            extra={"action": "revoke", "ref": grant.ref, "tries": grant.attempts, "why": why},
-        )
-        return moved, Change(grants=(moved,), events=(event,) if worth_saying else ())
+def _gone(grant: Grant, gone: Gone, now: datetime) -> Change:
+    moved = replace(
+        grant, state=step(GRANT, grant.state, GrantStep.CONFIRM_GONE), due_at=None, ended_at=now,
+        effective_by=gone.effective_by,
+    )  # fmt: skip
+    event = GrantEnded(
+        at=now, ref=grant.ref, by=grant.ended_by, cause=grant.cause or Cause.DEADLINE,
+        credentials=sum(1 for lease in grant.leases if lease.public_id), opened_at=grant.created_at,
+        ending_since=grant.ending_since or now, proof=gone.proof, effective_by=gone.effective_by,
+        tried=gone.tried,
+    )  # fmt: skip
+    leases = tuple(replace(lease, gone_at=now) for lease in grant.live_leases())
+    return Change(grants=(moved,), leases=leases, events=(event,))
+
+
+def _failed(grant: Grant, answer: NotYet, now: datetime) -> Change:
+    alarms = alarms_by(grant.attempts, now - (grant.ending_since or now))
+    escalate = alarms > grant.alarms
+    moved = replace(
+        grant, state=step(GRANT, grant.state, GrantStep.RETRY), due_at=now + pause(grant.attempts),
+        escalated=grant.escalated or escalate, alarms=max(alarms, grant.alarms),
+    )  # fmt: skip
+    event = RevocationFailed(at=now, ref=grant.ref, tries=grant.attempts, why=answer.why, escalated=escalate)
+    worth_saying = escalate or grant.attempts == 1
+    log.warning(
+        "revocation not confirmed",
+        extra={"action": "revoke", "ref": grant.ref, "tries": grant.attempts, "why": answer.why},
+    )
+    return Change(grants=(moved,), events=(event,) if worth_saying else ())

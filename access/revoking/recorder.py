@@ -7,11 +7,10 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from access.custody import Custody
 from access.errors import Stale, Unavailable
-from access.model import Grant
 from access.ports import Change
 from access.reviews import at_the_end_of
 from access.tasks import Tasks
@@ -19,7 +18,7 @@ from access.tasks import Tasks
 log = logging.getLogger(__name__)
 
 MOST = 500  # results in one transaction
-HELD = 1.0  # seconds that a result waits at most while calls are waiting: ending access comes before saying so
+HELD = 2.0  # seconds that a result waits at most while calls are waiting: ending access comes before saying so
 _LOOK = 0.01
 _AGAIN = 1.0
 _GIVEN_UP = 25.0  # within the claim: after it, the row is due again and everything is simply repeated
@@ -29,8 +28,7 @@ _GIVEN_UP = 25.0  # within the claim: after it, the row is due again and everyth
 class Result:
     """What is to be written of one grant's try, and whom to tell whether it stood."""
 
-    grant: Grant  # as it will be
-    change: Change
+    change: Callable[[], Change]  # made when it is written: until then, calls have the processor
     then: Callable[[bool], None]
     urgent: bool = False  # somebody waits for it
     since: float = field(default_factory=time.monotonic)
@@ -80,12 +78,12 @@ class Recorder:
 
     async def _complete(self, result: Result) -> Change:
         """With the review that begins where the grant ends, if there is to be one."""
-        change, grant = result.change, result.grant
+        change = result.change()
+        (grant,) = change.grants
         if grant.ended_at is None or not grant.review:
             return change
         review = await at_the_end_of(self._custody, grant, grant.ended_at)
-        return Change(change.requests, change.grants, leases=change.leases, reviews=review.reviews,
-                      events=(*change.events, *review.events))  # fmt: skip
+        return replace(change, reviews=review.reviews, events=(*change.events, *review.events))
 
     async def _write(self, changes: Sequence[Change], until: float) -> Sequence[bool]:
         while True:
