@@ -88,7 +88,7 @@ class Sweeper:
         for grant in grants:
             if ("grant", grant.number) in self._busy or grant.due_at is None:
                 continue
-            if _is_an_end(grant):
+            if _is_an_end(grant, self.clock.now()):
                 self._busy.add(("grant", grant.number))
                 heapq.heappush(self._ahead, (grant.due_at, grant.number, grant))
                 self._sooner.set()
@@ -177,8 +177,8 @@ class Sweeper:
             await asyncio.sleep(max(0.0, min(early, AHEAD.total_seconds())))
 
 
-def _is_an_end(grant: Grant) -> bool:
+def _is_an_end(grant: Grant, now: datetime) -> bool:
     """Due because it is over, or because its last try failed; not because something is to be said or settled."""
-    if grant.state is GrantState.ACTIVE:
-        return grant.due_at is not None and grant.due_at >= grant.expires_at
+    if grant.state is GrantState.ACTIVE:  # after a standstill the warning is overdue, too
+        return grant.expires_at <= now or (grant.due_at is not None and grant.due_at >= grant.expires_at)
     return grant.state is GrantState.REVOKING

@@ -30,6 +30,7 @@ from prodaccess.clockwork import Clockwork
 from prodaccess.logs import masked, set_up_logs
 from prodaccess.memory import settle_memory
 from prodaccess.policy_file import PolicyError
+from prodaccess.selfcheck import SelfCheck
 from prodaccess.settings import SettingsError, read_settings
 from prodaccess.wiring import VERSION, House, build
 
@@ -40,6 +41,7 @@ RIGHTS_EVERY = 300.0
 TIDY_EVERY = 600.0
 HEALTH_EVERY = 60.0
 POLICY_EVERY = 1.0
+SELF_CHECK_EVERY = 60.0
 THREADS = 32
 DRAIN = 10.0
 RECONNECT = 5.0
@@ -125,6 +127,8 @@ def _wind_up(house: House) -> Clockwork:
     clockwork = Clockwork()
     clockwork.every(REAP_EVERY, "reap", house.reaper.reap)
     clockwork.every(RIGHTS_EVERY, "rights", house.rights.check_all)
+    check = SelfCheck(house.store, house.clock, house.sweeper, house.api.state.meters.registry)
+    clockwork.every(SELF_CHECK_EVERY, "self-check", check.run)
     for name, provider in house.providers.items():
         clockwork.every(TIDY_EVERY, f"tidy {name}", provider.tidy)
         clockwork.every(HEALTH_EVERY, f"health {name}", partial(_ask_health, name, provider))
