@@ -33,10 +33,12 @@ from bot.app import create_anchor, create_people
 from bot.runner import BotRunner
 from bot.settings import BotParts, BotSettings
 from directory.memberships import Directories
+from prodaccess.clock import wall_time
 from prodaccess.directories import hearing, kinds_of, make_directories
 from prodaccess.policy_file import ReloadingPolicy, load_policy
 from prodaccess.policy_serving import Fits, reloading, warnings
 from prodaccess.settings import Settings
+from prodaccess.skew import must_agree
 from prodaccess.ticket_systems import known_systems, make_tickets
 from prodaccess.witnessing import Witnessing, make_ledger, make_witnessing
 from store import SqlStore, open_store
@@ -76,6 +78,11 @@ def build(settings: Settings, clock: Clock) -> House:
     store = open_store(
         settings.reveal("PRODACCESS_DATABASE_URL") or "sqlite:///var/prodaccess.db", clock, make_ledger(settings)
     )
+    try:
+        must_agree(store.log.database, wall_time())
+    except AccessError:
+        store.close()
+        raise
     policies = reloading(path, policy, fits, (store, clock))
     tasks = Tasks()
 

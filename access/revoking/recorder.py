@@ -72,6 +72,8 @@ class Recorder:
             stood = await self._write(changes, batch[0].since + _GIVEN_UP)
         except Unavailable as error:
             log.warning("ends are not yet written down", extra={"action": "revoke", "why": str(error)})
+        except Exception:  # those that wait behind these must still be written
+            log.exception("ends were not written down", extra={"action": "revoke"})
         finally:
             for result, it_stood in zip(batch, stood, strict=True):
                 result.then(it_stood)

@@ -11,6 +11,7 @@ from access.events import GrantEnding, RevocationFailed
 from access.model import Cause, GrantState
 from access.ports import Change
 from access.revoking.pools import Pool
+from access.revoking.recorder import Result
 from access.sweeper import Sweeper
 from access.tasks import Tasks
 from tests.people import LINUS
@@ -139,3 +140,20 @@ async def test_the_look_goes_on_when_the_database_was_away(world: World) -> None
             await asyncio.sleep(0.05)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_result_that_cannot_be_written_does_not_hold_up_the_others(world: World) -> None:
+    for _ in range(2):
+        await world.opened()
+    told: list[bool] = []
+
+    def impossible() -> Change:
+        raise ValueError("no")
+
+    recorder = world.endings.proving._recorder
+    recorder.add(Result(impossible, told.append))
+    await world.tasks.drain(timeout=5)
+    world.clock.pass_by(hours=1)
+    await world.sweep()
+    assert told == [False]
+    assert {(await world.grant(n)).state for n in (1, 2)} == {GrantState.REVOKED}
