@@ -92,9 +92,9 @@ def far_side(directory: Path) -> MemoryServer:
 class Living(World):
     """A `World` on the machine's clock."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, clock: SystemClock | None = None) -> None:
         self.url = f"sqlite:///{directory}/prodaccess.db"
-        self.clock: Any = SystemClock()
+        self.clock: Any = clock or SystemClock()
         self.people, self.policies = Directory(), Policies(POLICY)
         self.far_side = far_side(directory)
         self._build()
