@@ -9,11 +9,10 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from access.events import CredentialIntended, GrantEnded, GrantEnding, RequestApproved
+from access.events import GrantEnded, GrantEnding, RequestApproved
 from audit.log import Entry
 from benchmarks.figures import percentile
 from store.log import open_log
@@ -102,17 +101,12 @@ def _judge(entries: list[Entry], far: list[dict[str, Any]], run: tuple[int, list
     kills, starts, verifies = run
     made = [line for line in far if line["what"] == "+account"]
     gone = {line["key"]: line["at"] for line in far if line["what"] == "-account"}
-    intents: dict[str, list[datetime]] = {}
-    for entry in entries:
-        if isinstance(entry.event, CredentialIntended):
-            intents.setdefault(entry.event.ref, []).append(entry.recorded_at)
     seen: dict[str, int] = {}
     unintended = 0
     for line in made:
         ref = f"PA-{line['grant']}"
         seen[ref] = seen.get(ref, 0) + 1
-        known = intents.get(ref, [])
-        unintended += len(known) < seen[ref] or known[seen[ref] - 1].timestamp() > line["at"]
+        unintended += line["intents"] < seen[ref]
     begun = {entry.event.ref for entry in entries if isinstance(entry.event, GrantEnding)}
     ended = {entry.event.ref for entry in entries if isinstance(entry.event, GrantEnded)}
     approved = {entry.event.ref for entry in entries if isinstance(entry.event, RequestApproved)}

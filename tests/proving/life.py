@@ -10,10 +10,11 @@ import asyncio
 import json
 import os
 import random
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,14 +44,15 @@ AT_ONCE = 4
 class Journal(dict[str, Any]):
     """A dictionary whose every change is on disk before it is made: one line, one write."""
 
-    def __init__(self, file: int, mark: str) -> None:
+    def __init__(self, file: int, mark: str, directory: Path) -> None:
         super().__init__()
-        self._file, self._mark = file, mark
+        self._file, self._mark, self._directory = file, mark, directory
 
     def note(self, sign: str, key: str, value: object = None) -> None:
         line = {"what": sign + self._mark, "key": key, "at": time.time()}
         if isinstance(value, Account):
-            line |= {"grant": value.grant, "container": value.container}
+            intents = durable_intents(self._directory, value.grant)
+            line |= {"grant": value.grant, "container": value.container, "intents": intents}
         os.write(self._file, json.dumps(line).encode() + b"\n")
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -67,6 +69,13 @@ class Journal(dict[str, Any]):
         return super().pop(key, *default)
 
 
+def durable_intents(directory: Path, grant: int) -> int:
+    """As anybody else reads them at this moment, on a connection of their own."""
+    with closing(sqlite3.connect(f"file:{directory}/prodaccess.db?mode=ro", uri=True)) as database:
+        query = "SELECT count(*) FROM ledger_entry WHERE ref = ? AND type = 'credential.intended'"
+        return int(database.execute(query, (f"PA-{grant}",)).fetchone()[0])
+
+
 def far_lines(directory: Path) -> Iterator[dict[str, Any]]:
     file = directory / "far.log"
     for line in file.read_text().splitlines() if file.exists() else ():
@@ -77,7 +86,7 @@ def far_side(directory: Path) -> MemoryServer:
     """As the last process left it. What a credential hangs on is written with it."""
     known = list(far_lines(directory))
     file = os.open(directory / "far.log", os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
-    server = MemoryServer(Journal(file, "container"), Journal(file, "account"))
+    server = MemoryServer(Journal(file, "container", directory), Journal(file, "account", directory))
     for line in known:
         held: Any = server.containers if line["what"].endswith("container") else server.accounts
         far = datetime.fromtimestamp(line["at"], UTC) + timedelta(hours=1)
