@@ -29,6 +29,14 @@ soak: .venv/dev.done ## the audit log under kills, faults and flipped bits: the 
 	@tests/install-parts
 	@SOAK=1 $(BIN)/python -m pytest --timeout 3600 tests/audit/proving
 
+.PHONY: prove-kill
+prove-kill: .venv/dev.done ## a thousand kill -9 at random moments: nothing usable is left, nothing is unsaid
+	@$(BIN)/python -m tests.proving.kill 1000
+
+.PHONY: prove-model
+prove-model: .venv/dev.done ## one grant's life, searched to its last state; and each rule left out is found
+	@$(BIN)/python -m tests.proving.model --broken all
+
 .PHONY: check
 check: .venv/dev.done ## types, style, import rules
 	@$(BIN)/ruff check .

@@ -260,6 +260,7 @@ class Grant:
     ended_at: datetime | None = None
     effective_by: datetime | None = None  # only for providers whose revocation is eventual
     escalated: bool = False
+    alarms: int = 0  # how many times people were called because its end cannot be confirmed
     handles: tuple[Handle, ...] = ()
     leases: tuple[Lease, ...] = ()
     version: int = 0

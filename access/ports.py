@@ -96,6 +96,15 @@ class Store(Protocol):
         """Raises Stale when a row has moved on or a vote already stands."""
         ...
 
+    async def commit_each(self, changes: Sequence[Change], *, wait: bool = True) -> tuple[bool, ...]:
+        """Many endings in one transaction, each of one stored grant: which of them stood.
+
+        A grant that has moved on is left out with its events; without `wait`, also one that somebody is at right now.
+        Of a grant, its leases, reviews and events are written, and of its row only what an ending changes. Raises
+        Unavailable, and Stale (a review stands already): then nothing of them all stands.
+        """
+        ...
+
     async def request(self, number: int) -> Request | None: ...
 
     async def request_by_id(self, request_id: str) -> Request | None: ...
@@ -110,6 +119,10 @@ class Store(Protocol):
 
     async def open_requests(self, person_id: str | None = None) -> tuple[Request, ...]:
         """All that wait for people or whose grant has not ended, newest first; everybody's when `person_id` is None."""
+        ...
+
+    async def pending_extensions(self, numbers: Sequence[int]) -> tuple[Request, ...]:
+        """Requests that wait to prolong one of these grants."""
         ...
 
     async def grants_by_number(self, numbers: Sequence[int]) -> Mapping[int, Grant]: ...
@@ -225,6 +238,7 @@ class Provider(Protocol):
 
     name: str
     guarantee: Guarantee
+    at_once: int  # revocations that it takes at a time; more only make it slower
 
     def check(self, uses: Mapping[str, str]) -> tuple[str, ...]:
         """Faults in a rule's `uses`, as sentences. No I/O."""

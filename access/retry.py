@@ -5,24 +5,24 @@ from __future__ import annotations
 import random
 from datetime import timedelta
 
-from access.model import Grant
-
 CLAIM = timedelta(seconds=30)  # outlasts the slowest provider call and commit; after it somebody else may take over
 ISSUING = timedelta(seconds=30)
 QUARANTINE = (timedelta(seconds=5), timedelta(seconds=30), timedelta(seconds=120))
-_ESCALATE_TRIES = 3
-_ESCALATE_AFTER = timedelta(seconds=30)
+_AT_LEAST = 0.1  # seconds: no provider is asked again within the same breath
+_ALARM_TRIES = 3
+_ALARMS = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=5))
 
 
 def pause(tries: int) -> timedelta:
-    """1, 2, 4 … 60 s with full jitter, so that a thousand grants do not knock at once."""
-    ceiling = min(60.0, 2.0 ** max(0, tries - 1))
-    return timedelta(seconds=random.uniform(ceiling / 2, ceiling))  # noqa: S311 (jitter, not a secret)
+    """Up to 1, 2, 4 … 60 s, at random (full jitter), so that a thousand grants do not knock at once."""
+    ceiling = min(60.0, 2.0 ** min(6, max(0, tries - 1)))
+    return timedelta(seconds=random.uniform(_AT_LEAST, ceiling))  # noqa: S311 (jitter, not a secret)
 
 
-def must_escalate(grant: Grant, trying_for: timedelta) -> bool:
-    """Whether a revocation has now failed often or long enough to call for people."""
-    return not grant.escalated and (grant.attempts >= _ESCALATE_TRIES or trying_for >= _ESCALATE_AFTER)
+def alarms_by(tries: int, trying_for: timedelta) -> int:
+    """How often people must have been called by now; the first time also after a few tries, however quick."""
+    by_time = sum(trying_for >= after for after in _ALARMS)
+    return max(by_time, 1) if tries >= _ALARM_TRIES else by_time
 
 
 def quarantine_pause(tries: int) -> timedelta | None:

@@ -41,10 +41,12 @@ class Tasks:
             log.error("background work failed", extra={"action": task.get_name()}, exc_info=error)
 
     async def drain(self, timeout: float) -> None:
-        """Wait for what runs, at most `timeout` seconds, then cancel the rest."""
-        if not self._running:
-            return
-        _, late = await asyncio.wait(self._running, timeout=timeout)
+        """Wait for what runs, and for what that starts, at most `timeout` seconds, then cancel the rest."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout
+        while self._running and loop.time() < until:
+            await asyncio.wait(self._running, timeout=until - loop.time())
+        late = tuple(self._running)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)

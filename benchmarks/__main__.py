@@ -11,6 +11,7 @@ NAMES = {
     "click_to_credential": "from the approver's click to a credential in the engineer's process",
     "cli_startup": "what the engineer's command costs to start",
     "policy": "judging under a policy of 10,000 rules and 10,000 people",
+    "revoke": "ending a thousand and ten thousand grants in one second, among 100,000; and 200 at a real OpenBao",
     "search": "searching a year of production: a million entries, on SQLite and on PostgreSQL (some ten minutes)",
     "slack_ack": "acknowledging Slack while approvals run",
 }

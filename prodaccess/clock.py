@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 
 _ELAPSED = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # BOOTTIME also counts suspend; Linux only
 
@@ -22,11 +23,14 @@ class SystemClock:
 
     def __init__(self, wall: Callable[[], datetime] = wall_time) -> None:
         self._wall = wall
+        self._one = Lock()
         self._last = wall()
         self._mark = time.clock_gettime(_ELAPSED)
 
     def now(self) -> datetime:
-        mark = time.clock_gettime(_ELAPSED)
-        at_least = self._last + timedelta(seconds=max(0.0, mark - self._mark))
-        self._last, self._mark = max(self._wall(), at_least), mark
-        return self._last
+        with self._one:  # threads of the store ask too
+            # In this order: stopped between the two, we would else run ahead by that much for good.
+            wall, mark = self._wall(), time.clock_gettime(_ELAPSED)
+            at_least = self._last + timedelta(seconds=max(0.0, mark - self._mark))
+            self._last, self._mark = max(wall, at_least), mark
+            return self._last

@@ -11,7 +11,9 @@ import aiohttp
 from sqlalchemy import URL, Connection, make_url, text
 
 from access.errors import Unavailable
+from access.model import ref
 from access.ports import Looked, NotLooked
+from audit.canonical import micros
 from audit.log import BEHIND
 from bot.app import create_anchor, create_people
 from bot.slack.channel import AuditChannel
@@ -29,6 +31,7 @@ from prodaccess.settings import SettingsError, read_settings
 from prodaccess.ticket_systems import known_systems, make_tickets
 from prodaccess.wiring import bot_settings, make_providers
 from store.guards import unguarded
+from store.invariants import INVARIANTS, broken
 from store.log import SqlLog
 from store.migrate import HEAD
 from store.privileges import no_wall, search_room, too_much
@@ -97,6 +100,19 @@ def _wall(tx: Connection) -> list[Finding]:
         how = f"As the tables' owner run: prodaccess migrate --database-role {role}"
         found.append(Finding("privileges", State.WEAK, f"{what}\n{how}"))
     return found
+
+
+async def grants(desk: Desk) -> AsyncIterator[Finding]:
+    """What must always be true of them is true right now."""
+    with desk.log() as log:
+        found = in_transaction(log, lambda tx: broken(tx, micros(wall_time())))
+    for name, numbers in found.items():
+        if numbers:
+            which = ", ".join(map(ref, numbers[:5])) + (" and more" if len(numbers) > 5 else "")
+            how = "Look at each: prodaccess show REF. If access is left over, end it at the provider first."
+            yield Finding("grants", State.WRONG, f"{which}: {INVARIANTS[name][0]}.\n{how}")
+    if not any(found.values()):
+        yield Finding("grants", State.WELL, f"{len(found)} things that must always be true of grants are true.")
 
 
 async def clock(desk: Desk) -> AsyncIterator[Finding]:
@@ -238,7 +254,7 @@ async def server(desk: Desk) -> AsyncIterator[Finding]:
 
 
 CHECKS: dict[str, Check] = {
-    "settings": settings, "policy": policy, "database": database, "clock": clock, "signer": signer,
+    "settings": settings, "policy": policy, "database": database, "grants": grants, "clock": clock, "signer": signer,
     "checkpoint": checkpoint, "anchors": anchors, "collectors": collectors, "providers": providers, "slack": slack,
     "groups": groups, "tickets": tickets, "server": server,
 }  # fmt: skip

@@ -28,18 +28,20 @@ from bot.slack.http import bolt_asgi
 from prodaccess.clock import SystemClock
 from prodaccess.clockwork import Clockwork
 from prodaccess.logs import masked, set_up_logs
+from prodaccess.memory import settle_memory
 from prodaccess.policy_file import PolicyError
+from prodaccess.selfcheck import SelfCheck
 from prodaccess.settings import SettingsError, read_settings
 from prodaccess.wiring import VERSION, House, build
 
 log = logging.getLogger(__name__)
 
-SWEEP_EVERY = 0.5  # seconds; each sweep looks a second ahead, so a missed one costs nothing
-REAP_EVERY = 30.0
+REAP_EVERY = 30.0  # seconds, as those below
 RIGHTS_EVERY = 300.0
 TIDY_EVERY = 600.0
 HEALTH_EVERY = 60.0
 POLICY_EVERY = 1.0
+SELF_CHECK_EVERY = 60.0
 THREADS = 32
 DRAIN = 10.0
 RECONNECT = 5.0
@@ -67,6 +69,7 @@ async def _serve(house: House) -> None:
 async def _run(house: House, door: socket.socket) -> None:
     # A provider that hangs holds its threads for as long as its time-outs; nobody else may wait for them.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="provider"))
+    settle_memory()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -81,6 +84,8 @@ async def _run(house: House, door: socket.socket) -> None:
         stack.push_async_callback(house.tasks.drain, DRAIN)
         # Ending what is overdue comes first: neither Slack nor the api may delay it.
         house.tasks.start(house.sweeper.take_over(), "take over")
+        # Not the clockwork's: its intervals are of the wall clock, and wait when that is set back.
+        stack.callback(house.tasks.start(house.sweeper.run(), "sweep").cancel)
         clockwork = _wind_up(house)
         stack.callback(clockwork.stop)  # before the draining, or it would start anew what was just awaited
         stack.callback(_cancel, house.witnessing.start(house.tasks))
@@ -120,9 +125,10 @@ def _raise_first(results: Sequence[object]) -> None:
 
 def _wind_up(house: House) -> Clockwork:
     clockwork = Clockwork()
-    clockwork.every(SWEEP_EVERY, "sweep", house.sweeper.sweep)
     clockwork.every(REAP_EVERY, "reap", house.reaper.reap)
     clockwork.every(RIGHTS_EVERY, "rights", house.rights.check_all)
+    check = SelfCheck(house.store, house.clock, house.sweeper, house.api.state.meters.registry)
+    clockwork.every(SELF_CHECK_EVERY, "self-check", check.run)
     for name, provider in house.providers.items():
         clockwork.every(TIDY_EVERY, f"tidy {name}", provider.tidy)
         clockwork.every(HEALTH_EVERY, f"health {name}", partial(_ask_health, name, provider))

@@ -33,11 +33,13 @@ from bot.app import create_anchor, create_people
 from bot.runner import BotRunner
 from bot.settings import BotParts, BotSettings
 from directory.memberships import Directories
+from prodaccess.clock import wall_time
 from prodaccess.directories import hearing, kinds_of, make_directories
 from prodaccess.issuers import Neighbours, further_providers, vault_settings
 from prodaccess.policy_file import ReloadingPolicy, load_policy
 from prodaccess.policy_serving import Fits, reloading, warnings
 from prodaccess.settings import Settings
+from prodaccess.skew import must_agree
 from prodaccess.ticket_systems import known_systems, make_tickets
 from prodaccess.witnessing import Witnessing, make_ledger, make_witnessing
 from store import SqlStore, open_store
@@ -78,6 +80,11 @@ def build(settings: Settings, clock: Clock) -> House:
     store = open_store(
         settings.reveal("PRODACCESS_DATABASE_URL") or "sqlite:///var/prodaccess.db", clock, make_ledger(settings)
     )
+    try:
+        must_agree(store.log.database, wall_time())
+    except AccessError:
+        store.close()
+        raise
     policies = reloading(path, policy, fits, (store, clock))
     neighbours.policies, neighbours.store = policies, store
     tasks = Tasks()
@@ -100,7 +107,6 @@ def build(settings: Settings, clock: Clock) -> House:
     sign_ins = SignIns(store, people, clock)
     sweeper = Sweeper(store, broker, clock, tasks)
     inquiry = Inquiry(store, store.log, store.log, people, policies, clock)
-    erasing = Erasing(store, people, policies, clock)
 
     bot_parts = BotParts(
         broker=broker, sign_ins=sign_ins, policies=policies, feed=store.log, notebook=store, store=store, clock=clock,
@@ -113,7 +119,7 @@ def build(settings: Settings, clock: Clock) -> House:
         broker=broker, sign_ins=sign_ins, policies=policies, people=replace(people, recent=True), feed=store.log,
         store=store, clock=clock, readiness=readiness, grants_by_state=store.grants_by_state,
         public_urls=(settings.public_url, f"http://{settings['PRODACCESS_LISTEN']}"), version=VERSION,
-        inquiry=inquiry, erasing=erasing, warnings=partial(warnings, policies),
+        inquiry=inquiry, erasing=Erasing(store, people, policies, clock), warnings=partial(warnings, policies),
     )  # fmt: skip
     return House(
         settings, clock, store, policies, providers, directories, tickets, broker, sign_ins, sweeper, Reaper(custody),

@@ -55,6 +55,7 @@ class AwsSettings:
 class AwsProvider:
     """An issuer of role sessions. `uses`: `role_arn` is required; `max_session` (`1h`) and `region` are optional."""
 
+    at_once = 4  # IAM's limit on role changes is a few a second for the whole account
     guarantee = Guarantee(
         early_end="eventual",
         cuts_sessions=False,

@@ -48,6 +48,8 @@ class IdentityCenterProvider:
         ),
     )
 
+    at_once = 4  # its interface takes a few changes at a time for the whole organisation
+
     def __init__(
         self, settings: IdentityCenterSettings, clock: Clock, user_name: Callable[[Person], str], others: Others
     ) -> None:

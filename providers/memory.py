@@ -59,6 +59,7 @@ class MemoryServer:
 class MemoryProvider:
     """An issuer without a target. It guards nothing, and says so."""
 
+    at_once = 128
     guarantee = Guarantee(
         early_end="confirmed",
         cuts_sessions=True,

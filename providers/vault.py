@@ -36,6 +36,8 @@ class VaultProvider:
     `uses`: `role` is required; `host`, `port`, `dbname`, `sslmode` serve the terminal and the probe.
     """
 
+    at_once = 8  # more at a time make Vault and the database slower, not the work faster
+
     def __init__(self, settings: VaultSettings, clock: Clock, name: str = "vault", engine: Engine = POSTGRES) -> None:
         self.name = name
         self.guarantee = engine.guarantee

@@ -50,6 +50,8 @@ class VaultSshProvider:
     go to the terminal.
     """
 
+    at_once = 8
+
     def __init__(self, settings: SshSettings, clock: Clock, name: str = "vault_ssh") -> None:
         self.name = name
         self.guarantee = Guarantee(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from audit.statement import Statement, inserting, moving, selecting, upserting
 from audit.tables import PolicyBundle
 from store import rows
 from store.erasure import erase
+from store.many import as_read, move_many
 from store.tables import (
     AccessGrant,
     AccessHandle,
@@ -56,6 +57,14 @@ _USE_CODE = Statement(
         .values(used_at=bindparam("at"))
     )
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one transaction of many changes wrote, and which of them stood."""
+
+    receipt: Receipt
+    stood: tuple[bool, ...]
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,20 @@ class Desk:
         for device in change.devices:
             _DEVICE.run(self.tx, rows.device_row(device))
         return self._witness(change)
+
+    def write_each(self, changes: Sequence[Change], *, wait: bool) -> Written:
+        """Those whose grant is still as it was read, with their audit entries; of the others nothing."""
+        still = as_read(self.tx, [change.grants[0] for change in changes], wait=wait)
+        stood = tuple(change.grants[0].number in still for change in changes)
+        good = [change for change, stands in zip(changes, stood, strict=True) if stands]
+        move_many(self.tx, [change.grants[0] for change in good])
+        leases = [rows.lease_row(lease) for change in good for lease in change.leases]
+        if leases:
+            _LEASE.run_many(self.tx, leases)
+        for review in [review for change in good for review in change.reviews]:
+            _save(self.tx, review, rows.review_row(review))
+        events = tuple(event for change in good for event in change.events)
+        return Written(Receipt(self.ledger.append(self.tx, events, self.clock.now()), events), stood)
 
     def _witness(self, change: Change) -> Receipt:
         now = self.clock.now()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from access.model import (
@@ -31,6 +32,7 @@ def person_text(person: Person | None) -> str | None:
     return None if person is None else json.dumps([person.id, person.name, person.slack_id], ensure_ascii=False)
 
 
+@lru_cache(4096)
 def _person(text: str) -> Person:
     return Person(*json.loads(text))
 
@@ -105,7 +107,19 @@ def grant_row(grant: Grant) -> dict[str, Any]:
         "warned_at": _micros(grant.warned_at), "glass": grant.glass, "review": grant.review, "attempts": grant.attempts,
         "cause": grant.cause.value if grant.cause else None, "ended_by": person_text(grant.ended_by),
         "ending_since": _micros(grant.ending_since), "ended_at": _micros(grant.ended_at),
-        "effective_by": _micros(grant.effective_by), "escalated": grant.escalated, "version": grant.version + 1,
+        "effective_by": _micros(grant.effective_by), "escalated": grant.escalated, "alarms": grant.alarms,
+        "version": grant.version + 1,
+    }  # fmt: skip
+
+
+def ending_row(grant: Grant) -> dict[str, Any]:
+    """What of a grant its ending changes."""
+    return {
+        "number": grant.number, "state": grant.state.value, "due_at": _micros(grant.due_at),
+        "attempts": grant.attempts, "cause": grant.cause.value if grant.cause else None,
+        "ended_by": person_text(grant.ended_by), "ending_since": _micros(grant.ending_since),
+        "ended_at": _micros(grant.ended_at), "effective_by": _micros(grant.effective_by),
+        "escalated": grant.escalated, "alarms": grant.alarms, "version": grant.version + 1,
     }  # fmt: skip
 
 
@@ -120,7 +134,7 @@ def grant_of(row: _Row, handles: Iterable[_Row], leases: Iterable[_Row]) -> Gran
         ended_by=_maybe_person(row.ended_by), ending_since=_moment(row.ending_since),
         ended_at=_moment(row.ended_at), effective_by=_moment(row.effective_by), escalated=bool(row.escalated),
         handles=tuple(_handle_of(h) for h in handles), leases=tuple(_lease_of(lease) for lease in leases),
-        version=row.version,
+        alarms=row.alarms, version=row.version,
     )  # fmt: skip
 
 

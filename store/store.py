@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, Select, Table, func, or_, select
 from sqlmodel import SQLModel, col
 
 from access.errors import NotFound
@@ -44,6 +44,8 @@ _REVIEW = selecting(AccessReview, "number")
 _CODE = selecting(SignInCode, "code_hash")
 _DEVICE = {by: selecting(SignedInDevice, by) for by in ("token_hash", "id", "person_id")}
 _NOTE = selecting(Note, "key")
+_AT_ONCE = 500  # parameters of one IN list
+_LONG = 10.0  # seconds for what ends many grants at once; shorter than their claim
 
 
 def open_store(url: str, clock: Clock, ledger: Ledger) -> SqlStore:
@@ -83,6 +85,14 @@ class SqlStore:
             await self.log.scrub()
         return receipt
 
+    async def commit_each(self, changes: Sequence[Change], *, wait: bool = True) -> tuple[bool, ...]:
+        """See `access.ports.Store`."""
+        written = await self._database.write(
+            lambda tx: moves.Desk(tx, self.log.ledger, self._clock).write_each(changes, wait=wait), patience=_LONG
+        )
+        self.log.announce(written.receipt)
+        return written.stood
+
     async def _write(self, work: Callable[[moves.Desk], Receipt]) -> Receipt:
         receipt = await self._database.write(lambda tx: work(moves.Desk(tx, self.log.ledger, self._clock)))
         return self.log.announce(receipt)
@@ -103,6 +113,9 @@ class SqlStore:
 
     async def open_requests(self, person_id: str | None = None) -> tuple[Request, ...]:
         return await self._database.read(lambda tx: _open_requests(tx, person_id))
+
+    async def pending_extensions(self, numbers: Sequence[int]) -> tuple[Request, ...]:
+        return await self._database.read(lambda tx: _pending_extensions(tx, frozenset(numbers)))
 
     async def grant(self, number: int) -> Grant | None:
         return await self._database.read(lambda tx: _grant(tx, number))
@@ -192,9 +205,38 @@ def _open_requests(tx: Connection, person_id: str | None) -> tuple[Request, ...]
     return tuple(_with_votes(tx, row) for row in tx.execute(query.order_by(request.c.number.desc())).all())
 
 
+def _pending_extensions(tx: Connection, numbers: Collection[int]) -> tuple[Request, ...]:
+    table = _table("access_request")
+    query = select(table).where(table.c.due_at.is_not(None), table.c.extends.is_not(None))
+    return tuple(_with_votes(tx, row) for row in tx.execute(query).all() if row.extends in numbers)
+
+
 def _grants(tx: Connection, numbers: Sequence[int]) -> dict[int, Grant]:
-    found = {number: _grant(tx, number) for number in numbers}
-    return {number: grant for number, grant in found.items() if grant is not None}
+    """In the order asked for."""
+    found: dict[int, Grant] = {}
+    for i in range(0, len(numbers), _AT_ONCE):
+        found |= _some_grants(tx, numbers[i : i + _AT_ONCE])
+    return {number: found[number] for number in numbers if number in found}
+
+
+def _some_grants(tx: Connection, numbers: Sequence[int]) -> dict[int, Grant]:
+    handles, leases = (
+        _by_grant(tx, select(table).where(table.c.grant_number.in_(numbers)).order_by(table.c.grant_number, order))
+        for table, order in ((_table("access_handle"), "attempt"), (_table("access_lease"), "n"))
+    )
+    table = _table("access_grant")
+    return {
+        row.number: rows.grant_of(row, handles.get(row.number, ()), leases.get(row.number, ()))
+        for row in tx.execute(select(table).where(table.c.number.in_(numbers)))
+    }
+
+
+def _by_grant(tx: Connection, query: Select[Any]) -> dict[int, list[Any]]:
+    return {number: list(those) for number, those in groupby(tx.execute(query), key=lambda row: row.grant_number)}
+
+
+def _table(name: str) -> Table:
+    return SQLModel.metadata.tables[name]
 
 
 def _grant(tx: Connection, number: int) -> Grant | None:

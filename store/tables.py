@@ -89,6 +89,7 @@ class AccessGrant(SQLModel, table=True):
     ended_at: int | None = Field(sa_column=big("ended_at", null=True))
     effective_by: int | None = Field(sa_column=big("effective_by", null=True))
     escalated: bool = Field(sa_column=yes_or_no("escalated"))
+    alarms: int = Field(sa_column=integer("alarms"))
     version: int = Field(sa_column=integer("version"))
 
 

@@ -167,7 +167,7 @@ async def test_a_revocation_that_fails_is_tried_for_ever_and_escalated(world: Wo
     assert grant.attempts == 7
     assert not world.provider.login(**issued.secret.reveal())
     said = [e.event for e in await world.store.log.entries_of("PA-1") if isinstance(e.event, RevocationFailed)]
-    assert [(event.tries, event.escalated) for event in said] == [(1, False), (2, True)]
+    assert [(event.tries, event.escalated) for event in said] == [(1, False), (2, True), (3, True), (6, True)]
 
 
 async def test_a_crash_while_revoking_is_taken_up_again(world: World) -> None:

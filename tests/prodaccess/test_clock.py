@@ -29,3 +29,15 @@ def test_a_wall_clock_set_back_neither_turns_it_back_nor_stops_it() -> None:
     wall.ahead = timedelta(hours=-1)
     time.sleep(0.05)
     assert timedelta(seconds=0.04) < clock.now() - before < timedelta(seconds=5)
+
+
+def test_a_standstill_in_the_middle_of_a_look_does_not_put_it_ahead_for_good() -> None:
+    stops = iter([0.0, 0.3, 0.0])  # seconds before each reading of the wall clock
+
+    def wall() -> datetime:
+        time.sleep(next(stops))
+        return datetime.now(UTC)
+
+    clock = SystemClock(wall)
+    clock.now()
+    assert abs((clock.now() - datetime.now(UTC)).total_seconds()) < 0.1

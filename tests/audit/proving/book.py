@@ -81,7 +81,7 @@ async def audit(url: str, book: Book, directory: Path) -> int:
         said = await _said(store.log)
         assert {seq: version for seq, version in enumerate(said) if seq in book.acknowledged} == book.acknowledged
         assert len(set(said)) == len(said), "an entry was written twice"
-        key = await _sign(store.log, directory)
+        key = await sign(store.log, directory)
     finally:
         store.close()
     report = verified("database", url, "--key", key, "--deep")
@@ -97,7 +97,7 @@ async def _said(log: SqlLog) -> Sequence[str]:
     return [each["data"]["version"] for each in fields]
 
 
-async def _sign(log: SqlLog, directory: Path) -> str:
+async def sign(log: SqlLog, directory: Path) -> str:
     pem = directory / "audit.pem"
     if not pem.exists():
         make_key(pem)

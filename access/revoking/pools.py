@@ -1,0 +1,69 @@
+"""Workers for each provider, so that a slow one delays only itself."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+
+from access.ports import Provider
+from access.tasks import Tasks
+
+log = logging.getLogger(__name__)
+
+Job = Callable[[], Awaitable[None]]
+_UNKNOWN = 8  # at a time, for a provider that is no longer configured
+
+
+class Pool:
+    """At most `size` jobs at a time, in their order; what somebody waits for comes first."""
+
+    def __init__(self, size: int, tasks: Tasks, name: str) -> None:
+        self._size, self._tasks, self._name = size, tasks, name
+        self._jobs: deque[Job] = deque()
+        self._workers = 0
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that no worker has taken yet."""
+        return len(self._jobs)
+
+    def add(self, job: Job, *, first: bool = False) -> None:
+        if first:
+            self._jobs.appendleft(job)
+        else:
+            self._jobs.append(job)
+        if self._workers < self._size:
+            self._workers += 1
+            self._tasks.start(self._work(), name=f"end grants at {self._name}")
+
+    async def _work(self) -> None:
+        try:
+            while self._jobs:
+                await self._do(self._jobs.popleft())
+        finally:
+            self._workers -= 1
+
+    async def _do(self, job: Job) -> None:
+        try:
+            await job()
+        except Exception:  # one that fails must not keep the others from being done; its row brings it back
+            log.exception("a grant's end was not brought about", extra={"action": "revoke"})
+
+
+class Pools:
+    """One pool for each provider, of the size that it says."""
+
+    def __init__(self, providers: Mapping[str, Provider], tasks: Tasks) -> None:
+        self._providers, self._tasks = providers, tasks
+        self._pools: dict[str, Pool] = {}
+
+    def of(self, name: str) -> Pool:
+        if name not in self._pools:
+            provider = self._providers.get(name)
+            self._pools[name] = Pool(provider.at_once if provider else _UNKNOWN, self._tasks, name)
+        return self._pools[name]
+
+    @property
+    def waiting(self) -> int:
+        return sum(pool.waiting for pool in self._pools.values())

@@ -1,0 +1,99 @@
+"""Writing down how revocations went: many results in one transaction, after the calls that still have to be made."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from access.custody import Custody
+from access.errors import Stale, Unavailable
+from access.ports import Change
+from access.reviews import at_the_end_of
+from access.tasks import Tasks
+
+log = logging.getLogger(__name__)
+
+MOST = 500  # results in one transaction
+HELD = 2.0  # seconds that a result waits at most while calls are waiting: ending access comes before saying so
+_LOOK = 0.01
+_AGAIN = 1.0
+_GIVEN_UP = 25.0  # within the claim: after it, the row is due again and everything is simply repeated
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is to be written of one grant's try, and whom to tell whether it stood."""
+
+    change: Callable[[], Change]  # made when it is written: until then, calls have the processor
+    then: Callable[[bool], None]
+    urgent: bool = False  # somebody waits for it
+    since: float = field(default_factory=time.monotonic)
+
+
+class Recorder:
+    """Takes results from all workers; writes them in one place, in their order."""
+
+    def __init__(self, custody: Custody, tasks: Tasks, calls_waiting: Callable[[], int]) -> None:
+        self._custody, self._tasks, self._calls_waiting = custody, tasks, calls_waiting
+        self._results: deque[Result] = deque()
+        self._urgent = 0
+        self._is_running = False
+
+    def add(self, result: Result) -> None:
+        self._results.append(result)
+        self._urgent += result.urgent
+        if not self._is_running:
+            self._is_running = True
+            self._tasks.start(self._run(), name="record ends")
+
+    async def _run(self) -> None:
+        try:
+            while self._results:
+                await self._let_calls_go_first()
+                batch = [self._results.popleft() for _ in range(min(MOST, len(self._results)))]
+                self._urgent -= sum(result.urgent for result in batch)
+                await self._record(batch)
+        finally:
+            self._is_running = False
+
+    async def _let_calls_go_first(self) -> None:
+        until = self._results[0].since + HELD
+        while self._calls_waiting() and not self._urgent and time.monotonic() < until:  # noqa: ASYNC110 (a count, and it is short)
+            await asyncio.sleep(_LOOK)
+
+    async def _record(self, batch: Sequence[Result]) -> None:
+        stood: Sequence[bool] = [False] * len(batch)
+        try:
+            changes = await asyncio.gather(*(self._complete(result) for result in batch))
+            stood = await self._write(changes, batch[0].since + _GIVEN_UP)
+        except Unavailable as error:
+            log.warning("ends are not yet written down", extra={"action": "revoke", "why": str(error)})
+        except Exception:  # those that wait behind these must still be written
+            log.exception("ends were not written down", extra={"action": "revoke"})
+        finally:
+            for result, it_stood in zip(batch, stood, strict=True):
+                result.then(it_stood)
+
+    async def _complete(self, result: Result) -> Change:
+        """With the review that begins where the grant ends, if there is to be one."""
+        change = result.change()
+        (grant,) = change.grants
+        if grant.ended_at is None or not grant.review:
+            return change
+        review = await at_the_end_of(self._custody, grant, grant.ended_at)
+        return replace(change, reviews=review.reviews, events=(*change.events, *review.events))
+
+    async def _write(self, changes: Sequence[Change], until: float) -> Sequence[bool]:
+        while True:
+            try:
+                return await self._custody.store.commit_each(changes)
+            except Stale:  # one of them cannot be; the others need not suffer for it
+                return [await self._custody.try_commit(change) for change in changes]
+            except Unavailable:
+                if time.monotonic() >= until:
+                    raise
+            await asyncio.sleep(_AGAIN)

@@ -1,0 +1,56 @@
+"""Many active grants, loaded as the store would have written them, but fast; for a database that is thrown away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from access.events import GrantActive
+from access.model import Grant, GrantState, Handle, Lease, Person
+from audit.log import ORIGIN, Ledger
+from audit.payloads import PayloadKey
+from audit.statement import inserting
+from store import rows
+from store.database import Database
+from store.tables import AccessGrant, AccessHandle, AccessLease
+
+LEDGER = Ledger(ORIGIN, PayloadKey(bytes(32)))
+_GRANT, _HANDLE, _LEASE = inserting(AccessGrant), inserting(AccessHandle), inserting(AccessLease)
+_BATCH = 5_000
+
+
+def a_grant(number: int, now: datetime, expires_at: datetime) -> Grant:
+    """With one credential, issued a while ago."""
+    handle = Handle(number, 1, f"handle-{number}", now)
+    lease = Lease(number, 1, 1, f"pa_linus-{number}", f"lease-{number}", now, expires_at)
+    return Grant(
+        number=number, request_id=f"request-{number}", requester=Person("T0/U0LINUS", "linus", "U0LINUS"),
+        target="orders-db", role="read", reason="refunds stuck", ticket="OPS-412", provider="fake", uses={},
+        state=GrantState.ACTIVE, created_at=now, expires_at=expires_at, due_at=expires_at,
+        duration=timedelta(hours=1), started_at=now, warned_at=now, handles=(handle,), leases=(lease,),
+    )  # fmt: skip
+
+
+def load(database: Database, grants: Sequence[Grant]) -> None:
+    """The rows of the grants and, for each, the entry of its opening."""
+    for start in range(0, len(grants), _BATCH):
+        database.transact(partial(_load, grants=grants[start : start + _BATCH]))
+    if not database.is_sqlite:
+        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("VACUUM ANALYZE")
+
+
+def _load(tx: Any, grants: Sequence[Grant]) -> None:
+    _GRANT.run_many(tx, [rows.grant_row(grant) for grant in grants])
+    _HANDLE.run_many(tx, [rows.handle_row(handle) for grant in grants for handle in grant.handles])
+    _LEASE.run_many(tx, [rows.lease_row(lease) for grant in grants for lease in grant.leases])
+    LEDGER.append(tx, tuple(_opened(grants)), grants[0].created_at)
+
+
+def _opened(grants: Sequence[Grant]) -> Iterator[GrantActive]:
+    for grant in grants:
+        yield GrantActive(
+            at=grant.created_at, ref=grant.ref, provider=grant.provider, expires_at=grant.expires_at, promise="",
+        )  # fmt: skip
