@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,10 +26,8 @@ import requests
 from access.broker import Broker
 from access.custody import Custody
 from access.endings import Endings
-from access.events import CredentialIntended
-from access.gate import Intent
 from access.grants import Grants
-from access.model import Grant, GrantState, Handle, Lease, Receipt
+from access.model import Grant, GrantState
 from access.ports import Gone, NotYet, People, Provider, Witness
 from access.sweeper import Sweeper
 from access.tasks import Tasks
@@ -171,7 +170,7 @@ async def _really() -> list[Figure]:
         client = hvac.Client(openbao.address, session=stack.enter_context(requests.Session()))
         client.auth.approle.login(access.role_id, access.secret_id)
         bare = await asyncio.to_thread(_bare, client)
-        grants, deadline = await _issued(provider, clock)
+        grants, deadline = await asyncio.to_thread(_opened, client, clock)
         load(store.log.database, grants)
         timed = _Timed(provider)
         await Revoker(store, clock, {"fake": timed}, lambda: len(timed.done)).run_until_ended(REAL, 120)
@@ -183,46 +182,39 @@ async def _really() -> list[Figure]:
         ]
 
 
+def _made(client: Any, number: int) -> tuple[str, str]:
+    """A token as a grant's, and a credential under it: accessor and lease id."""
+    body = {"policies": ["grant-orders-read"], "ttl": "660s", "explicit_max_ttl": "660s",
+            "meta": {"grant": str(number)}, "display_name": f"bench-{number}"}  # fmt: skip
+    token = client.adapter.post("/v1/auth/token/create/grant", json=body)["auth"]
+    as_grant = hvac.Client(client.url, token=token["client_token"], session=client.session)
+    return token["accessor"], as_grant.adapter.get("/v1/pa-db/creds/orders-read")["lease_id"]
+
+
 def _bare(client: Any) -> float:
     """Seconds for as many leases, each of a token of its own, revoked on as many threads as we use."""
-    session = client.session
 
-    def lease(_: int) -> str:
-        body = {"policies": ["grant-orders-read"], "ttl": "660s", "explicit_max_ttl": "660s", "meta": {"grant": "bare"},
-                "display_name": "bare"}  # fmt: skip
-        token = client.adapter.post("/v1/auth/token/create/grant", json=body)["auth"]["client_token"]
-        made = hvac.Client(client.url, token=token, session=session).adapter.get("/v1/pa-db/creds/orders-read")
-        return str(made["lease_id"])
-
-    def revoke(lease_id: str) -> None:
-        client.adapter.put("/v1/sys/leases/revoke", json={"lease_id": lease_id, "sync": True})
+    def revoke(made: tuple[str, str]) -> None:
+        client.adapter.put("/v1/sys/leases/revoke", json={"lease_id": made[1], "sync": True})
 
     with ThreadPoolExecutor(VaultProvider.at_once) as pool:
-        leases = list(pool.map(lease, range(REAL)))
+        leases = list(pool.map(partial(_made, client), range(REAL)))
         began = time.perf_counter()
         list(pool.map(revoke, leases))
         return time.perf_counter() - began
 
 
-async def _issued(provider: VaultProvider, clock: SystemClock) -> tuple[list[Grant], datetime]:
-    """Grants with one credential each, of the real issuer."""
-    now = clock.now()
-    limit, slots = now + timedelta(seconds=3600), asyncio.Semaphore(VaultProvider.at_once)
-
-    async def one(number: int) -> Grant:
-        async with slots:
-            grant = replace(a_grant(number, now, limit), uses={"role": "orders-read"}, handles=(), leases=())
-            handle: Handle = await provider.prepare(grant, 1)
-            intended = CredentialIntended(
-                at=now, ref=grant.ref, n=1, attempt=1, host="bench", address="127.0.0.1", policy_hash="",
-            )  # fmt: skip
-            issued = await provider.issue(grant, handle, Intent.of(Receipt((0,), (intended,))))
-            lease = Lease(number, 1, 1, issued.public_id, issued.locator, now, limit)
-            return replace(grant, handles=(handle,), leases=(lease,))
-
-    grants = await asyncio.gather(*(one(number) for number in range(1, REAL + 1)))
-    deadline = clock.now() + SOON / 2
-    return [replace(grant, expires_at=deadline, due_at=deadline) for grant in grants], deadline
+def _opened(client: Any, clock: SystemClock) -> tuple[list[Grant], datetime]:
+    """Grants with one credential each, of the real issuer, as they would be recorded."""
+    with ThreadPoolExecutor(VaultProvider.at_once) as pool:
+        made = list(pool.map(partial(_made, client), range(REAL)))
+    now, deadline = clock.now(), clock.now() + SOON / 2
+    grants = []
+    for number, (accessor, lease_id) in enumerate(made, 1):
+        grant = replace(a_grant(number, now, deadline), uses={"role": "orders-read"})
+        handle, lease = replace(grant.handles[0], locator=accessor), replace(grant.leases[0], locator=lease_id)
+        grants.append(replace(grant, handles=(handle,), leases=(lease,)))
+    return grants, deadline
 
 
 class _Timed:
