@@ -11,7 +11,7 @@ from access.policy import BreakGlass, Rule
 from bot.look.blocks import Block, plain, section
 from bot.look.forms import Draft
 from bot.look.names import FLAG_FORM, GLASS_FORM, REVIEW_FORM
-from bot.look.words import LONGEST, escaped, listed, named
+from bot.look.words import LONGEST, escaped, listed, named, storable
 
 _MOST_NAMED = 20
 
@@ -74,14 +74,14 @@ def _line(name: str, label: str, typed: tuple[str, int], hint: str, *, optional:
     """`typed`: what stands in it already, and the most characters that it takes."""
     text, most = typed
     element: Block = {"type": "plain_text_input", "action_id": name, "max_length": most}
-    return _input(name, label, element | ({"initial_value": text[:most]} if text else {}), hint) | {
+    return _input(name, label, element | ({"initial_value": storable(text[:most])} if text else {}), hint) | {
         "optional": optional
     }
 
 
 def _text(name: str, label: str, typed: str, hint: str, *, optional: bool) -> Block:
     element: Block = {"type": "plain_text_input", "action_id": name, "max_length": LONGEST, "multiline": True}
-    element |= {"initial_value": typed[:LONGEST]} if typed else {}
+    element |= {"initial_value": storable(typed[:LONGEST])} if typed else {}
     return _input(name, label, element, hint) | {"optional": optional}
 
 

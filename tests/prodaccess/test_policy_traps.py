@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from access.policy.names import RESERVED
-from bot.look.forms import VERBS, ticket_in
+from bot.acts.command import VERBS
+from bot.look.forms import ticket_in
 from cli.arguments import VERBS as CLI_VERBS
 from prodaccess.policy_file import PolicyError, load_policy, parse_policy
 from tests.people import LINUS, POLICY, ask

@@ -74,7 +74,7 @@ async def test_a_flag_is_loud_and_keeps_it_open(office: Office) -> None:
     answer = await office.who("ada").submit({"note": {"reason": "  "}})
     assert "Say what you saw" in answer.errors["note"]
     await office.who("ada").submit({"note": {"reason": "A table was dropped <!channel>"}})
-    seen = await office.line(card, "*Flagged* by ada")
+    seen = await office.line(card, "*Flagged* by ada;")  # the closing message says it with a comma
     assert "A table was dropped" in shown(seen)
     await office.settled()
     (loud,) = [m for m in office.who("ada").messages(AUDIT) if "*Flagged*: ada saw" in shown(m) and not is_card(m)]
