@@ -45,7 +45,11 @@ async def a_tab(browser: Browser, stack: Stack, who: str) -> Page:
     context = await browser.new_context(viewport={"width": 1360, "height": 860}, device_scale_factor=1.5)
     page = await context.new_page()
     await page.goto(f"{stack.slack.url}/ui/?as={who}")
-    await page.get_by_role("button", name=re.compile("prod-access")).click()
+    for _ in range(5):  # what is loaded a moment later may bring the first channel back
+        await page.get_by_role("button", name=re.compile("prod-access")).click()
+        await page.wait_for_timeout(300)
+        if await page.get_by_role("heading", name="prod-access").is_visible():
+            break
     return page
 
 

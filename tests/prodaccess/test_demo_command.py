@@ -50,7 +50,7 @@ class Demo:
     def ctrl_c(self, number: signal.Signals) -> int:
         """As a terminal does: to the whole foreground group."""
         os.killpg(self.process.pid, number)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=60)
 
 
 def until(true: Callable[[], Any], seconds: float) -> None:

@@ -80,7 +80,8 @@ def kill_loop(directory: Path, kills: int, chance: random.Random) -> Found:
 
 def _start(directory: Path, *words: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "tests.proving.life", str(directory), *words]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=(directory / "said").open("ab"))
+    with (directory / "said").open("ab") as said:
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said)
 
 
 async def _look(directory: Path, kills: int, starts: list[float]) -> Found:
