@@ -9,7 +9,7 @@ import pytest
 
 from tests.proving.kill import kill_loop
 
-KILLS = 20
+KILLS = 6
 
 
 @pytest.mark.timeout(300)
