@@ -77,14 +77,7 @@ def build(settings: Settings, clock: Clock) -> House:
     policy, providers = load_policy(path), make_providers(settings, clock, neighbours)
     fits = Fits(providers, kinds_of(settings), known_systems(settings))
     fits(policy)
-    store = open_store(
-        settings.reveal("PRODACCESS_DATABASE_URL") or "sqlite:///var/prodaccess.db", clock, make_ledger(settings)
-    )
-    try:
-        must_agree(store.log.database, wall_time())
-    except AccessError:
-        store.close()
-        raise
+    store = _open(settings, clock)
     policies = reloading(path, policy, fits, (store, clock))
     neighbours.policies, neighbours.store = policies, store
     tasks = Tasks()
@@ -125,6 +118,19 @@ def build(settings: Settings, clock: Clock) -> House:
         settings, clock, store, policies, providers, directories, tickets, broker, sign_ins, sweeper, Reaper(custody),
         rights, witnessing, tasks, bot, create_api(parts),
     )  # fmt: skip
+
+
+def _open(settings: Settings, clock: Clock) -> SqlStore:
+    """The store, whose clock agrees with ours. Raises DatabaseLocked, Unavailable."""
+    store = open_store(
+        settings.reveal("PRODACCESS_DATABASE_URL") or "sqlite:///var/prodaccess.db", clock, make_ledger(settings)
+    )
+    try:
+        must_agree(store.log.database, wall_time())
+    except AccessError:
+        store.close()
+        raise
+    return store
 
 
 @dataclass
