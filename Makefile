@@ -1,6 +1,7 @@
 # `make help` lists what there is. Everything runs in .venv, from the hash-pinned lists in requirements/.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')  # half of a test's time is waiting for a real part
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
@@ -22,7 +23,7 @@ demo: .venv/demo.done ## everything on this machine: Vault, a production databas
 .PHONY: test
 test: .venv/dev.done ## all tests, on real parts
 	@tests/install-parts
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: soak
 soak: .venv/dev.done ## the audit log under kills, faults and flipped bits: the long version

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["tests.fixtures_parts"]
 _names = itertools.count(1)
+_LONG = ("prodaccess", "browser", "proving", "slack_simulator", "providers", "notary", "store")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Rooms whose tests wait for whole processes come first, so that no worker is left alone with one at the end."""
+    here = Path(__file__).parent
+    items.sort(key=lambda item: not any(part in _LONG for part in item.path.relative_to(here).parts))
 
 
 @pytest.fixture

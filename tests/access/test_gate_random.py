@@ -8,6 +8,7 @@ G3 what was issued and not handed over is aborted, unless the process died at it
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -105,7 +106,7 @@ MOSTLY_WELL = ("ok",) * 6 + TROUBLES
 @example(plan=["stalls after", "crash after", "late", "crash"])
 @example(plan=["ok", "crash after", "ok", "leaves", "ok", "crash"])
 @example(plan=["ok", "ends", "ok", "ok", "fails"])
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200 if os.environ.get("SOAK") else 25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_the_gate_holds(plan: list[str]) -> None:
     directory = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     try:

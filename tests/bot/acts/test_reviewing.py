@@ -135,7 +135,7 @@ async def test_a_broken_glass_calls_its_reviewers_when_it_is_over(office: Office
 async def test_each_day_it_is_called_for_in_the_thread(office: Office) -> None:
     card, _ = await closing_message(office)
     office.clock.pass_by(days=1)
-    await office.sweep()
+    await office.sweeper.sweep()
     await office.line(card, "Still to be reviewed by one of <@U0ADA>, <@U0GRACE>, <@U0MARGARET>.")
 
 
