@@ -1,7 +1,8 @@
 # `make help` lists what there is. Everything runs in .venv, from the hash-pinned lists in requirements/.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')  # half of a test's time is waiting for a real part
+# One more than there are cores: much of a test's time is waiting for a real part.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(1 + (os.cpu_count() or 1))')
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 

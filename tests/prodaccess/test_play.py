@@ -30,4 +30,3 @@ def test_the_play_holds_and_leaves_nothing_behind() -> None:
         "no secret is in",
     ):
         assert claim in claims
-    assert result["steps"][0]["seconds"] < 15
