@@ -70,7 +70,7 @@ async def refused_at(stack: Stack, secret: dict[str, str], until: float) -> floa
 
 
 async def test_killed_and_started_before_the_deadline_it_ends_on_time(stack: Stack) -> None:
-    ref, secret, deadline = await a_credential(stack, 10)
+    ref, secret, deadline = await a_credential(stack, 15)
     assert opens(stack, secret)
     await asyncio.sleep(random.uniform(0, 2))
     await stack.kill_server()
