@@ -1,0 +1,153 @@
+"""Listening for SSH clients: each is received, admitted, logged in at its host, and then only passed on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import asyncssh
+from asyncssh import SSHServerConnectionOptions
+
+from gateways.ssh.connections import CIPHERS, Inbound
+from gateways.ssh.reception import Proofs, Reception, Visitor
+from gateways.ssh.relay import Relay, Tape
+from gateways.ssh.upstream import KEEPALIVE, Upstream, log_in
+
+log = logging.getLogger(__name__)
+
+
+#: OpenSSH's client says only to its like that nobody reads a program's output any more (`yes | head`)
+_VERSION = "OpenSSH_9.9-prodaccess"
+
+
+class Session(Protocol):
+    """One admitted connection, as the rest of the house keeps it."""
+
+    @property
+    def upstream(self) -> Upstream: ...
+
+    @property
+    def tape(self) -> Tape: ...
+
+    def running(self, hold: Hold) -> None:
+        """It has begun; from here on `hold` can end it."""
+        ...
+
+    def over(self, why: str) -> None: ...
+
+
+class Door(Protocol):
+    """Who is let in."""
+
+    @property
+    def proofs(self) -> Proofs: ...
+
+    async def admit(self, visitor: Visitor) -> Session:
+        """Raises AccessError."""
+        ...
+
+
+@dataclass(frozen=True)
+class Hold:
+    """What can be done to a running session from outside."""
+
+    relay: Relay
+
+    def tell(self, text: str) -> None:
+        """A line on the client's terminals."""
+        self.relay.tell(text)
+
+    async def cut(self, why: str) -> None:
+        """Kill what runs, say why, and end it: within a second, also where nobody answers."""
+        await self.relay.cut(why)
+
+
+@dataclass
+class SshGateway:
+    """One listener.
+
+    `host_key`, an OpenSSH private key, is what it shows of itself; `host_certificate` vouches for it.
+    """
+
+    door: Door
+    host_key: str = field(repr=False)
+    host_certificate: str = ""
+    greeting: float = 20.0  # seconds that somebody may take to prove who they are
+    most_strangers: int = 200  # at once, who have not
+    strangers: int = 0
+    _relays: set[Relay] = field(default_factory=set)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def listen(self, host: str, port: int) -> asyncio.Server:
+        asyncssh.set_log_level(logging.WARNING)  # it would write commands and names into our log
+        options = await self._options()
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: Inbound(loop, options), host, port, backlog=512)
+        task = loop.create_task(self._each_second())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return server
+
+    async def close(self, why: str) -> None:
+        """End all sessions. The listener is closed by whoever has it."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*(relay.cut(why) for relay in list(self._relays)))
+
+    async def _options(self) -> SSHServerConnectionOptions:
+        certificates = [asyncssh.import_certificate(self.host_certificate)] if self.host_certificate else []
+        options: SSHServerConnectionOptions = await SSHServerConnectionOptions.construct(
+            server_factory=lambda: Reception(self.door.proofs, self),
+            server_host_keys=[asyncssh.import_private_key(self.host_key)], server_host_certs=certificates,
+            config=None, gss_host=None, gss_kex=False, gss_auth=False, kbdint_auth=False, host_based_auth=False,
+            compression_algs=["none"], encryption_algs=CIPHERS, server_version=_VERSION, agent_forwarding=False,
+            x11_forwarding=False, login_timeout=self.greeting, keepalive_interval=KEEPALIVE, keepalive_count_max=3,
+        )  # fmt: skip
+        return options
+
+    def comes(self, client: Inbound) -> None:
+        """A stranger; one too many is sent away, for the first ones may be honest."""
+        self.strangers += 1
+        if self.strangers > self.most_strangers:
+            client.abort()
+
+    def is_no_stranger(self) -> None:
+        """He has proved who he is, or is gone."""
+        self.strangers -= 1
+
+    async def admit(self, visitor: Visitor, client: Inbound) -> Relay:
+        """Raises AccessError."""
+        session = await self.door.admit(visitor)
+        upstream = session.upstream
+        relay: Relay | None = None
+
+        def lost() -> None:
+            if relay is not None:
+                relay.end("the host closed the connection")
+
+        try:
+            host = await log_in(upstream, lost)
+        except BaseException as error:
+            session.over(f"the host was not reached: {error or type(error).__name__}")
+            raise
+        relay = Relay(client, host, session.tape, lambda why: self._ended(relay, session, why))
+        relay.marks, relay.forwards = upstream.marks, upstream.forwards
+        self._relays.add(relay)
+        if client.is_closed():
+            relay.end("closed")
+        else:
+            session.running(Hold(relay))
+        return relay
+
+    def _ended(self, relay: Relay | None, session: Session, why: str) -> None:
+        if relay is not None:
+            self._relays.discard(relay)
+        session.over(why)
+
+    async def _each_second(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            for relay in list(self._relays):
+                relay.moved()
