@@ -7,13 +7,14 @@ to it in order, as the protocol promises. A batch that fails is dropped up to th
 
 from __future__ import annotations
 
-import re
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+
+import msgspec
 
 from gateways.postgres import messages as m
-from gateways.postgres.frames import Frame, Frames
+from gateways.postgres.frames import Frame, Frames, NotTheProtocol
+from gateways.postgres.names import Given, Names, Text, understood
 
 _KEPT_OF_CLIENT = (
     m.BIND, m.CLOSE, m.COPY_DONE, m.COPY_FAIL, m.DESCRIBE, m.EXECUTE, m.CALL, m.PARSE, m.QUERY, m.SYNC, m.TERMINATE,
@@ -22,12 +23,8 @@ _KEPT_OF_SERVER = (
     m.COMPLETE, m.ERROR, m.COPY_IN, m.COPY_OUT, m.EMPTY, m.SUSPENDED, m.READY, m.PARSED, m.BOUND, m.CLOSED, m.CALLED,
 )  # fmt: skip
 
-#: text after which a statement's name may stand for something else than what was sent under it
-_RENAMES = re.compile(r"\b(prepare|deallocate|discard)\b", re.IGNORECASE)
 
-
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A statement is about to reach the server. `n` counts the connection's statements from 1.
 
     `values`: the bound parameters, shown as text. `exact` is False where the text may not be what is run: the
@@ -43,8 +40,7 @@ class Asked:
     digest: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One of its commands is done, or all of it is over. A text may hold several commands: one for each of them.
 
     `tag` as the server has it (`INSERT 0 5`); `code` is the SQLSTATE of a failure, which is that of the whole batch
@@ -63,8 +59,7 @@ class Answered:
     bytes_in: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True, gc=False):
     """The server waits for the next batch. `state`: idle `I`, in a transaction `T`, in a failed one `E`."""
 
     state: str
@@ -73,55 +68,50 @@ class Settled:
 Act = Asked | Answered | Settled
 
 
-@dataclass(slots=True)
-class _Due:
+class _Due(msgspec.Struct):
     """A client's message that the server answers. `kind` is its letter."""
 
     kind: int
     n: int = 0
     name: str = ""  # of the statement or portal
-    text: _Text | None = None
+    given: Given | None = None
     answered: bool = False
     doubtful: bool = False  # a Sync that the server may have swallowed
 
 
-@dataclass(frozen=True, slots=True)
-class _Text:
-    text: str
-    size: int
-    digest: str = ""
+_SETTLED = {state.encode(): Settled(state) for state in "ITE"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Portal:
-    text: _Text
-    values: tuple[str, ...]
-    exact: bool
-
-
-_UNKNOWN = _Text("(a statement prepared inside the database)", 0)
-
-
-@dataclass
 class Conversation:
     """One connection. `most` bytes of a text are held."""
 
-    most: int = 1 << 20
-    asked: int = 0
-    state: str = "I"
-    _due: deque[_Due] = field(default_factory=deque)
-    _statements: dict[str, _Text] = field(default_factory=dict)
-    _sent: dict[str, _Text] = field(default_factory=dict)  # of Parses not yet answered, the latest under each name
-    _portals: dict[str, _Portal] = field(default_factory=dict)
-    _renamed: bool = False
-    _copy_open: bool = False  # the server reads COPY data, and swallows every Sync
-    _copying: bool = False  # and the client has not ended them yet
-    _bytes_out: int = 0
-    _bytes_in: int = 0
-
-    def __post_init__(self) -> None:
-        self._client = Frames(_KEPT_OF_CLIENT, self.most)
+    def __init__(self, most: int = 1 << 20) -> None:
+        self.asked = 0
+        self.state = "I"
+        self._client = Frames(_KEPT_OF_CLIENT, most)
         self._server = Frames(_KEPT_OF_SERVER, 8192)
+        self._due: deque[_Due] = deque()
+        self._statements = Names()
+        self._portals = Names()
+        self._batch = 0
+        self._renamed = 0  # the last statement that may have given statements' names to others
+        self._reopened = 0  # and portals'
+        self._copy_open = False  # the server reads COPY data, and swallows every Sync
+        self._copying = False  # and the client has not ended them yet
+        self._skips = _NOT  # whether the server reads on to the next Sync, and runs nothing
+        self._bytes_out = 0
+        self._bytes_in = 0
+        self._said: dict[int, Callable[[Frame, list[Act]], None]] = {
+            m.QUERY: self._query, m.PARSE: self._parse, m.BIND: self._bind, m.EXECUTE: self._execute,
+            m.CALL: self._call, m.CLOSE: self._close, m.DESCRIBE: self._describe, m.SYNC: self._sync,
+            m.COPY_DONE: self._copied, m.COPY_FAIL: self._copied, m.COPY_DATA: self._data_in,
+        }  # fmt: skip
+        self._heard: dict[int, Callable[[Frame, list[Act]], None]] = {
+            m.ROW: self._data_out, m.COPY_DATA: self._data_out, m.COMPLETE: self._done, m.EMPTY: self._done,
+            m.SUSPENDED: self._done, m.CALLED: self._done, m.ERROR: self._failed, m.READY: self._ready,
+            m.PARSED: self._prepared, m.BOUND: self._prepared, m.CLOSED: self._prepared, m.COPY_IN: self._begin_copy,
+            m.COLUMNS: self._described, m.NO_COLUMNS: self._described,
+        }  # fmt: skip
 
     @property
     def at_boundary(self) -> bool:
@@ -135,148 +125,148 @@ class Conversation:
 
     def from_client(self, data: bytes) -> list[Act]:
         """Before they are forwarded. Raises NotTheProtocol."""
-        return [act for frame in self._client.feed(data) for act in self._said(frame)]
+        acts: list[Act] = []
+        for frame in self._client.feed(data):
+            take = self._said.get(frame.kind)
+            if take is not None:
+                take(frame, acts)
+        return acts
 
     def from_server(self, data: bytes) -> list[Act]:
         """Raises NotTheProtocol."""
-        return [act for frame in self._server.feed(data) for act in self._heard(frame)]
+        acts: list[Act] = []
+        for frame in self._server.feed(data):
+            take = self._heard.get(frame.kind)
+            if take is not None:
+                take(frame, acts)
+        return acts
 
     # The client's side
 
-    def _said(self, frame: Frame) -> Iterator[Act]:
-        match frame.kind:
-            case m.QUERY:
-                text = _Text(m.text_of(frame.payload), frame.size - 1, frame.digest)
-                yield self._ask(_Due(m.QUERY), text)
-            case m.PARSE:
-                self._parse(frame)
-            case m.BIND:
-                self._bind(frame)
-            case m.EXECUTE:
-                yield self._execute(m.text_of(frame.payload))
-            case m.CALL:
-                oid = int.from_bytes(frame.payload[:4], "big")
-                yield self._ask(
-                    _Due(m.CALL), _Text(f"(call of the function with the id {oid})", frame.size), exact=False
-                )
-            case m.CLOSE:
-                self._close(frame)
-            case m.DESCRIBE:
-                self._due.append(_Due(m.DESCRIBE))
-            case m.SYNC:
-                self._due.append(_Due(m.SYNC, doubtful=self._copying))
-            case m.COPY_DONE | m.COPY_FAIL:
-                self._copying = False
-                self._due.append(_Due(m.COPY_DONE))
-            case m.COPY_DATA:
-                self._bytes_in += frame.size
+    def _query(self, frame: Frame, acts: list[Act]) -> None:
+        self._ask(acts, _Due(m.QUERY), understood(m.text_of(frame.payload), frame.size - 1, frame.digest))
 
-    def _ask(self, due: _Due, text: _Text, values: tuple[str, ...] = (), *, exact: bool = True) -> Asked:
+    def _call(self, frame: Frame, acts: list[Act]) -> None:
+        oid = int.from_bytes(frame.payload[:4], "big")
+        text = Text(f"(call of the function with the id {oid})", frame.size)
+        self._ask(acts, _Due(m.CALL), text, exact=False)
+
+    def _describe(self, _frame: Frame, _acts: list[Act]) -> None:
+        self._expect(_Due(m.DESCRIBE))
+
+    def _sync(self, _frame: Frame, _acts: list[Act]) -> None:
+        self._skips = _NOT
+        self._batch += 1
+        self._due.append(_Due(m.SYNC, doubtful=self._copying))
+
+    def _copied(self, _frame: Frame, _acts: list[Act]) -> None:
+        self._copying = False
+        self._due.append(_Due(m.COPY_DONE))
+
+    def _data_in(self, frame: Frame, _acts: list[Act]) -> None:
+        self._bytes_in += frame.size
+
+    def _ask(self, acts: list[Act], due: _Due, text: Text, values: tuple[str, ...] = (), *, exact: bool = True) -> None:
         self.asked += 1
         due.n = self.asked
+        if text.renames:
+            self._renamed = due.n
+        if text.reopens:
+            self._reopened = due.n
+        acts.append(Asked(due.n, text.text, values, exact, text.size, text.digest))
+        if not self._expect(due):
+            acts.append(Answered(due.n, skipped=True))
+
+    def _expect(self, due: _Due) -> bool:
+        """Whether the server is going to answer it. Raises NotTheProtocol where nobody could tell."""
+        if self._copying or self._skips == _PERHAPS:
+            raise NotTheProtocol("a statement inside the data of a COPY")  # the server ends that too, if it is
+        if self._skips == _SURELY:
+            return False
         self._due.append(due)
-        if _RENAMES.search(text.text) or text.digest:  # what was not held may rename too
-            self._renamed = True
-        return Asked(self.asked, text.text, values, exact, text.size, text.digest)
+        return True
 
-    def _parse(self, frame: Frame) -> None:
+    def _parse(self, frame: Frame, _acts: list[Act]) -> None:
         parse = m.parse_of(frame.payload)
-        text = _Text(parse.text, frame.size if frame.digest else parse.size, frame.digest)
-        self._sent[parse.name] = text
-        self._due.append(_Due(m.PARSE, name=parse.name, text=text))
+        text = understood(parse.text, frame.size if frame.digest else parse.size, frame.digest)
+        given = Given(text, self._batch, self.asked)
+        if self._expect(_Due(m.PARSE, name=parse.name, given=given)):
+            self._statements.give(parse.name, given)
 
-    def _bind(self, frame: Frame) -> None:
+    def _bind(self, frame: Frame, _acts: list[Act]) -> None:
         """A name that is only just being given counts already: the client does not wait for the answers either."""
         bind = m.bind_of(frame.payload)
-        text, certain = self._named(bind.statement)
-        values = tuple(str(value) for value in bind.values) + (() if bind.whole else ("…",))
-        self._portals[bind.portal] = _Portal(text, values, certain)
-        self._due.append(_Due(m.BIND, name=bind.portal))
+        named = self._statements.look_up(bind.statement, self._batch, self._renamed if bind.statement else 0)
+        given = Given(named.text, self._batch, self.asked, bind.values, named.exact)
+        if self._expect(_Due(m.BIND, name=bind.portal, given=given)):
+            self._portals.give(bind.portal, given)
 
-    def _named(self, name: str) -> tuple[_Text, bool]:
-        """What a statement's name stands for, and whether that is certain: the unnamed one is always the latest."""
-        sent, known = self._sent.get(name), self._statements.get(name)
-        if not name or known is None or sent is None or sent == known:
-            text = sent or known
-            return text or _UNKNOWN, text is not None and not (name and self._renamed)
-        # The second Parse of a name fails, unless it was closed before; nobody knows yet which one stands.
-        return _Text(f"{known.text}\n-- or, under the same name:\n{sent.text}", known.size + sent.size), False
+    def _execute(self, frame: Frame, acts: list[Act]) -> None:
+        portal = m.text_of(frame.payload)
+        bound = self._portals.look_up(portal, self._batch, self._reopened if portal else 0)
+        self._ask(acts, _Due(m.EXECUTE, name=portal), bound.text, bound.values, exact=bound.exact)
 
-    def _execute(self, portal: str) -> Asked:
-        bound = self._portals.get(portal, _Portal(_UNKNOWN, (), exact=False))
-        return self._ask(_Due(m.EXECUTE, name=portal), bound.text, bound.values, exact=bound.exact)
-
-    def _close(self, frame: Frame) -> None:
+    def _close(self, frame: Frame, _acts: list[Act]) -> None:
         what, name = m.name_of(frame.payload)
-        if what == "P":
-            self._portals.pop(name, None)
-        self._due.append(_Due(m.CLOSE, name=name if what == "S" else ""))
+        self._expect(_Due(m.CLOSE, name=what + name))
 
     # The server's side
 
-    def _heard(self, frame: Frame) -> Iterator[Act]:
-        match frame.kind:
-            case m.ROW | m.COPY_DATA:
-                self._bytes_out += frame.size
-            case m.COMPLETE | m.EMPTY | m.SUSPENDED:
-                yield from self._done(frame)
-            case m.ERROR:
-                yield from self._failed(m.failure_of(frame.payload))
-            case m.READY:
-                yield from self._ready(frame.payload.decode("ascii", "replace"))
-            case m.PARSED | m.BOUND | m.CLOSED:
-                self._prepared(frame.kind)
-            case m.COPY_IN:
-                self._begin_copy()
-            case m.CALLED:
-                yield from self._done(frame)
-            case m.COLUMNS | m.NO_COLUMNS:
-                self._described(frame.count)
+    def _data_out(self, frame: Frame, _acts: list[Act]) -> None:
+        self._bytes_out += frame.size
 
-    def _head(self) -> _Due | None:
-        """What is answered next. The end of COPY data is answered by nothing."""
-        while self._due and self._due[0].kind == m.COPY_DONE:
-            self._due.popleft()
-        return self._due[0] if self._due else None
+    def _head(self, *, ready: bool = False) -> _Due | None:
+        """What is answered next. The end of COPY data is answered by nothing, a Sync that was swallowed neither."""
+        due = self._due
+        while due:
+            head = due[0]
+            if head.kind != m.COPY_DONE and (ready or not head.doubtful):
+                return head
+            due.popleft()
+        return None
 
-    def _described(self, count: int) -> None:
+    def _described(self, frame: Frame, _acts: list[Act]) -> None:
         """Of a simple query's rows there is nothing to count off."""
-        for _ in range(count):
+        for _ in range(frame.count):
             head = self._head()
             if head is not None and head.kind == m.DESCRIBE:
                 self._due.popleft()
 
-    def _done(self, frame: Frame) -> Iterator[Act]:
+    def _done(self, frame: Frame, acts: list[Act]) -> None:
         head = self._head()
         if head is None or not head.n:
             return
-        tag = m.text_of(frame.payload) if frame.kind == m.COMPLETE else ""
+        tag, rows = m.tag_of(frame.payload) if frame.kind == m.COMPLETE else ("", None)
         head.answered = True
         if head.kind == m.EXECUTE:
             self._due.popleft()
+        if tag in _FORGETS:
+            self._statements.take_all()
         self._end_copy()
-        yield Answered(
-            head.n, tag, m.rows_of(tag), partly=frame.kind == m.SUSPENDED, bytes_out=self._bytes_out,
+        told = Answered(
+            head.n, tag, rows, partly=frame.kind == m.SUSPENDED, bytes_out=self._bytes_out,
             bytes_in=self._bytes_in,
         )  # fmt: skip
+        acts.append(told)
         self._bytes_out = self._bytes_in = 0
 
-    def _failed(self, failure: m.Failure) -> Iterator[Act]:
+    def _failed(self, frame: Frame, acts: list[Act]) -> None:
+        failure = m.failure_of(frame.payload)
         head = self._head()
         self._copying = self._copy_open = False
         if head is None:
             return  # said to nobody in particular: the server is being shut down, for instance
-        if head.kind == m.PARSE and head.text is not None:  # it is not run, and still was tried
-            yield self._ask_in_vain(head, head.text)
+        if head.kind == m.PARSE and head.given is not None:  # it is not run, and still was tried
+            acts.append(self._ask_in_vain(head, head.given.text))
         failed = self._bound_for(head) if head.kind == m.BIND else head
         failed.answered = True
-        yield Answered(
+        told = Answered(
             failed.n, code=failure.code, message=failure.message, bytes_out=self._bytes_out, bytes_in=self._bytes_in
         )
+        acts.append(told)
         self._bytes_out = self._bytes_in = 0
-        if head.kind in (m.QUERY, m.CALL):
-            return  # its ReadyForQuery follows
-        yield from self._drop_batch()
+        if head.kind not in (m.QUERY, m.CALL):  # after those a ReadyForQuery follows
+            self._drop_batch(acts)
 
     def _bound_for(self, bind: _Due) -> _Due:
         """The statement that fails when its values do: planning them is part of binding."""
@@ -287,51 +277,60 @@ class Conversation:
                 return due
         return bind
 
-    def _ask_in_vain(self, parse: _Due, text: _Text) -> Asked:
+    def _ask_in_vain(self, parse: _Due, text: Text) -> Asked:
         self.asked += 1
         parse.n = self.asked
         return Asked(parse.n, text.text, size=text.size, digest=text.digest)
 
-    def _drop_batch(self) -> Iterator[Act]:
-        """The server reads on to the next Sync and runs nothing of what stands before it."""
+    def _drop_batch(self, acts: list[Act]) -> None:
+        """The server reads on to the next Sync and runs nothing of what stands before it.
+
+        A Sync inside COPY data may have been read as one of the data, or may be the one: what stands behind it is
+        skipped or run, and no answer would tell. No client sends such a thing. Raises NotTheProtocol.
+        """
+        self._skips = _SURELY
         while self._due and (self._due[0].kind != m.SYNC or self._due[0].doubtful):
             dropped = self._due.popleft()
-            if dropped.kind == m.PARSE:
-                self._forget(dropped)
+            if dropped.doubtful:
+                self._skips = _PERHAPS
+            elif self._skips == _PERHAPS and dropped.kind != m.COPY_DONE:
+                raise NotTheProtocol("a statement behind a COPY that was not ended")
+            if dropped.given is not None:
+                self._names_of(dropped.kind).forget(dropped.name, dropped.given)
             if dropped.n and not dropped.answered:
-                yield Answered(dropped.n, skipped=True)
+                acts.append(Answered(dropped.n, skipped=True))
+        if self._due:
+            self._skips = _NOT
 
-    def _ready(self, state: str) -> Iterator[Act]:
+    def _ready(self, frame: Frame, acts: list[Act]) -> None:
         """Ends a batch; a simple query is one by itself. One that nobody waits for is passed over."""
-        head = self._head()
-        if head is not None and head.kind in (m.QUERY, m.CALL):
+        settled = _SETTLED.get(frame.payload) or Settled(frame.payload.decode("ascii", "replace"))
+        self._skips = _NOT
+        head = self._head(ready=True)
+        if head is not None and (head.kind == m.SYNC or head.answered):
             self._due.popleft()
-            if not head.answered:
-                yield Answered(head.n)
-        elif head is not None and head.kind == m.SYNC:
-            self._due.popleft()
-        if state != "T" and not self._due:
-            self._portals.clear()  # they end with their transaction
-        self.state = state
-        yield Settled(state)
+            if head.doubtful and self._due and self._due[0].kind == m.SYNC:
+                self._due[0].doubtful = True  # of two, one may have been swallowed
+        if settled.state == "I" and not self._due:
+            self._portals.take_all()  # they end with their transaction
+        self.state = settled.state
+        acts.append(settled)
 
-    def _prepared(self, kind: int) -> None:
+    def _prepared(self, frame: Frame, _acts: list[Act]) -> None:
         head = self._head()
-        wanted = {m.PARSED: m.PARSE, m.BOUND: m.BIND, m.CLOSED: m.CLOSE}[kind]
-        if head is None or head.kind != wanted:
+        if head is None or head.kind != _ASKED_FOR[frame.kind]:
             return
         self._due.popleft()
-        if head.kind == m.PARSE and head.text is not None:
-            self._statements[head.name] = head.text
-            self._forget(head)
+        if head.given is not None:
+            self._names_of(head.kind).confirm(head.name, head.given)
         elif head.kind == m.CLOSE:
-            self._statements.pop(head.name, None)
+            names = self._statements if head.name[:1] == "S" else self._portals
+            names.take(head.name[1:])
 
-    def _forget(self, parse: _Due) -> None:
-        if self._sent.get(parse.name) is parse.text:
-            del self._sent[parse.name]
+    def _names_of(self, kind: int) -> Names:
+        return self._statements if kind == m.PARSE else self._portals
 
-    def _begin_copy(self) -> None:
+    def _begin_copy(self, _frame: Frame, _acts: list[Act]) -> None:
         """Whatever Sync stands before the end of the data is swallowed, unless the COPY fails before it is read."""
         self._copying = self._copy_open = True
         for due in list(self._due)[1:]:
@@ -349,3 +348,8 @@ class Conversation:
         if done is not None:
             del kept[done]
         self._due = deque(kept)
+
+
+_FORGETS = ("DEALLOCATE ALL", "DISCARD ALL")
+_NOT, _PERHAPS, _SURELY = range(3)
+_ASKED_FOR = {m.PARSED: m.PARSE, m.BOUND: m.BIND, m.CLOSED: m.CLOSE}

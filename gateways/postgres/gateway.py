@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import ssl
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from struct import pack
 from typing import Protocol
 
-from access.errors import AccessError
+from access.errors import AccessError, Unavailable
 from gateways.postgres import messages as m
 from gateways.postgres.frames import NotTheProtocol
 from gateways.postgres.reception import CancelAsked, Lookup, Reception, Rejected, Visitor
@@ -20,8 +21,10 @@ from gateways.postgres.upstream import LoggedIn, LoginRefused, Upstream, Wanted,
 
 log = logging.getLogger(__name__)
 
+PATIENCE = 2.0  # seconds for a database to hear that a statement is to be stopped
+LOGIN = 15.0  # seconds for a database to let the gateway in
 GREETING = 10.0  # seconds that somebody may take to prove who they are
-_KEY = 4  # bytes of a cancel key in version 3.0
+_KEY, _LONG_KEY = 4, 32  # bytes of a cancel key, before version 3.2 and since
 
 
 class Session(Protocol):
@@ -34,7 +37,7 @@ class Session(Protocol):
     def tape(self) -> Tape: ...
 
     def running(self, hold: Hold) -> None:
-        """It has begun; from here on `hold` can end it."""
+        """It begins; from here on `hold` can end it. Raises AccessError where it has been ended already."""
         ...
 
     def over(self, why: str) -> None: ...
@@ -62,27 +65,35 @@ class Hold:
     def tell(self, notice: str) -> None:
         self.relay.tell(notice)
 
+    def slow(self, *, down: bool) -> None:
+        self.relay.slow(down=down)
+
     async def cut(self, why: str) -> None:
         """The statement that runs is stopped too: without that, the database would finish it first."""
-        if self.relay.talk.busy:
-            await cancel(self.upstream, self.server.pid, self.server.key)
+        is_busy = self.relay.talk.busy
         self.relay.end(why, m.error("57P01", why))
+        if is_busy:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE):
+                    await cancel(self.upstream, self.server.pid, self.server.key)
 
 
 @dataclass
 class PostgresGateway:
-    """One listener. `tls` is what it shows of itself."""
+    """One listener. `tls` is what it shows of itself; `greeting` is in seconds."""
 
     door: Door
     tls: ssl.SSLContext | None = None
+    greeting: float = GREETING
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _holds: dict[tuple[int, bytes], Hold] = field(default_factory=dict)  # by what a cancel has to name
 
-    async def listen(self, host: str, port: int) -> asyncio.Server:
-        return await asyncio.get_running_loop().create_server(self._side, host, port)
+    async def listen(self, host: str, port: int, *, several: bool = False) -> asyncio.Server:
+        """`several`: other processes listen on the same port, and the kernel deals the connections out."""
+        return await asyncio.get_running_loop().create_server(self._side, host, port, reuse_port=several or None)
 
     def _side(self) -> Side:
-        return Side(self._begin)
+        return Side(self._begin, quiet=True)
 
     def _begin(self, side: Side) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(side))
@@ -91,7 +102,7 @@ class PostgresGateway:
 
     async def _serve(self, side: Side) -> None:
         try:
-            async with asyncio.timeout(GREETING):
+            async with asyncio.timeout(self.greeting):
                 asked = await Reception(self.tls, self.door.lookup).receive(side)
             if isinstance(asked, CancelAsked):
                 await self._cancel(asked)
@@ -118,19 +129,27 @@ class PostgresGateway:
     async def _let_in(self, side: Side, visitor: Visitor) -> None:
         session = await self.door.admit(visitor, side.address)
         try:
-            server = await log_in(session.upstream)
+            async with asyncio.timeout(LOGIN):
+                server = await log_in(session.upstream)
         except BaseException as error:
-            session.over(f"the database was not reached: {error or type(error).__name__}")
+            session.over(f"the database was not reached: {str(error) or type(error).__name__}")
+            if isinstance(error, (OSError, Gone, NotTheProtocol)):  # a timeout is one, and so is what TLS refuses
+                raise Unavailable("The database cannot be reached from the gateway.") from error
             raise
-        place = (server.pid, os.urandom(_KEY))
+        place = (server.pid, os.urandom(_LONG_KEY if visitor.minor >= 2 else _KEY))
         relay = Relay(side, server.side, session.tape, lambda why: self._ended(place, session, why))
         hold = Hold(relay, session.upstream, server)
+        try:
+            session.running(hold)  # before a byte passes: it may have been ended since it was let in
+        except AccessError as error:
+            server.side.hang_up()
+            session.over(str(error))
+            raise
         self._holds[place] = hold
         side.write(m.message(m.AUTHENTICATION, pack(">I", Wanted.OK)))
         # The backend's own number: drivers compare it with what notifications say. Its key stays here.
         side.write(m.message(m.KEY_DATA, pack(">I", place[0]) + place[1]) + server.greeting)
         relay.start()
-        session.running(hold)
 
     def _ended(self, place: tuple[int, bytes], session: Session, why: str) -> None:
         self._holds.pop(place, None)

@@ -5,29 +5,58 @@ Format: https://www.postgresql.org/docs/current/protocol-message-formats.html
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import lru_cache
+from struct import Struct, pack
 from struct import error as TooShort  # noqa: N812 (what it means here)
-from struct import pack, unpack_from
+from typing import Final
+
+import msgspec
 
 from gateways.postgres.frames import NotTheProtocol
 
 # Client to server
-BIND, CLOSE, COPY_DATA, COPY_DONE, COPY_FAIL = b"BCdcf"
-DESCRIBE, EXECUTE, FLUSH, CALL, PARSE = b"DEHFP"
-PASSWORD, QUERY, SYNC, TERMINATE = b"pQSX"
+BIND: Final[int] = ord("B")
+CALL: Final[int] = ord("F")
+CLOSE: Final[int] = ord("C")
+COPY_DATA: Final[int] = ord("d")  # in both directions, as the next one
+COPY_DONE: Final[int] = ord("c")
+COPY_FAIL: Final[int] = ord("f")
+DESCRIBE: Final[int] = ord("D")
+EXECUTE: Final[int] = ord("E")
+FLUSH: Final[int] = ord("H")
+PARSE: Final[int] = ord("P")
+PASSWORD: Final[int] = ord("p")
+QUERY: Final[int] = ord("Q")
+SYNC: Final[int] = ord("S")
+TERMINATE: Final[int] = ord("X")
 
 # Server to client; several letters mean something else in the other direction
-AUTHENTICATION, KEY_DATA, COMPLETE, ERROR, COPY_IN = b"RKCEG"
-COPY_OUT, COPY_BOTH, EMPTY, NOTICE, SUSPENDED = b"HWINs"
-READY, ROW, PARSED, BOUND, CLOSED, PARAMETER, CALLED = b"ZD123SV"
-COLUMNS, NO_COLUMNS = b"Tn"
+AUTHENTICATION: Final[int] = ord("R")
+BOUND: Final[int] = ord("2")
+CALLED: Final[int] = ord("V")
+CLOSED: Final[int] = ord("3")
+COLUMNS: Final[int] = ord("T")
+COMPLETE: Final[int] = ord("C")
+COPY_BOTH: Final[int] = ord("W")
+COPY_IN: Final[int] = ord("G")
+COPY_OUT: Final[int] = ord("H")
+EMPTY: Final[int] = ord("I")
+ERROR: Final[int] = ord("E")
+KEY_DATA: Final[int] = ord("K")
+NO_COLUMNS: Final[int] = ord("n")
+NOTICE: Final[int] = ord("N")
+PARAMETER: Final[int] = ord("S")
+PARSED: Final[int] = ord("1")
+READY: Final[int] = ord("Z")
+ROW: Final[int] = ord("D")
+SUSPENDED: Final[int] = ord("s")
 
 TEXT, BINARY = 0, 1
 LONGEST_VALUE = 8192  # bytes of one bound value that are kept
+_short, _signed = Struct(">H").unpack_from, Struct(">i").unpack_from
 
 
-@dataclass(frozen=True, slots=True)
-class Parse:
+class Parse(msgspec.Struct, frozen=True):
     """A statement that is given a name; the empty name is used up by the next one."""
 
     name: str
@@ -35,33 +64,17 @@ class Parse:
     size: int  # bytes of the text, as far as it is held
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
-    """One bound parameter. `data` holds its first bytes; None is SQL's NULL."""
-
-    data: bytes | None
-    size: int
-    binary: bool
-
-    def __str__(self) -> str:
-        if self.data is None:
-            return "NULL"
-        shown = "\\x" + self.data.hex() if self.binary else self.data.decode("utf-8", "replace")
-        return shown if self.size == len(self.data) else f"{shown}… ({self.size} bytes)"
-
-
-@dataclass(frozen=True, slots=True)
-class Bind:
-    """A named statement with its values, under the name of a portal. `whole`: all values could be read."""
+class Bind(msgspec.Struct, frozen=True):
+    """A named statement with its values, as people read them, under the name of a portal. Binary ones are in hex, of
+    long ones there is the beginning; where not all could be read, the last one is `…`.
+    """
 
     portal: str
     statement: str
-    values: tuple[Value, ...]
-    whole: bool = True
+    values: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True):
     """An ErrorResponse: severity that no language changes, SQLSTATE, and the message."""
 
     severity: str
@@ -86,30 +99,32 @@ def bind_of(payload: bytes) -> Bind:
     statement, more, rest = rest.partition(b"\0")
     if not (found and more):
         raise NotTheProtocol("a Bind without names")
-    values: list[Value] = []
-    whole = True
+    values: list[str] = []
     try:
         _read_values(rest, values)
     except (TooShort, IndexError):
-        whole = False
-    return Bind(portal.decode("utf-8", "replace"), statement.decode("utf-8", "replace"), tuple(values), whole)
+        values.append("…")
+    return Bind(portal.decode("utf-8", "replace"), statement.decode("utf-8", "replace"), tuple(values))
 
 
-def _read_values(rest: bytes, values: list[Value]) -> None:
-    (formats,) = unpack_from(">H", rest)
-    codes = unpack_from(f">{formats}H", rest, 2)
-    at = 2 + 2 * formats
-    (count,) = unpack_from(">H", rest, at)
-    at += 2
+def _read_values(rest: bytes, values: list[str]) -> None:
+    (formats,) = _short(rest, 0)
+    codes = [_short(rest, 2 + 2 * number)[0] for number in range(formats)]
+    at = 4 + 2 * formats
+    (count,) = _short(rest, at - 2)
     for number in range(count):
-        (size,) = unpack_from(">i", rest, at)
+        (size,) = _signed(rest, at)
         at += 4
-        code = (codes[number] if formats > 1 else codes[0]) if formats else TEXT
-        data = None if size < 0 else rest[at : at + min(size, LONGEST_VALUE)]
-        if data is not None and len(data) < min(size, LONGEST_VALUE):
+        if size < 0:
+            values.append("NULL")
+            continue
+        data = rest[at : at + (size if size < LONGEST_VALUE else LONGEST_VALUE)]
+        if len(data) < size and len(data) < LONGEST_VALUE:
             raise IndexError(number)
-        values.append(Value(data, max(size, 0), binary=code == BINARY))
-        at += max(size, 0)
+        code = (codes[number] if formats > 1 else codes[0]) if formats else TEXT
+        shown = "\\x" + data.hex() if code == BINARY else data.decode("utf-8", "replace")
+        values.append(shown if size == len(data) else f"{shown}… ({size} bytes)")
+        at += size
 
 
 def name_of(payload: bytes) -> tuple[str, str]:
@@ -122,10 +137,12 @@ def failure_of(payload: bytes) -> Failure:
     return Failure(fields.get("V", fields.get("S", "")), fields.get("C", ""), fields.get("M", ""))
 
 
-def rows_of(tag: str) -> int | None:
-    """How many rows a command tag counts: `INSERT 0 5`, `SELECT 3`, `COPY 7`; None where it counts none."""
+@lru_cache(maxsize=1024)
+def tag_of(payload: bytes) -> tuple[str, int | None]:
+    """A command tag, and how many rows it counts: `INSERT 0 5`, `SELECT 3`, `COPY 7`; None where it counts none."""
+    tag = text_of(payload)
     last = tag.rpartition(" ")[2]
-    return int(last) if last.isascii() and last.isdigit() else None
+    return tag, int(last) if last.isascii() and last.isdigit() else None
 
 
 # Making

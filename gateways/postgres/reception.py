@@ -7,17 +7,21 @@ import hmac
 import os
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from struct import pack
 
 from gateways.postgres import messages as m
+from gateways.postgres.binding import end_point_of
 from gateways.postgres.frames import NotTheProtocol
-from gateways.postgres.scram import MECHANISM, Refused, Server, Verifier
+from gateways.postgres.scram import Refused, Server, Verifier
 from gateways.postgres.side import Side
+from gateways.postgres.startup import NotHere, parameters_of, police
 from gateways.postgres.upstream import Wanted
 
 _CANCEL, _SSL, _GSS = 80877102, 80877103, 80877104
-_MAJOR = 3
+_MAJOR, _MINOR = 3, 2
+_HANDSHAKE = 0x16  # what TLS begins with
+_ALPN = "postgresql"
 _DECOY = os.urandom(32)  # of this process: a name that does not exist is asked for a proof like any other
 
 Lookup = Callable[[str], Awaitable[Verifier | None]]
@@ -33,12 +37,16 @@ class Rejected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who wants in: `name` as given, `database`, and what else the client set, such as `application_name`."""
+    """Who wants in: `name` as given, `database`, and what else the client set, such as `application_name`.
+
+    `minor` is the protocol's: from 2 on, the key of a cancel may be longer than four bytes.
+    """
 
     name: str
     database: str
     parameters: Mapping[str, str]
     secured: bool
+    minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +63,21 @@ class Reception:
 
     tls: ssl.SSLContext | None
     lookup: Lookup
+    _end_point: bytes = field(init=False, default=b"")
+
+    def __post_init__(self) -> None:
+        if self.tls is not None:
+            self.tls.set_alpn_protocols([_ALPN])
+            object.__setattr__(self, "_end_point", end_point_of(self.tls))
 
     async def receive(self, side: Side) -> Visitor | CancelAsked:
         """Returns once the proof is right; nothing has been said of success yet. Raises Rejected, Gone."""
         secured = False
+        if self.tls is not None and await side.peek() == _HANDSHAKE:  # without asking, as clients do since version 17
+            await side.secure(self.tls, server_side=True)
+            secured = True
+            if side.spoken != _ALPN:
+                raise NotTheProtocol("TLS for something else")
         while True:
             greeting = await side.untyped()
             code, rest = int.from_bytes(greeting[:4], "big"), greeting[4:]
@@ -78,26 +97,32 @@ class Reception:
             raise Rejected("08P01", "This gateway speaks version 3 of the protocol.")
         if self.tls is not None and not secured:
             raise Rejected("08004", "This gateway wants TLS.", "Connect with sslmode=verify-full.")
-        told = _parameters(rest)
+        told = parameters_of(rest)
         unknown = [name for name in told if name.startswith("_pq_.")]
-        if version & 0xFFFF or unknown:
+        minor = min(version & 0xFFFF, _MINOR)
+        if version & 0xFFFF > _MINOR or unknown:
             names = b"".join(name.encode() + b"\0" for name in unknown)
-            side.write(m.message(ord("v"), pack(">II", 0, len(unknown)) + names))
+            side.write(m.message(ord("v"), pack(">II", _MAJOR << 16 | minor, len(unknown)) + names))
         if told.pop("replication", "no").lower() not in ("no", "false", "off", "0"):
             raise Rejected("0A000", "Replication does not pass through this gateway.")
         name = told.pop("user", "")
         database = told.pop("database", "") or name
-        await self._prove(side, name)
-        return Visitor(name, database, {n: v for n, v in told.items() if n not in unknown}, secured)
+        kept = {name: value for name, value in told.items() if name not in unknown}
+        await self._prove(side, name, self._end_point if secured else b"")
+        try:
+            police(kept)
+        except NotHere as error:
+            raise Rejected("0A000", str(error)) from None
+        return Visitor(name, database, kept, secured, minor)
 
-    async def _prove(self, side: Side, name: str) -> None:
+    async def _prove(self, side: Side, name: str, end_point: bytes) -> None:
         verifier = await self.lookup(name)
-        server = Server(verifier or _decoy(name))
-        side.write(m.message(m.AUTHENTICATION, pack(">I", Wanted.SASL) + MECHANISM.encode() + b"\0\0"))
+        server = Server(verifier or _decoy(name), end_point)
+        offered = b"".join(mechanism.encode() + b"\0" for mechanism in server.offered)
+        side.write(m.message(m.AUTHENTICATION, pack(">I", Wanted.SASL) + offered + b"\0"))
         try:
             mechanism, _, data = (await _said(side)).partition(b"\0")
-            first = data[4:].decode("utf-8", "replace") if mechanism == MECHANISM.encode() else ""
-            answer = server.first(first)
+            answer = server.first(data[4:].decode("utf-8", "replace"), mechanism.decode("ascii", "replace"))
             side.write(m.message(m.AUTHENTICATION, pack(">I", Wanted.SASL_CONTINUE) + answer.encode()))
             final = server.final((await _said(side)).decode("utf-8", "replace"))
         except Refused:
@@ -112,12 +137,6 @@ async def _said(side: Side) -> bytes:
     if kind != m.PASSWORD:
         raise NotTheProtocol("something else than a proof")
     return payload
-
-
-def _parameters(rest: bytes) -> dict[str, str]:
-    parts = rest.split(b"\0")
-    pairs = zip(parts[0::2], parts[1::2], strict=False)
-    return {name.decode("utf-8", "replace"): value.decode("utf-8", "replace") for name, value in pairs if name}
 
 
 def _no(name: str) -> Rejected:

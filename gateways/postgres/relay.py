@@ -5,6 +5,7 @@ The same bytes go out that came in. Only between two messages of the server is a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -13,6 +14,8 @@ from gateways.postgres import messages as m
 from gateways.postgres.conversation import Act, Conversation
 from gateways.postgres.frames import NotTheProtocol
 from gateways.postgres.side import Side
+
+_LINGER = 5.0  # seconds for the client to take the last word
 
 
 class Tape(Protocol):
@@ -36,6 +39,8 @@ class Relay:
         self._tape = tape
         self._ended = ended
         self._over = False
+        self._slow = False  # whoever keeps the record wants no more for now
+        self._full = False  # the server takes no more for now
         self._notices: list[bytes] = []
         self._last_word: bytes = b""
         self.talk = Conversation()
@@ -49,6 +54,8 @@ class Relay:
     # What passes
 
     def _from_client(self, data: bytes) -> None:
+        if self._over:  # TLS gives what it had already taken in
+            return
         try:
             if acts := self.talk.from_client(data):
                 self._tape.asked(acts)
@@ -58,24 +65,31 @@ class Relay:
         self._server.write(data)
 
     def _from_server(self, data: bytes) -> None:
+        if self._over:
+            return
+        self._client.write(data)  # what it answers is no secret to the client: it need not wait until it is understood
         try:
-            acts = self.talk.from_server(data)
+            if acts := self.talk.from_server(data):
+                self._tape.answered(acts)
         except NotTheProtocol as error:
             self.end(str(error))
             return
-        self._client.write(data)
-        try:
-            if acts:
-                self._tape.answered(acts)
         except RecorderFailed as error:
             self.end(str(error), m.error("58030", f"This session has ended: {error}"))
             return
-        self._say()
+        if self._notices:
+            self._say()
 
     # A side that cannot take more slows the other down
 
     def _to_server(self, room: bool) -> None:  # noqa: FBT001 (a callback's shape)
-        _read_on(self._client, room=room)
+        self._full = not room
+        _read_on(self._client, room=not (self._full or self._slow))
+
+    def slow(self, *, down: bool) -> None:
+        """From outside: nothing more is read from the client for now."""
+        self._slow = down
+        _read_on(self._client, room=not (self._full or self._slow))
 
     def _to_client(self, room: bool) -> None:  # noqa: FBT001 (the same)
         _read_on(self._server, room=room)
@@ -102,7 +116,11 @@ class Relay:
         if last_word and self.talk.at_boundary:
             self._client.write(last_word)
         self._client.close()
-        self._server.close()
+        asyncio.get_running_loop().call_later(_LINGER, self._client.hang_up)  # one that does not read keeps nothing
+        if last_word:
+            self._server.drop()
+        else:
+            self._server.close()
         self._ended(why)
 
     def _lost(self, why: str) -> None:

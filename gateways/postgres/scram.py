@@ -1,6 +1,7 @@
-"""SCRAM-SHA-256 (RFC 5802, RFC 7677), both ends, without channel binding (RFC 5929), as PostgreSQL speaks it.
+"""SCRAM-SHA-256 (RFC 5802, RFC 7677), both ends, as PostgreSQL speaks it; as a server also with channel binding.
 
 Towards the client only a verifier is needed, from which the password cannot be had; towards the server the password.
+Channel binding keeps somebody in the middle, whose certificate the client took, from passing the proof on.
 Passwords here are made by machines and are ASCII, so they need no SASLprep.
 """
 
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 MECHANISM = "SCRAM-SHA-256"
+BOUND = "SCRAM-SHA-256-PLUS"  # to the TLS connection
+_BINDING = "tls-server-end-point"  # the one that PostgreSQL's clients know
 ITERATIONS = 4096  # the password is 256 random bits: more would only slow the honest down
 _MOST_ITERATIONS = 1_000_000  # a server must not keep us busy
 
@@ -40,22 +43,31 @@ class Verifier:
 
 
 class Server:
-    """Checks one client. `first` answers its first message, `final` its proof."""
+    """Checks one client. `first` answers its first message, `final` its proof.
 
-    def __init__(self, verifier: Verifier) -> None:
+    `end_point` is what binds to the connection, where there is something: then BOUND is offered too.
+    """
+
+    def __init__(self, verifier: Verifier, end_point: bytes = b"") -> None:
         self._verifier = verifier
+        self._end_point = end_point
         self._nonce = ""
         self._binding = ""
         self._said = ""
 
-    def first(self, message: str) -> str:
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """Mechanisms, the best one first."""
+        return (BOUND, MECHANISM) if self._end_point else (MECHANISM,)
+
+    def first(self, message: str, mechanism: str = MECHANISM) -> str:
         """Raises Refused."""
-        # `n`: it knows no channel binding; `y`: it does, and was told that we do not.
         flag, _, rest = message.partition(",")
         identity, _, bare = rest.partition(",")
-        if flag not in ("n", "y") or identity:
-            raise Refused("channel binding and other identities are not offered")
-        self._binding = b64encode(f"{flag},,".encode()).decode()
+        if mechanism not in self.offered or flag not in self._flags(mechanism) or identity:
+            raise Refused("this mechanism, or another identity, is not offered")
+        bound = self._end_point if mechanism == BOUND else b""
+        self._binding = b64encode(f"{flag},,".encode() + bound).decode()
         nonce = _parts(bare).get("r", "")
         if not nonce:
             raise Refused("the first message has no nonce")
@@ -64,6 +76,12 @@ class Server:
         answer = f"r={self._nonce},s={b64encode(v.salt).decode()},i={v.iterations}"
         self._said = f"{bare},{answer}"
         return answer
+
+    def _flags(self, mechanism: str) -> tuple[str, ...]:
+        """`n`: it knows no binding; `y`: it does, and was told that we do not, which must not be somebody's lie."""
+        if mechanism == BOUND:
+            return (f"p={_BINDING}",)
+        return ("n",) if self._end_point else ("n", "y")
 
     def final(self, message: str) -> str:
         """Raises Refused."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import ssl
 from collections.abc import Callable
-from struct import unpack
+from struct import pack, unpack
 from typing import cast
 
 from gateways.postgres.frames import NotTheProtocol
@@ -24,8 +26,10 @@ class Side(asyncio.Protocol):
     The whole handshake lives in here because a transport that changes its protocol midway loses what has come already.
     """
 
-    def __init__(self, made: Callable[[Side], None] = lambda _: None) -> None:
+    def __init__(self, made: Callable[[Side], None] = lambda _: None, *, quiet: bool = False) -> None:
+        """`made` is called once there is a connection. `quiet`: nothing is read from it before something is awaited."""
         self._made = made
+        self._quiet = quiet
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._waiter: asyncio.Future[None] | None = None
@@ -49,6 +53,8 @@ class Side(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=_LITTLE)
+        if self._quiet:
+            self._transport.pause_reading()
         self._made(self)
 
     def data_received(self, data: bytes) -> None:
@@ -76,6 +82,33 @@ class Side(asyncio.Protocol):
             self._waiter.set_result(None)
 
     # Before anybody is let in
+
+    async def peek(self) -> int:
+        """The first byte of what comes, which stays where it is: what TLS begins with is not ours to read. Raises Gone.
+
+        Only before anything else is read, and on a side that was made `quiet`.
+        """
+        loop = asyncio.get_running_loop()
+        came: asyncio.Future[None] = loop.create_future()
+        # Another number for the same socket: the transport lets nobody watch its own.
+        with socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno())) as socket_:
+            loop.add_reader(socket_, _come, came)
+            try:
+                await came
+                first = socket_.recv(1, socket.MSG_PEEK)
+            except OSError:
+                first = b""
+            finally:
+                loop.remove_reader(socket_)
+        if not first:
+            raise Gone
+        return first[0]
+
+    @property
+    def spoken(self) -> str:
+        """What was agreed inside TLS to be spoken; empty where nothing was."""
+        shown = self.transport.get_extra_info("ssl_object")
+        return (shown.selected_alpn_protocol() or "") if shown is not None else ""
 
     async def read(self, size: int) -> bytes:
         """Exactly so many bytes. Raises Gone, NotTheProtocol."""
@@ -142,7 +175,20 @@ class Side(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def drop(self) -> None:
+        """At once, and so that the other end learns of it: what it has not run yet of what was sent, it forgets."""
+        if self._transport is not None and not self.lost:
+            socket_ = self._transport.get_extra_info("socket")
+            if socket_ is not None and socket_.family != socket.AF_UNIX:
+                socket_.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack("ii", 1, 0))
+        self.hang_up()
+
     def hang_up(self) -> None:
         """At once."""
         if self._transport is not None:
             self._transport.abort()
+
+
+def _come(awaited: asyncio.Future[None]) -> None:
+    if not awaited.done():
+        awaited.set_result(None)

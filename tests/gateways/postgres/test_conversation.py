@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from struct import pack
 
+import pytest
+
 from gateways.postgres import messages as m
 from gateways.postgres.conversation import Act, Answered, Asked, Conversation, Settled
+from gateways.postgres.frames import NotTheProtocol
 
 
 class Wire:
@@ -206,3 +209,132 @@ def test_a_function_call_is_told() -> None:
     assert wire.asked[0].text == "(call of the function with the id 1299)"
     assert wire.acts[-1] == Settled("I")
     assert not wire.talk.busy
+
+
+def test_a_statement_that_arrives_behind_a_failure_is_skipped_up_to_the_sync_too() -> None:
+    wire = Wire().client(parse("boom"), m.message(m.FLUSH)).server(failure("42601"))
+    wire.client(query("never"), parse("s"), bind(), execute())  # the server reads on to the Sync, and runs nothing
+    wire.client(SYNC, query("select 1")).server(ready(), complete("SELECT 1"), ready())
+    ends = {act.n: (act.tag, act.skipped) for act in wire.answered}
+    assert ends == {1: ("", False), 2: ("", True), 3: ("", True), 4: ("SELECT 1", False)}
+    assert not wire.talk.busy
+
+
+def test_a_statement_that_was_never_looked_at_does_not_take_a_name_over() -> None:
+    """All of it is sent without waiting: the second Parse is skipped, and the first one is what runs."""
+    wire = Wire().client(parse("evil", "s1"), SYNC, execute("nowhere"), parse("harmless", "s1"), SYNC)
+    wire.client(bind(name="s1"), execute(), SYNC)
+    assert (wire.asked[-1].text, wire.asked[-1].exact) == ("evil\n-- or, under the same name:\nharmless", False)
+
+
+def test_the_unnamed_statement_can_be_an_earlier_one_too() -> None:
+    wire = Wire().client(parse("evil"), SYNC, execute("nowhere"), parse("harmless"), SYNC, bind(), execute(), SYNC)
+    assert "evil" in wire.asked[-1].text
+    assert not wire.asked[-1].exact
+
+
+def test_a_portal_that_was_refused_does_not_take_a_name_over() -> None:
+    """Inside a transaction a portal outlives its batch, and a rollback to a savepoint what came after it."""
+    wire = Wire().client(parse("evil"), bind(portal="p1"), SYNC).server(PARSED, BOUND, ready("T"))
+    wire.client(parse("harmless"), bind(portal="p1"), SYNC).server(PARSED, failure("42P03"), ready("E"))
+    wire.client(query("rollback to a")).server(complete("ROLLBACK"), ready("T"))
+    wire.client(execute("p1"), SYNC)
+    assert (wire.asked[-1].text, wire.asked[-1].exact) == ("evil", True)
+
+
+def test_a_cursor_made_inside_the_database_makes_a_portal_of_that_name_uncertain() -> None:
+    wire = Wire().client(parse("harmless"), bind(portal="p1"), SYNC).server(PARSED, BOUND, ready("T"))
+    wire.client(query("close p1; declare p1 cursor for select evil()"))
+    wire.server(complete("CLOSE CURSOR"), complete("DECLARE CURSOR"), ready("T"))
+    wire.client(execute("p1"), SYNC)
+    assert not wire.asked[-1].exact
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "do $$ begin execute 'deall' || 'ocate s1'; execute 'prep' || 'are s1 as select evil()'; end $$",
+        "DO LANGUAGE plpgsql $$ begin end $$",
+        "call evil()",
+        "execute something",
+        "discard all",
+    ],
+)
+def test_what_runs_hidden_text_makes_names_uncertain(text: str) -> None:
+    wire = Wire().client(parse("harmless", "s1"), SYNC).server(PARSED, ready())
+    wire.client(query(text)).server(complete("DO"), ready())
+    wire.client(bind(name="s1"), execute(), SYNC)
+    assert not wire.asked[-1].exact
+    wire.server(BOUND, complete("SELECT 1"), ready()).client(parse("new", "s2"), bind(name="s2"), execute(), SYNC)
+    assert wire.asked[-1].exact  # given since, in the same batch: it is this one, or nothing is run
+
+
+def test_an_upsert_hides_nothing() -> None:
+    wire = Wire().client(parse("harmless", "s1"), SYNC).server(PARSED, ready())
+    wire.client(query("insert into t values (1) on conflict do nothing")).server(complete("INSERT 0 1"), ready())
+    wire.client(bind(name="s1"), execute(), SYNC)
+    assert wire.asked[-1].exact
+
+
+def test_a_pipeline_of_many_unnamed_statements_is_certain_throughout() -> None:
+    wire = Wire()
+    for n in range(300):
+        wire.client(parse(f"select {n}"), bind(), execute())
+    wire.client(SYNC)
+    assert [(ask.text, ask.exact) for ask in wire.asked] == [(f"select {n}", True) for n in range(300)]
+
+
+def test_a_name_that_could_stand_for_too_much_ends_the_session() -> None:
+    wire = Wire()
+    for n in range(100):
+        wire.client(parse(f"select {n}", "s1"))
+    with pytest.raises(NotTheProtocol):
+        wire.client(SYNC, bind(name="s1"))
+
+
+def _prepare(wire: Wire, count: int) -> None:
+    for n in range(count):
+        wire.client(parse("select " + "x" * 1_000_000, f"s{n}"), SYNC).server(PARSED, ready())
+
+
+def test_statements_that_nobody_closes_do_not_fill_the_memory() -> None:
+    wire = Wire()
+    _prepare(wire, 40)
+    wire.client(query("deallocate all")).server(complete("DEALLOCATE ALL"), ready())
+    _prepare(wire, 40)
+    _prepare(wire, 40)  # under the same names, which the server has refused, or they were closed
+    with pytest.raises(NotTheProtocol):
+        _prepare(wire, 70)
+
+
+def test_a_statement_inside_copy_data_ends_the_session() -> None:
+    wire = Wire().client(query("copy t from stdin")).server(COPY_IN)
+    with pytest.raises(NotTheProtocol):
+        wire.client(DATA, query("select evil()"))
+
+
+def test_a_statement_behind_a_copy_that_was_not_ended_is_not_told_as_skipped() -> None:
+    """Whether the Sync between them was swallowed, and so whether it runs, no answer tells."""
+    wire = Wire().client(parse("copy t from stdin"), bind(), execute(), SYNC, parse("evil"), bind(), execute(), SYNC)
+    with pytest.raises(NotTheProtocol):
+        wire.server(PARSED, BOUND, COPY_IN, failure("22P02"))
+    assert not any(act.skipped for act in wire.answered)
+
+
+def test_syncs_inside_the_data_of_a_copy_that_fails_shift_no_answers() -> None:
+    for swallowed in (True, False):
+        wire = Wire().client(query("copy t from stdin")).server(COPY_IN).client(DATA, SYNC, DATA)
+        wire.server(failure("22P02"), ready(), *([] if swallowed else [ready()]))
+        for n in (1, 2):
+            wire.client(query(f"select {n}")).server(complete(f"SELECT {n}"), ready())
+        assert [(act.n, act.tag or act.code) for act in wire.answered] == [
+            (1, "22P02"),
+            (2, "SELECT 1"),
+            (3, "SELECT 2"),
+        ]
+
+
+def test_a_readiness_that_nobody_waits_for_answers_nothing() -> None:
+    wire = Wire().client(query("select 1")).server(ready())
+    assert not wire.answered
+    assert wire.server(complete("SELECT 1"), ready()).answered == [Answered(1, "SELECT 1", 1)]

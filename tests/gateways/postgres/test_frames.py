@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateways.postgres.frames import Frame, Frames, NotTheProtocol
+from gateways.postgres.frames import COMPILED, Cut, Frame, Frames, NotTheProtocol, cut, fastest
 
 KEPT = b"QPBC"
 MOST = 40
 
+both = pytest.mark.parametrize("way", [cut, *([fastest] if COMPILED else [])])
 messages = st.lists(st.tuples(st.sampled_from(b"QPBCDd"), st.binary(max_size=90)), max_size=40)
 
 
@@ -41,9 +42,12 @@ def _apart(frames: list[Frame]) -> list[Frame | tuple[int, int, int]]:
     return told
 
 
-@given(messages, st.lists(st.integers(0, 10_000), max_size=30))
-def test_the_same_messages_come_out_however_they_arrive(stream: list[tuple[int, bytes]], cuts: list[int]) -> None:
-    frames = Frames(KEPT, MOST)
+@both
+@given(stream=messages, cuts=st.lists(st.integers(0, 10_000), max_size=30))
+def test_the_same_messages_come_out_however_they_arrive(
+    way: Cut, stream: list[tuple[int, bytes]], cuts: list[int]
+) -> None:
+    frames = Frames(KEPT, MOST, way)
     found = [frame for piece in _pieces(_sent(stream), cuts) for frame in frames.feed(piece)]
     assert frames.at_boundary
     expected = [
@@ -56,9 +60,9 @@ def test_the_same_messages_come_out_however_they_arrive(stream: list[tuple[int, 
 
 
 @given(messages, st.integers(0, 10_000))
-def test_a_message_may_be_put_in_exactly_between_two(stream: list[tuple[int, bytes]], cut: int) -> None:
+def test_a_message_may_be_put_in_exactly_between_two(stream: list[tuple[int, bytes]], at: int) -> None:
     data = _sent(stream)
-    place = cut % (len(data) + 1)
+    place = at % (len(data) + 1)
     ends = {0}
     for kind, payload in stream:
         ends.add(max(ends) + len(_sent([(kind, payload)])))
@@ -67,9 +71,10 @@ def test_a_message_may_be_put_in_exactly_between_two(stream: list[tuple[int, byt
     assert frames.at_boundary == (place in ends)
 
 
+@both
 @pytest.mark.parametrize("length", [0, 3, 0x40000004, 0xFFFFFFFF])
-def test_a_length_that_cannot_be_ends_the_connection(length: int) -> None:
+def test_a_length_that_cannot_be_ends_the_connection(way: Cut, length: int) -> None:
     with pytest.raises(NotTheProtocol):
-        Frames(KEPT).feed(pack(">BI", ord("Q"), length) + b"select 1\0")
+        Frames(KEPT, cut=way).feed(pack(">BI", ord("Q"), length) + b"select 1\0")
     with pytest.raises(NotTheProtocol):
-        Frames(KEPT).feed(pack(">BI", ord("D"), length))
+        Frames(KEPT, cut=way).feed(pack(">BI", ord("D"), length))

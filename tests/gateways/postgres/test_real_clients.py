@@ -5,94 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 import pytest
 
-from access.secret import Secret
-from gateways.postgres.conversation import Act, Answered, Asked
-from gateways.postgres.gateway import Hold, PostgresGateway
-from gateways.postgres.reception import Visitor
-from gateways.postgres.scram import Verifier
-from gateways.postgres.upstream import Upstream
+from gateways.postgres.conversation import Answered, Asked
 from prodaccess.parts.postgres import Postgres
-
-TICKET = "t" * 40
-
-
-def direct_dsn(server: Postgres, database: str = "postgres") -> str:
-    return server.url(database)
-
-
-@dataclass
-class OpenSession:
-    upstream: Upstream
-    acts: list[Act] = field(default_factory=list)
-    hold: Hold | None = None
-    why: str = ""
-
-    @property
-    def tape(self) -> OpenSession:
-        return self
-
-    def asked(self, acts: Sequence[Act]) -> None:
-        self.acts += acts
-
-    answered = asked
-
-    def running(self, hold: Hold) -> None:
-        self.hold = hold
-
-    def over(self, why: str) -> None:
-        self.why = why
-
-    @property
-    def texts(self) -> list[str]:
-        return [act.text for act in self.acts if isinstance(act, Asked)]
-
-
-@dataclass
-class OpenDoor:
-    """Lets in whoever holds the one ticket."""
-
-    server: Postgres
-    sessions: list[OpenSession] = field(default_factory=list)
-
-    async def lookup(self, name: str) -> Verifier | None:
-        return Verifier.of(TICKET) if name == "PA-7" else None
-
-    async def admit(self, visitor: Visitor, address: str) -> OpenSession:
-        info = psycopg.conninfo.conninfo_to_dict(direct_dsn(self.server, visitor.database))
-        secret = Secret({"username": str(info["user"]), "password": str(info["password"])})
-        upstream = Upstream(str(info["host"]), int(info["port"]), visitor.database, secret, None, visitor.parameters)
-        self.sessions.append(OpenSession(upstream))
-        return self.sessions[-1]
-
-
-@dataclass
-class Way:
-    door: OpenDoor
-    port: int
-
-    def dsn(self, **more: Any) -> str:
-        told = {"host": "127.0.0.1", "port": self.port, "user": "PA-7", "password": TICKET, "dbname": "postgres"}
-        return psycopg.conninfo.make_conninfo(**{**told, **more})
-
-    @property
-    def session(self) -> OpenSession:
-        return self.door.sessions[-1]
-
-
-@pytest.fixture
-async def way(postgres: Postgres) -> AsyncIterator[Way]:
-    door = OpenDoor(postgres)
-    server = await PostgresGateway(door).listen("127.0.0.1", 0)
-    yield Way(door, server.sockets[0].getsockname()[1])
-    server.close()
-    await server.wait_closed()
+from tests.gateways.postgres.open_door import Way, direct_dsn
 
 
 async def test_a_driver_works_and_everything_is_on_the_tape(way: Way) -> None:

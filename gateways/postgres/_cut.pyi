@@ -1,0 +1,3 @@
+from gateways.postgres.frames import Frame
+
+def cut(data: bytes, at: int, kept: bytes, most: int, frame: type[Frame], found: list[Frame]) -> int: ...
