@@ -96,6 +96,31 @@ class Api:
     def audit_erase_entry(self, seq: int, why: str) -> dict[str, Any]:
         return dict(self._client.call("POST", f"/v1/audit/entries/{seq}/erasure", {"why": why}))
 
+    def give_pass(self, ref: str, gateway: str, proof: str) -> dict[str, Any]:
+        """Where to connect, and as whom."""
+        body = {"gateway": gateway, "proof": proof}
+        return dict(self._client.call("POST", f"/v1/grants/{ref}/passes", body, timeout=_OPENING_TIMEOUT))
+
+    def sessions(self, ref: str) -> list[dict[str, Any]]:
+        """Of one grant; without one, those that are open."""
+        return list(self._client.call("GET", f"/v1/sessions{f'?ref={ref}' if ref else ''}"))
+
+    def cut_session(self, session: str) -> dict[str, Any]:
+        return dict(self._client.call("POST", f"/v1/sessions/{session}/cut"))
+
+    def replay(self, session: str) -> dict[str, Any]:
+        """All of it, a page at a time."""
+        entries: list[dict[str, Any]] = []
+        after = -1
+        while True:
+            page = self._client.call(
+                "GET", f"/v1/sessions/{session}/replay?{urlencode({'after': after, 'limit': _PAGE})}"
+            )
+            entries += page["entries"]
+            after = page["after"]
+            if not page["more"]:
+                return {"session": page["session"], "entries": entries}
+
     def collect_once_approved(self, ref: str, mark: str, seconds: int = 25) -> dict[str, Any]:
         """A fresh credential (it has `secret`), or the request once its mark is another one or after `seconds`."""
         query = urlencode({"wait": seconds, "after_state": mark})

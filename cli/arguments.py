@@ -20,6 +20,10 @@ VERBS = {
     "show": ("show", "one request and all that happened to it"),
     "run": ("run", "start a command with a credential that only it holds"),
     "creds": ("creds", "print a credential"),
+    "connect": ("connect", "through a recorded gateway, with any tool"),
+    "sessions": ("sessions", "recorded connections"),
+    "replay": ("replay", "what was done in a recorded connection"),
+    "kill": ("kill", "end one recorded connection"),
     "aws": ("aws", "be the credential_process of an AWS profile"),
     "comment": ("comment", "say something about a request, to those whom it concerns"),
     "extend": ("extend", "ask for more time, before it ends"),
@@ -36,7 +40,7 @@ VERBS = {
 #: the first word of verbs that have two, and what they are about
 GROUPS = {"audit": "Look into the audit log. Every look is an entry of the log itself."}
 #: verbs that can start one with a credential
-TAKES_COMMAND = ("run", "request", "break-glass")
+TAKES_COMMAND = ("run", "connect", "request", "break-glass")
 _OVERVIEW = """\
 prodaccess: temporary access to production, asked for here or in Slack, decided in Slack, gone by itself.
 
@@ -56,7 +60,7 @@ An auditor's:
 
 Exit codes:
 {exits}
-  run, and request or break-glass with a command, give the command's own.
+  run and connect, and request or break-glass with a command, give the command's own.
 
 Environment:
   PRODACCESS_SERVER      the server's URL, instead of the remembered one

@@ -77,7 +77,7 @@ def url(credential: Credential) -> str:
     who = f"{quote(secret['username'], safe='')}:{quote(secret['password'], safe='')}"
     host = hints.get("host", "localhost")
     place = f"[{host}]" if ":" in host else quote(host, safe="")
-    options = {"sslmode": hints["sslmode"]} if hints.get("sslmode") else {}
+    options = {name: hints[name] for name in ("sslmode", "sslrootcert") if hints.get(name)}
     query = urlencode({**options, "application_name": credential["ref"]})
     return f"postgresql://{who}@{place}:{hints.get('port', '5432')}/{quote(hints.get('dbname', ''), safe='')}?{query}"
 

@@ -6,6 +6,7 @@ import re
 
 from .exits import Usage
 
+_SESSION = re.compile(r"(?:PA-)?([1-9][0-9]{0,14}-[1-9][0-9]{0,8})", re.IGNORECASE)
 _REF = re.compile(r"(?:PA-)?([1-9][0-9]{0,14})", re.IGNORECASE)
 
 
@@ -14,4 +15,12 @@ def parse_ref(text: str) -> str:
     match = _REF.fullmatch(text.strip())
     if match is None or not text.isascii():
         raise Usage(f"“{text[:40]}” is not a request. They look like PA-7; `prodaccess list` shows yours.")
+    return f"PA-{match.group(1)}"
+
+
+def parse_session(text: str) -> str:
+    """`pa-7-2` or `7-2` as `PA-7-2`. Raises Usage."""
+    match = _SESSION.fullmatch(text.strip())
+    if match is None or not text.isascii():
+        raise Usage(f"“{text[:40]}” is not a session. They look like PA-7-2; `prodaccess sessions` shows yours.")
     return f"PA-{match.group(1)}"

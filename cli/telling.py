@@ -86,3 +86,9 @@ def left(request: Request) -> str:
 def state_of(request: Request) -> str:
     """The state, as people say it."""
     return state_name(request["state"])
+
+
+def how_to_use(request: Request) -> str:
+    """The command that does."""
+    verb = "connect" if request.get("gateway") else "run"
+    return f"prodaccess {verb} {request['ref']} -- COMMAND"

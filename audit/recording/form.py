@@ -9,7 +9,7 @@ goes into the audit log while the session runs, so that what has been written by
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from struct import Struct
@@ -63,8 +63,8 @@ class Sealer:
     def of(cls, key: bytes, header_line: bytes) -> Sealer:
         return cls(AESGCM(key), sha256(header_line).digest())
 
-    def seal(self, number: int, records: Iterable[Record], *, last: bool) -> bytes:
-        plain = b"\n".join(map(_line.encode, records))
+    def seal(self, number: int, records: Sequence[Record], *, last: bool) -> bytes:
+        plain = _line.encode_lines(records)
         sealed = self.key.encrypt(_nonce(number), plain, self._bound(number, last=last))
         return LENGTH.pack(len(sealed)) + sealed
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from audit.recording.form import Header, Record, Sealer, grown
+from audit.recording.form import LENGTH, LONGEST, Header, Record, Sealer, grown
 
 
 class RecorderFailed(Exception):
@@ -48,6 +48,8 @@ class Recorder:
     def write_all(self, records: Sequence[Record], *, last: bool = False) -> None:
         """Some that belong together: all of them can be read back, or none. Raises RecorderFailed."""
         frame = self._sealer.seal(self._frames, records, last=last)
+        if len(frame) > LENGTH.size + LONGEST:
+            raise RecorderFailed("The recording cannot be written: this is more at once than could be read back.")
         self._put(frame)
         self._frames += 1
         self.records += len(records)
@@ -70,18 +72,24 @@ class Recorder:
             self.write_all([Record(self.at, "end", {"why": why, "records": self.records})], last=True)
             self.sync()
         finally:
-            os.close(self._file)
+            self._let_go()
 
     def abandon(self) -> None:
         """After a failure: what stands, stands."""
-        os.close(self._file)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """The number may soon be another file's, so a write that comes too late must not find it."""
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
 
     def _put(self, data: bytes) -> None:
-        rest = memoryview(data)
         self._clean = False
         try:
-            while rest:
-                rest = rest[os.write(self._file, rest) :]
+            written = os.write(self._file, data)
+            while written < len(data):
+                written += os.write(self._file, data[written:])
         except OSError as error:
             raise RecorderFailed(f"The recording cannot be written: {error.strerror}.") from error
         self.size += len(data)

@@ -32,9 +32,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from ..api import Api
     from ..launch import find_command
-    from ..telling import status, what
-    from ..waiting import until_collected
-    from .run import become_with
+    from ..telling import how_to_use, status, what
+    from .run import once_approved
 
     if args.command:
         find_command(args.command)  # before anybody is told
@@ -49,9 +48,9 @@ def run(args: argparse.Namespace) -> int:
     if taken["state"] == "failed":
         raise CliError(f"{ref}: {status(taken)}. No access was given, so you can try again.")
     if args.command:
-        return become_with(until_collected(api, taken), args.command)
+        return once_approved(api, taken, args.command)
     if not args.json:
-        print(f"{ref}: {status(taken)}. Use it: prodaccess run {ref} -- COMMAND")
+        print(f"{ref}: {status(taken)}. Use it: {how_to_use(taken)}")
     return 0
 
 

@@ -68,15 +68,16 @@ def _words(args: argparse.Namespace) -> tuple[str, str]:
 
 def _conclude(api: Any, ref: str, request: dict[str, Any], *, as_json: bool) -> int:
     from ..cache import drop
-    from ..telling import status
+    from ..telling import how_to_use, status
 
     if request["state"] == "approved":
         drop(api.room, ref)  # what is kept here ends earlier than what can be had now
     if as_json:
         print_json(request)
     elif request["state"] == "approved":
-        ends = at(api.request(ref)["grant"]["expires_at"])
-        print(f"{ref} is active until {ends} now. Start again what is to last so long: prodaccess run {ref} -- COMMAND")
+        longer = api.request(ref)
+        ends = at(longer["grant"]["expires_at"])
+        print(f"{ref} is active until {ends} now. Start again what is to last so long: {how_to_use(longer)}")
     if request["state"] == "denied":
         raise CliError(f"{request['ref']}: {status(request)}")
     if request["state"] not in ("approved", "pending"):

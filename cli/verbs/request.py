@@ -35,8 +35,8 @@ def run(args: argparse.Namespace) -> int:
     from ..duration import in_words
     from ..launch import find_command
     from ..telling import what, who_decides
-    from ..waiting import until_collected, until_decided
-    from .run import become_with
+    from ..waiting import until_decided
+    from .run import once_approved
 
     words = _with_options(read_words(args.words), args)
     if args.command:
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         tell = say if args.command else _print_now  # the command's output must be its own
         tell(f"{request['ref']} asked: {what(request)} for {in_words(request['duration'])}; {who_decides(request)}")
     if args.command:
-        return become_with(until_collected(api, request), args.command)
+        return once_approved(api, request, args.command)
     if args.wait:
         request = until_decided(api, request)
     return _conclude(request, args)
@@ -72,13 +72,13 @@ def _ask(words: AskWords) -> dict[str, str]:
 
 
 def _conclude(request: dict[str, Any], args: argparse.Namespace) -> int:
-    from ..telling import status
+    from ..telling import how_to_use, status
 
     ref, state = request["ref"], request["state"]
     if args.json:
         print_json(request)
     elif state == "active":
-        print(f"{ref}: {status(request)}. Use it: prodaccess run {ref} -- COMMAND")
+        print(f"{ref}: {status(request)}. Use it: {how_to_use(request)}")
     if state in ("denied", "failed"):
         raise CliError(f"{ref}: {status(request)}")
     if state not in ("active", "pending", "issuing", "quarantine"):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..exits import Usage
+from ..exits import Ended, Usage
 from ..output import at, safe, say
 from ..refs import parse_ref
 
 if TYPE_CHECKING:
+    from ..api import Api
     from ..credential import Credential
 
 ABOUT = """\
@@ -51,6 +52,21 @@ def start(ref: str, command: Sequence[str], *, kill_at_expiry: bool = False) -> 
         raise Usage(f"Say what to start: prodaccess run {ref} -- psql")
     find_command(command)  # before a credential is made for it
     return become_with(Api().collect(ref), command, kill_at_expiry=kill_at_expiry)
+
+
+def once_approved(api: Api, request: dict[str, Any], command: Sequence[str]) -> int:
+    """Wait for the decision; then the same, through the gateway where it is used through one."""
+    from ..waiting import until_collected, until_decided
+    from . import connect
+
+    if not request.get("gateway"):
+        return become_with(until_collected(api, request), command)
+    decided = until_decided(api, request)
+    if decided["state"] != "active":
+        from ..telling import status
+
+        raise Ended(f"{decided['ref']}: {status(decided)}")
+    return connect.start(api, decided["ref"], command)
 
 
 def become_with(credential: Credential, command: Sequence[str], *, kill_at_expiry: bool = False) -> int:

@@ -46,6 +46,9 @@ Three things to try
   3  See it end. Leave psql open and press “Jump to the end of PA-1” at the foot of the page. Seconds later the
      session is cut, the password is dead, and the thread says how that was checked.
 
+Or nobody holds a password: ask for orders-db/recorded, then  prodaccess connect PA-2 -- psql  goes through the gateway,
+and  prodaccess replay PA-2-1  tells what was done.
+
 The jump moves the clock of Slack, AWS and prodaccess. Vault and the database keep real time: for them it ends early.
 Ctrl-C stops everything.
 """

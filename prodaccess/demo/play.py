@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from prodaccess.demo.emergency import Emergency
 from prodaccess.demo.narrator import Narrator, expect
 from prodaccess.demo.outsider import Outsider
+from prodaccess.demo.recorded import Recorded
 from prodaccess.demo.stack import AUDIT_CHANNEL, Stack
 from prodaccess.demo.terminal import Terminal
 
@@ -49,6 +50,8 @@ class Play:
         await self.cloud()
         self.tell.say("When nobody answers")
         await Emergency(self.terminal, self.ada, self.tell).happens()
+        self.tell.say("Through the gateway")
+        await Recorded(self.terminal, self.ada, self.tell).happens()
         self.tell.say("Afterwards")
         await Outsider(self.stack.database, self.everything_said(), self.tell).check()
         with self.tell.step("no secret is in the workspace, the database or the server's log") as step:

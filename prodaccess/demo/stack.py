@@ -156,6 +156,9 @@ class Stack:
             "PRODACCESS_DATABASE_URL": f"sqlite:///{self.database}",
             "PRODACCESS_AUDIT_SIGNER": f"file:{self.directory / 'log.key'}",
             "PRODACCESS_AUDIT_PAYLOAD_KEY": self._payload_key,
+            "PRODACCESS_GATEWAY_POSTGRES": "127.0.0.1:0",
+            "PRODACCESS_GATEWAY_CERT": "none",  # the packaged psql knows no TLS, and nobody else reaches loopback
+            "PRODACCESS_RECORDINGS": str(self.directory / "recordings"),
         }
         environment |= self.issuers.environment() | self._extra
         return Server(

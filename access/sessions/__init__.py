@@ -1,0 +1,1 @@
+"""Recorded connections through a gateway: the passes that they come with, their admission, and how they end."""

@@ -1,0 +1,41 @@
+"""sessions: recorded connections."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..output import at, print_json, safe, table
+
+ABOUT = """\
+Those that are open now: yours; everybody's for admins and auditors. With a grant: all of that one, for its requester,
+its approvers, admins and auditors."""
+EXAMPLES = """\
+  prodaccess sessions
+  prodaccess sessions PA-7
+  prodaccess sessions PA-7 --json | jq -r '.[] | select(.closed_at == null) | .id'"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("ref", metavar="PA-7", nargs="?", help="the grant")
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..api import Api
+    from ..refs import parse_ref
+
+    found = Api().sessions(parse_ref(args.ref) if args.ref else "")
+    if args.json:
+        print_json(found)
+    elif not found:
+        print("There are none.")
+    else:
+        header = ("SESSION", "OPENED", "WHO", "TARGET", "FROM", "CLIENT", "ACTS", "ENDED")
+        print(table(header, [_row(session) for session in found], ["" if s["closed_at"] else "active" for s in found]))
+    return 0
+
+
+def _row(session: dict[str, Any]) -> tuple[str, ...]:
+    ended = f"{at(session['closed_at'])} {safe(session['why'])}" if session["closed_at"] else "open"
+    who, target, address, client = (safe(session[name]) for name in ("requester", "target", "address", "client"))
+    return session["id"], at(session["opened_at"]), who, target, address, client, str(session["actions"]), ended

@@ -1,0 +1,105 @@
+"""What the gateways show of themselves: a certificate of the operator's, or one that this server makes for itself."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from prodaccess.settings import Settings, SettingsError
+
+_LIFE = timedelta(days=3650)
+_FILE = "gateway.pem"
+NONE = "none"  # instead of a file
+
+
+def server_tls(settings: Settings, host: str) -> tuple[ssl.SSLContext | None, str]:
+    """The context, and the PEM that terminals check it with; empty: the public authorities do. Raises SettingsError.
+
+    No context: no TLS, which only a gateway that nobody else can reach may do without.
+    """
+    if settings["PRODACCESS_GATEWAY_CERT"] == NONE:
+        return None, ""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    given = settings["PRODACCESS_GATEWAY_CERT"]
+    path = Path(given) if given else _own(Path(settings["PRODACCESS_RECORDINGS"]), host)
+    key = settings["PRODACCESS_GATEWAY_KEY"] or None
+    try:
+        context.load_cert_chain(path, key)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(f"PRODACCESS_GATEWAY_CERT: {path} cannot be used ({error}).") from error
+    return context, trusted(settings)
+
+
+def trusted(settings: Settings) -> str:
+    """The PEM that terminals check the gateway's certificate with. Raises SettingsError."""
+    if settings["PRODACCESS_GATEWAY_CERT"] == NONE:
+        return ""
+    if settings["PRODACCESS_GATEWAY_CERT"]:
+        path = settings["PRODACCESS_GATEWAY_CA"]
+        try:
+            return Path(path).read_text("utf-8") if path else ""
+        except OSError as error:
+            raise SettingsError(f"PRODACCESS_GATEWAY_CA: {path} cannot be read ({error.strerror}).") from error
+    try:
+        text = (Path(settings["PRODACCESS_RECORDINGS"]) / _FILE).read_text("utf-8")
+    except OSError:
+        raise SettingsError(
+            "PRODACCESS_GATEWAY_CERT is missing: where the gateway is another process, both need to know it."
+        ) from None
+    return text[text.index("-----BEGIN CERTIFICATE") :]
+
+
+def _own(place: Path, host: str) -> Path:
+    """Made once for each address, so that what terminals have been told stays true."""
+    path = place / _FILE
+    if path.exists() and _is_for(path, host):
+        return path
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = path.with_name(f".{_FILE}.{os.getpid()}")
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123 (a mode)
+        file.write(_made(host))
+    new.replace(path)
+    return path
+
+
+def _is_for(path: Path, host: str) -> bool:
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value == _names(host)
+
+
+def _made(host: str) -> bytes:
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "prodaccess gateway")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + _LIFE)
+        .add_extension(_names(host), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return plain + made.public_bytes(Encoding.PEM)
+
+
+def _names(host: str) -> x509.SubjectAlternativeName:
+    try:
+        return x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))])
+    except ValueError:
+        return x509.SubjectAlternativeName([x509.DNSName(host)])

@@ -1,0 +1,168 @@
+"""A gateway over the world of `tests.world`, in front of a real PostgreSQL, for users that are made in it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from base64 import b64encode
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from access.events import Event
+from access.gate import Intent
+from access.model import Device, Grant, Handle
+from access.ports import Gone, Issued, NotYet
+from access.sessions.admission import Admission
+from access.sessions.ending import Cutting
+from access.sessions.looking import Sessions
+from access.sessions.passes import Passes
+from access.sessions.place import GatewayParts, Place
+from audit.payloads import KEY, PayloadKey
+from gateways.desk import Desk
+from gateways.postgres.door import PostgresDoor
+from gateways.postgres.gateway import PostgresGateway
+from gateways.postgres.scram import Verifier
+from gateways.recordings import Shelf, free_shelves
+from prodaccess.gateway_tls import server_tls
+from prodaccess.parts.postgres import Postgres
+from prodaccess.settings import Settings
+from providers.memory import MemoryProvider
+from tests.people import ADA
+from tests.world import World
+
+POLICY = """
+version: 1
+people: {{ada: U0ADA, linus: U0LINUS, margaret: U0MARGARET}}
+admins: [margaret]
+auditors: [margaret]
+targets:
+  orders-db:
+    roles:
+      read:
+        provider: memory
+        gateway: postgres
+        uses: {{host: {host}, port: "{port}", dbname: postgres, sslmode: disable}}
+        who: [linus]
+        approvers: [ada]
+        max: 4h
+        default: 1h
+      write: {{provider: memory, uses: {{}}, who: [linus], approvers: [ada], max: 1h}}
+"""
+
+
+class Users(MemoryProvider):
+    """Makes its users at a real server, so that somebody can log in there."""
+
+    far: Postgres
+
+    async def issue(self, grant: Grant, handle: Handle, intent: Intent) -> Issued:
+        issued = await super().issue(grant, handle, intent)
+        password = self.server.accounts[issued.public_id].password
+        make = f"CREATE ROLE \"{issued.public_id}\" LOGIN PASSWORD '{password}'"
+        await asyncio.to_thread(self.far.execute, make)
+        return issued
+
+    async def revoke(self, grant: Grant) -> Gone | NotYet:
+        for lease in grant.live_leases():
+            if lease.public_id:
+                cut = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{lease.public_id}'"
+                await asyncio.to_thread(self.far.execute, cut)
+                await asyncio.to_thread(self.far.execute, f'DROP ROLE IF EXISTS "{lease.public_id}"')
+        return await super().revoke(grant)
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What a terminal keeps of a pass."""
+
+    name: str
+    password: str = field(repr=False)
+    port: int
+
+    def dsn(self, **more: Any) -> str:
+        told = {"host": "127.0.0.1", "port": self.port, "user": self.name, "password": self.password}
+        return psycopg.conninfo.make_conninfo(**{**told, "dbname": "postgres", **more})
+
+
+def proof_of(password: str) -> str:
+    """As `psql` would store it."""
+    made = Verifier.of(password)
+    salt, stored, server = (b64encode(part).decode() for part in (made.salt, made.stored_key, made.server_key))
+    return f"SCRAM-SHA-256${made.iterations}:{salt}${stored}:{server}"
+
+
+@dataclass
+class Scene:
+    """One gateway. `passes` and `cutting` are what a terminal reaches through the api."""
+
+    world: World
+    far: Postgres
+    place: Path
+    port: int = 0
+
+    def build(self) -> None:
+        world = self.world
+        custody = world.grants.custody
+        provider = Users(world.clock, server=world.far_side)
+        provider.far = self.far
+        custody.providers["memory"] = provider  # type: ignore[index]
+        self.shelf: Shelf = next(free_shelves(self.place, PayloadKey(bytes(KEY))))
+        self.passes = Passes(world.grants, world.store.sessions)
+        self.cutting = Cutting(custody, world.store.sessions)
+        admission = Admission(world.grants, world.store.sessions, self.shelf.name)
+        self.desk = Desk(
+            admission, world.store, world.store.sessions, world.store.log, world.clock, self.shelf, world.tasks
+        )
+        self.desk.telling.every = 0.1
+
+    @property
+    def settings(self) -> Settings:
+        values = {f"PRODACCESS_GATEWAY_{name}": "" for name in ("CERT", "KEY", "CA")}
+        return Settings(values | {"PRODACCESS_RECORDINGS": str(self.place)}, {})
+
+    async def granted(self, role: str = "read", **changes: object) -> tuple[Grant, Device]:
+        grant = await self.world.opened(approver=ADA, role=role, **changes)
+        return grant, await self.world.device()
+
+    async def ticket(self, grant: Grant, device: Device) -> Ticket:
+        password = secrets.token_urlsafe(32)
+        given, _ = await self.passes.give(grant.number, device, "postgres", proof_of(password))
+        return Ticket(given.name, password, self.port)
+
+    async def events(self, kind: type[Event], ref: str = "PA-1") -> Sequence[Any]:
+        return [e.event for e in await self.world.store.log.entries_of(ref) if isinstance(e.event, kind)]
+
+    async def told(self, kind: type[Event], ref: str = "PA-1") -> Sequence[Any]:
+        """The same, once there is one: the log hears of a session a moment later."""
+        for _ in range(200):
+            if found := await self.events(kind, ref):
+                return found
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"no {kind.TAG} in the log")
+
+
+@asynccontextmanager
+async def gateway(scene: Scene, *, tls: bool = False) -> AsyncIterator[Scene]:
+    """Serve until the block ends; what is left open then is closed in order."""
+    scene.build()
+    context, certificate = server_tls(scene.settings, "127.0.0.1") if tls else (None, "")
+    listening = await PostgresGateway(PostgresDoor(scene.desk), context).listen("127.0.0.1", 0)
+    scene.port = listening.sockets[0].getsockname()[1]
+    places = {"postgres": Place("127.0.0.1", scene.port, certificate)}
+    scene.world.gateways = GatewayParts(scene.passes, Sessions(scene.world.broker, scene.world.store.sessions), places)
+    running = [asyncio.create_task(scene.desk.run()), asyncio.create_task(scene.desk.telling.run())]
+    try:
+        yield scene
+    finally:
+        listening.close()
+        await scene.desk.stop()
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        scene.shelf.close()
+        await scene.world.tasks.drain(5)
