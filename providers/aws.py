@@ -11,7 +11,7 @@ import json
 import logging
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,13 +25,16 @@ from access.errors import BadInput, ProviderError, ProviderRefused
 from access.gate import Intent, Sealed
 from access.model import Grant, Handle, Lease
 from access.ports import Clock, Gone, Guarantee, Issued, NotYet
+from access.reconciling import Kind, Piece, Survey
 from access.secret import Secret
+from providers.aws_denies import KEPT, POLICY_NAME
 from providers.aws_ending import AwsEnding, Cut
 from providers.aws_errors import explain
 from providers.labels import grant_label, person_label
 from providers.uses import key_faults
 
 LAG = timedelta(minutes=5)  # AWS: a policy change “might take a few minutes”
+UNTIDIED = timedelta(minutes=30)  # what is not cleared this long after its time, nobody clears
 SHORTEST = timedelta(minutes=15)  # STS gives no less
 LONGEST = timedelta(hours=12)
 USUAL = timedelta(hours=1)  # what a role allows unless its MaxSessionDuration says more
@@ -160,6 +163,45 @@ class AwsProvider:
     def _may_live(self, grant: Grant, now: datetime) -> tuple[Lease, ...]:
         return tuple(lease for lease in grant.live_leases() if now < lease.not_after)
 
+    # What stands at AWS: see access.reconciling. Sessions are on no list; Denies are in the role's policy
+
+    @property
+    def place(self) -> str:
+        return f"aws {self._settings.endpoint_url}"
+
+    def accounts_for(self, grant: Grant) -> frozenset[str]:
+        del grant
+        return frozenset()
+
+    def stands_as(self, grant: Grant, lease: Lease) -> str:
+        del grant, lease
+        return ""
+
+    async def survey(self, accounted: Collection[str], uses: Sequence[Mapping[str, str]]) -> Survey:
+        del accounted
+        pieces, unseen = list[Piece](), list[str]()
+        for arn in sorted({each["role_arn"] for each in uses if "role_arn" in each}):
+            stored, role = await self._ending.stored(arn), arn.rpartition("/")[2]
+            if stored is None:
+                unseen.append(f"The role {role} is in another AWS account, where prodaccess cannot look.")
+                continue
+            pieces += [_denied(role, label, until) for label, until in stored.grants.items()]
+            if stored.others:
+                unseen.append(
+                    f"The policy {POLICY_NAME} of the role {role} has statements that prodaccess did not write."
+                )
+        return Survey(tuple(pieces), unseen=tuple(unseen))
+
+    async def has_died(self, grant: Grant, lease: Lease) -> str:
+        """A session ends by its own time alone."""
+        del grant, lease
+        return ""
+
+    async def remove(self, piece: Piece) -> tuple[str, ...]:
+        """One process writes Denies on a role at a time: the server, whose clean-up does it."""
+        del piece
+        raise ProviderRefused("the running server removes it with its next clean-up, once it is no longer needed")
+
     async def tidy(self) -> None:
         await self._ending.tidy()
 
@@ -180,6 +222,13 @@ class AwsProvider:
             self._sts.get_caller_identity()
         except (BotoCoreError, ClientError) as error:
             raise explain(error) from None
+
+
+def _denied(role: str, label: str, until: datetime) -> Piece:
+    number = label.removeprefix("pa-")
+    bears = int(number) if number.isdigit() else None
+    name = f"Deny for {label} on the role {role}"
+    return Piece(Kind.DENY, name, name, bears, until=until + KEPT + UNTIDIED, is_ours=True)
 
 
 def _longest_session(uses: Mapping[str, str]) -> timedelta | None:

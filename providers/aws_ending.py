@@ -64,6 +64,17 @@ class AwsEnding:
             async with self._locks.setdefault(role, asyncio.Lock()):
                 await asyncio.to_thread(self._tidy, role)
 
+    async def stored(self, role_arn: str) -> Denies | None:
+        """What is denied on a role, which `tidy` then looks after too; None where the role is not ours to write."""
+        async with self._locks.setdefault(role_arn.rpartition("/")[2], asyncio.Lock()):
+            return await asyncio.to_thread(self._stored, Cut(role_arn, "", self._clock.now()))
+
+    def _stored(self, cut: Cut) -> Denies | None:
+        if not self._is_ours(cut):
+            return None
+        self._written.setdefault(cut.role, Denies())
+        return self._read(cut.role)
+
     def _deny(self, cut: Cut) -> str:
         self._must_be_ours(cut)
         stored = self._read(cut.role)
@@ -133,11 +144,14 @@ class AwsEnding:
 
     def _must_be_ours(self, cut: Cut) -> None:
         """A role of the same name in our own account would be the wrong one to edit."""
-        self._account = self._account or _call(self._sts.get_caller_identity)["Account"]
-        if cut.account != self._account:
+        if not self._is_ours(cut):
             raise ProviderRefused(
                 f"the role {cut.role} is in another AWS account, where prodaccess cannot write a Deny"
             )
+
+    def _is_ours(self, cut: Cut) -> bool:
+        self._account = self._account or _call(self._sts.get_caller_identity)["Account"]
+        return cut.account == self._account
 
 
 def _call(operation: Callable[..., Mapping[str, Any]], **arguments: Any) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from urllib.parse import urlencode
 from weakref import WeakValueDictionary
@@ -16,8 +16,9 @@ from weakref import WeakValueDictionary
 from access.duration import in_words, parse_duration
 from access.errors import AccessError, BadInput, ProviderError, ProviderRefused, ProviderSilent
 from access.gate import Intent, Sealed
-from access.model import Grant, GrantState, Handle, Person
+from access.model import Grant, GrantState, Handle, Lease, Person
 from access.ports import Clock, Gone, Guarantee, Issued, NotYet
+from access.reconciling import Kind, Piece, Survey
 from access.secret import Secret
 from providers.aws_assignments import Assignments, IdentityCenterSettings, Pair
 from providers.labels import grant_label
@@ -176,16 +177,39 @@ class IdentityCenterProvider:
         except ProviderError as error:
             raise ProviderSilent(str(error)) from error
 
-    async def strays(self, uses: Mapping[str, str], grants: Iterable[Grant]) -> tuple[str, ...]:
-        """The principals assigned to this account and permission set that none of these grants gives it to.
+    # What stands there: see access.reconciling
 
-        For the comparison of what is there with what should be: `grants` are all that have not ended.
-        """
-        account, permission_set = uses["account"], uses["permission_set"]
-        known = tuple(grants)
-        users = await self._assignments.users(account, permission_set)
-        pairs = {user: Pair(account, permission_set, user) for user in sorted(users)}
-        return tuple(user for user, pair in pairs.items() if not any(_has(grant, pair) for grant in known))
+    @property
+    def place(self) -> str:
+        return self._settings.instance_arn
+
+    def accounts_for(self, grant: Grant) -> frozenset[str]:
+        """Once it has given the pair, or is about to."""
+        return frozenset(_locator(_pair(grant, handle)) for handle in grant.handles if grant.live_leases())
+
+    def stands_as(self, grant: Grant, lease: Lease) -> str:
+        return _locator(Pair(grant.uses["account"], grant.uses["permission_set"], lease.locator))
+
+    async def survey(self, accounted: Collection[str], uses: Sequence[Mapping[str, str]]) -> Survey:
+        """Of the accounts and permission sets that rules and grants name. AWS does not say who made an assignment."""
+        pieces, lives = list[Piece](), set[str]()
+        for account, permission_set in sorted({(u["account"], u["permission_set"]) for u in uses if not self.check(u)}):
+            for user in sorted(await self._assignments.users(account, permission_set)):
+                locator = _locator(Pair(account, permission_set, user))
+                lives.add(locator)
+                if locator not in accounted:
+                    name = f"{user} in {account}, {permission_set.rpartition('/')[2]}"
+                    pieces.append(Piece(Kind.ASSIGNMENT, name, locator))
+        return Survey(tuple(pieces), frozenset(lives))
+
+    async def has_died(self, grant: Grant, lease: Lease) -> str:
+        pair = Pair(grant.uses["account"], grant.uses["permission_set"], lease.locator)
+        return "" if await self._assignments.exists(pair) else "IAM Identity Center no longer lists the assignment."
+
+    async def remove(self, piece: Piece) -> tuple[str, ...]:
+        """Whoever may have made it by hand would lose it."""
+        del piece
+        raise ProviderRefused("AWS does not say who made an assignment: remove it there, if nobody needs it")
 
     async def tidy(self) -> None:
         """Nothing is kept that could be removed."""
@@ -216,6 +240,10 @@ class IdentityCenterProvider:
 
 def _pair(grant: Grant, handle: Handle) -> Pair:
     return Pair(grant.uses["account"], grant.uses["permission_set"], handle.locator)
+
+
+def _locator(pair: Pair) -> str:
+    return f"{pair.account} {pair.permission_set} {pair.principal}"
 
 
 def _has(grant: Grant, pair: Pair) -> bool:

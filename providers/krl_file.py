@@ -64,6 +64,10 @@ class KrlFile:
             if stored is None or stored.needed(self._clock.now()) != stored:
                 self._write(stored or Krl(), stored or Krl())
 
+    def stored(self) -> Krl:
+        """As hosts read it now; empty where there is no list."""
+        return self._read() or Krl()
+
     def fault(self) -> str:
         """Empty, or why hosts cannot rely on it."""
         try:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hmac
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from access.errors import HandleLost, ProviderRefused, ProviderSilent
 from access.gate import Intent, Sealed
-from access.model import Grant, Handle
+from access.model import Grant, Handle, Lease
 from access.ports import Clock, Gone, Guarantee, Issued, NotYet
+from access.reconciling import Kind, Piece, Survey
 from access.secret import Secret
 from access.timing import is_outdated
 from providers.labels import grant_label, person_label
@@ -46,6 +47,7 @@ class Account:
     container: str
     password: str = field(repr=False)
     until: datetime
+    since: datetime | None = None
 
 
 @dataclass
@@ -71,6 +73,7 @@ class MemoryProvider:
         self.name = name
         self.faults = Faults()
         self.server = server or MemoryServer()
+        self._remembers = server is not None
         self._clock = clock
         self._handles: dict[tuple[int, int], Handle] = {}
         log.warning("provider “%s” lives in memory and guards nothing: for demo and tests only", name)
@@ -112,7 +115,7 @@ class MemoryProvider:
         username = f"pa_{person_label(grant, 30)}-{grant_label(grant)}_{intent.n}{secrets.token_hex(3)}"
         password = secrets.token_urlsafe(18)
         until = grant.expires_at + BACKSTOP
-        self.server.accounts[username] = Account(grant.number, handle.locator, password, until)
+        self.server.accounts[username] = Account(grant.number, handle.locator, password, until, self._clock.now())
         self._may_lose_the_answer()
         secret = Sealed(Secret({"username": username, "password": password}), intent, username)
         return Issued(username, username, grant.expires_at, secret, {"engine": "memory"})
@@ -140,6 +143,41 @@ class MemoryProvider:
         if self.faults.strike("silent_before"):
             raise ProviderSilent("the make-believe target did not answer")
         return any(handle.locator in self.server.containers for handle in grant.handles)
+
+    # What stands there: see access.reconciling
+
+    @property
+    def place(self) -> str:
+        return self.name
+
+    def accounts_for(self, grant: Grant) -> frozenset[str]:
+        return frozenset((*(h.locator for h in grant.handles), *(lease.locator for lease in grant.live_leases())))
+
+    def stands_as(self, grant: Grant, lease: Lease) -> str:
+        del grant
+        return lease.locator
+
+    async def survey(self, accounted: Collection[str], uses: Sequence[Mapping[str, str]]) -> Survey:
+        del uses
+        if self.faults.strike("silent_before"):
+            raise ProviderSilent("the make-believe target did not answer")
+        accounts = {name: a for name, a in self.server.accounts.items() if self._clock.now() < a.until}
+        pieces = [
+            Piece(Kind.LEASE, name, name, a.grant, a.since, a.until, is_ours=True) for name, a in accounts.items()
+        ]
+        return Survey(tuple(p for p in pieces if p.locator not in accounted), self._living(accounts))
+
+    def _living(self, accounts: Mapping[str, Account]) -> frozenset[str] | None:
+        """A far side that has forgotten all with its process says of nobody that they are gone."""
+        return frozenset(accounts) if self._remembers else None
+
+    async def has_died(self, grant: Grant, lease: Lease) -> str:
+        del grant
+        return "" if lease.locator in self.server.accounts else "The make-believe target does not know the user."
+
+    async def remove(self, piece: Piece) -> tuple[str, ...]:
+        self.server.accounts.pop(piece.locator, None)
+        return ("The make-believe target has removed the user.",)
 
     async def tidy(self) -> None:
         now = self._clock.now()

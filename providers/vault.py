@@ -8,26 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 from access.errors import HandleLost, ProviderError, ProviderRefused, ProviderSilent
 from access.gate import Intent, Sealed
-from access.model import Grant, Handle
+from access.model import Grant, Handle, Lease
 from access.ports import Clock, Gone, Issued, NotYet
+from access.reconciling import Kind, Piece, Survey
 from access.secret import Secret
 from access.timing import is_outdated
 from providers.database_engine import POSTGRES, Engine
 from providers.database_probe import Login
 from providers.labels import grant_label, person_label
 from providers.vault_client import Answer, VaultClient, VaultSettings, part
-from providers.vault_ending import Held, VaultEnding
+from providers.vault_ending import BACKSTOP, Held, VaultEnding
 from providers.vault_errors import VaultRefused
+from providers.vault_survey import VaultSurvey
+from providers.vault_tokens import Tokens
 
 log = logging.getLogger(__name__)
-
-BACKSTOP = timedelta(seconds=60)  # Vault itself ends everything this long after the deadline
 
 
 class VaultProvider:
@@ -45,7 +47,10 @@ class VaultProvider:
         self._settings = settings
         self._clock = clock
         self._client = VaultClient(settings)
-        self._ending = VaultEnding(self._client, engine.try_login)
+        self._survey = VaultSurvey(self._client)
+        self._workers = ThreadPoolExecutor(self.at_once, thread_name_prefix=name)
+        self._for_tokens = Tokens(self._client)
+        self._ending = VaultEnding(self._client, engine.try_login, self._for_tokens, self._workers)
         self._tokens: dict[tuple[int, int], tuple[Handle, Secret]] = {}
         self._held: dict[int, dict[str, Held]] = {}  # by grant, then by lease id
         self._forget_at: dict[int, datetime] = {}
@@ -72,7 +77,7 @@ class VaultProvider:
             "policies": [f"grant-{grant.uses['role']}"],
             "meta": {
                 "grant": grant.ref, "attempt": str(attempt), "requester": grant.requester.name, "ticket": grant.ticket
-            },
+            } | ({"log": self._settings.origin} if self._settings.origin else {}),
             "display_name": f"{person_label(grant, self._engine.name_length - len(label) - 1)}-{label}",
             "ttl": lifetime,
             "explicit_max_ttl": lifetime,
@@ -117,7 +122,7 @@ class VaultProvider:
         try:
             return self._client.call_as(token, "get", f"{self._settings.mount}/creds/{grant.uses['role']}")
         except VaultRefused as error:
-            if error.status != 403 or self._ending.token_lives(handle.locator):
+            if error.status != 403 or self._for_tokens.live(handle.locator):
                 raise
         self._tokens.pop((grant.number, handle.attempt), None)
         raise HandleLost(f"Vault has ended the token of {grant.ref}")
@@ -153,8 +158,10 @@ class VaultProvider:
         return seconds
 
     async def revoke(self, grant: Grant) -> Gone | NotYet:
+        self._forget_tokens(grant.number)  # whatever comes of it: nothing more is made for this grant
+        is_over = self._clock.now() >= grant.expires_at
         try:
-            result = await self._ending.end(grant, dict(self._held.get(grant.number, {})))
+            result = await self._ending.end(grant, dict(self._held.get(grant.number, {})), is_over=is_over)
         except ProviderError as error:
             return NotYet(str(error))
         if isinstance(result, Gone):
@@ -167,6 +174,33 @@ class VaultProvider:
             return await self._ending.anything_lives(grant)
         except ProviderError as error:
             raise ProviderSilent(str(error)) from error
+
+    # What stands in Vault: see access.reconciling
+
+    @property
+    def place(self) -> str:
+        return f"{self._settings.address} {self._settings.namespace} {self._settings.mount}"
+
+    def accounts_for(self, grant: Grant) -> frozenset[str]:
+        """Also what is being ended still stands until it is gone."""
+        return frozenset((*(h.locator for h in grant.handles), *(lease.locator for lease in grant.live_leases())))
+
+    def stands_as(self, grant: Grant, lease: Lease) -> str:
+        del grant
+        return lease.locator
+
+    async def survey(self, accounted: Collection[str], uses: Sequence[Mapping[str, str]]) -> Survey:
+        del uses  # the mount is all there is
+        return await asyncio.to_thread(self._survey.look, accounted)
+
+    async def has_died(self, grant: Grant, lease: Lease) -> str:
+        del grant
+        gone = await asyncio.to_thread(self._survey.is_gone, lease.locator)
+        return "Vault no longer knows the lease." if gone else ""
+
+    async def remove(self, piece: Piece) -> tuple[str, ...]:
+        end = self._survey.end_token if piece.kind is Kind.TOKEN else self._survey.end_lease
+        return await asyncio.to_thread(end, piece.locator)
 
     async def tidy(self) -> None:
         """Keep our login alive, forget what has long ended, have Vault sweep leases whose token is gone."""
@@ -191,10 +225,15 @@ class VaultProvider:
 
     def close(self) -> None:
         """Close the connections; what was prepared ends as recorded."""
+        self._for_tokens.close()
+        self._workers.shutdown(wait=False, cancel_futures=True)
         self._client.close()
 
     def _forget(self, number: int) -> None:
         self._held.pop(number, None)
         self._forget_at.pop(number, None)
+        self._forget_tokens(number)
+
+    def _forget_tokens(self, number: int) -> None:
         for key in [key for key in list(self._tokens) if key[0] == number]:
             del self._tokens[key]

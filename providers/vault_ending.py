@@ -1,11 +1,14 @@
-"""How a grant ends at Vault. A "204" is no proof: it also answers a lease that Vault never knew.
+"""How a grant ends at Vault. A "204" is no proof by itself: it also answers a lease that Vault never knew.
 
-1. end the grant's tokens by accessor: contains everything at once, also what we never learned of; says nothing
-   about the database
-2. revoke each lease synchronously: Vault waits for the database; where that fails, hand it to Vault's own retries
-3. for a credential whose answer was lost, have Vault sweep leases without a token
-4. look each lease up until Vault answers that it does not exist
-5. try the old login at the database
+1. revoke each lease synchronously: Vault answers 204 once the database has dropped the user and the lease is deleted,
+   under a lock of that lease; a lease's id is what Vault itself gave us, written down before anybody had the credential
+2. end the grant's tokens by accessor: nothing more can come of them. At the deadline this follows afterwards
+   (`providers.vault_tokens`)
+3. where a lease could not be revoked: have Vault go on trying, and look it up until Vault says that it does not exist
+4. try the old login at the database
+
+Where the answer to a collection was lost, the lease is not known: then the tokens come first, for what was made dies
+with them, and Vault is told to sweep leases without a token.
 """
 
 from __future__ import annotations
@@ -13,21 +16,25 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
-from access.errors import ProviderError
+from access.errors import ProviderError, ProviderSilent
 from access.model import Grant
 from access.ports import Gone, NotYet
 from access.secret import Secret
 from providers.database_probe import Login
 from providers.vault_client import VaultClient
 from providers.vault_errors import VaultRefused
+from providers.vault_tokens import Tokens
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
+BACKSTOP = timedelta(seconds=60)  # Vault itself ends everything this long after the deadline
 LOOKS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds to wait before each look
 
 
@@ -45,77 +52,79 @@ class VaultEnding:
 
     client: VaultClient
     try_login: Callable[[Mapping[str, str], Secret], Login]
+    tokens: Tokens
+    workers: ThreadPoolExecutor  # its own: calls that nobody answers hold up nothing else
 
-    async def end(self, grant: Grant, held: Mapping[str, Held]) -> Gone | NotYet:
-        """Raises ProviderError when Vault takes no calls."""
+    async def end(self, grant: Grant, held: Mapping[str, Held], *, is_over: bool) -> Gone | NotYet:
+        """`is_over`: its deadline has passed. Raises ProviderError when Vault takes no calls."""
+        with self.tokens.revocation():
+            return await self._end(grant, held, is_over=is_over)
+
+    async def _end(self, grant: Grant, held: Mapping[str, Held], *, is_over: bool) -> Gone | NotYet:
         began = time.monotonic()
         leases = {lease.locator: lease.public_id for lease in grant.live_leases() if lease.locator}
         leases |= {lease_id: credential.username for lease_id, credential in held.items()}  # also the unrecorded
-        troubles = await _each(self._end_token, [handle.locator for handle in grant.handles])  # 1
-        troubles += await _each(self._revoke, list(leases))  # 2
-        swept = await self._sweep(grant)  # 3
-        left = await self._look(list(leases))  # 4
-        if left:
-            return NotYet(f"Vault still holds {_names(leases[i] for i in left)}: {_first(troubles)}")
-        if unended := _first(troubles[: len(grant.handles)]):
+        lost = sum(1 for lease in grant.live_leases() if not lease.locator)
+        unended = await self._end_tokens(grant) if lost else ""
+        troubles = await self._revoke_all(list(leases))  # 1
+        afterwards = is_over and not lost and not troubles
+        if not lost and not afterwards:
+            unended = await self._end_tokens(grant)  # 2
+        if troubles and (left := await self._go_on(list(troubles))):  # 3
+            return NotYet(f"Vault still holds {_names(leases[i] for i in left)}: {troubles[left[0]]}")
+        if unended:
             return NotYet(f"the grant's token could not be ended: {unended}")
-        logins = await _each(partial(self._try, grant.uses), [held.get(lease_id) for lease_id in leases])  # 5
-        ended = (
-            ("Vault has ended the grant's token.",) if grant.handles else ("No token of this grant was ever usable.",)
-        )
-        proof = (*ended, swept) if swept else ended
+        swept = await self._sweep(lost) if lost else ()
+        logins = await self._each(partial(self._try, grant.uses), [held.get(lease_id) for lease_id in leases])  # 4
+        proof = (_said_of_tokens(grant, afterwards=afterwards), *swept)
+        if afterwards:
+            self.tokens.end_afterwards(grant.ref, [handle.locator for handle in grant.handles])
         return _judge(proof, dict(zip(leases.values(), logins, strict=True)), time.monotonic() - began)
 
     async def anything_lives(self, grant: Grant) -> bool:
         """Whether a recorded token or lease still exists. Raises ProviderError."""
-        tokens = await _each(self.token_lives, [handle.locator for handle in grant.handles])
-        gone = await _each(self._is_gone, [lease.locator for lease in grant.live_leases() if lease.locator])
+        tokens = await self._each(self.tokens.live, [handle.locator for handle in grant.handles])
+        gone = await self._each(self._is_gone, [lease.locator for lease in grant.live_leases() if lease.locator])
         return any(tokens) or not all(gone)
 
-    def token_lives(self, accessor: str) -> bool:
-        """Raises ProviderError when Vault does not say."""
-        try:
-            self.client.call("post", "auth/token/lookup-accessor", {"accessor": accessor})
-        except VaultRefused as error:
-            if "invalid accessor" in error.said or error.status == 404:
-                return False
-            raise
-        return True
+    async def _end_tokens(self, grant: Grant) -> str:
+        """Empty, or why one was refused; a Vault that does not answer at all ends the whole try."""
+        return next(filter(None, await self._each(self.tokens.end, [handle.locator for handle in grant.handles])), "")
 
-    def _end_token(self, accessor: str) -> str:
-        """Empty, or why it was refused; a Vault that does not answer at all ends the whole try."""
-        try:
-            self.client.call("post", "auth/token/revoke-accessor", {"accessor": accessor})
-        except VaultRefused as error:
-            return "" if "invalid accessor" in error.said else str(error)
-        return ""
+    async def _revoke_all(self, leases: Sequence[str]) -> dict[str, str]:
+        """Those that were not revoked, and why."""
+        troubles = await self._each(self._revoke, leases)
+        return {lease_id: trouble for lease_id, trouble in zip(leases, troubles, strict=True) if trouble}
 
     def _revoke(self, lease_id: str) -> str:
-        """Empty, or why the database was not waited for."""
         try:
             self.client.call("put", "sys/leases/revoke", {"lease_id": lease_id, "sync": True})
-        except ProviderError as error:
-            with suppress(ProviderError):  # Vault tries again by itself, for some minutes; so do we, for ever
-                self.client.call("put", "sys/leases/revoke", {"lease_id": lease_id, "sync": False})
+        except (VaultRefused, ProviderSilent) as error:
             return str(error)
         return ""
 
-    async def _sweep(self, grant: Grant) -> str:
-        lost = [lease for lease in grant.live_leases() if not lease.locator]
-        if not lost:
-            return ""
-        collections = f"{len(lost)} collection{'' if len(lost) == 1 else 's'}"
+    async def _go_on(self, leases: list[str]) -> list[str]:
+        """Vault tries again by itself, for some minutes; so do we, for ever. Returns what it does not let go of."""
+        await self._each(self._hand_over, leases)
+        return await self._look(leases)
+
+    def _hand_over(self, lease_id: str) -> None:
+        with suppress(ProviderError):
+            self.client.call("put", "sys/leases/revoke", {"lease_id": lease_id, "sync": False})
+
+    async def _sweep(self, lost: int) -> tuple[str, ...]:
+        collections = f"{lost} collection{'' if lost == 1 else 's'}"
         died = f"The answer for {collections} never came: what was made died with the token"
         try:
             await asyncio.to_thread(self.client.call, "put", "sys/leases/tidy")
         except VaultRefused as error:
-            return f"{died}, but Vault does not sweep for remains: {error}."
-        return f"{died}, and Vault sweeps for remains."
+            return (f"{died}, but Vault does not sweep for remains: {error}.",)
+        return (f"{died}, and Vault sweeps for remains.",)
 
     async def _look(self, leases: list[str]) -> list[str]:
         for wait in LOOKS:
             await asyncio.sleep(wait)
-            gone = await _each(self._is_gone, leases)
+            gone = await self._each(self._is_gone, leases)
             leases = [lease_id for lease_id, is_gone in zip(leases, gone, strict=True) if not is_gone]
             if not leases:
                 break
@@ -134,9 +143,18 @@ class VaultEnding:
         """None where it cannot be tried: no password in memory, or no host in the policy."""
         return self.try_login(uses, held.secret) if held and held.secret and uses.get("host") else None
 
+    async def _each(self, work: Callable[[_In], _Out], items: Sequence[_In]) -> list[_Out]:
+        run = asyncio.get_running_loop().run_in_executor
+        return list(await asyncio.gather(*(run(self.workers, work, item) for item in items)))
 
-async def _each(work: Callable[[_In], _Out], items: Sequence[_In]) -> list[_Out]:
-    return list(await asyncio.gather(*(asyncio.to_thread(work, item) for item in items)))
+
+def _said_of_tokens(grant: Grant, *, afterwards: bool) -> str:
+    if not grant.handles:
+        return "No token of this grant was ever usable."
+    if not afterwards:
+        return "Vault has ended the grant's token."
+    by_itself = grant.expires_at + BACKSTOP
+    return f"The grant's token is past its use and is ended next; by {by_itself:%H:%M:%S} UTC Vault ends it by itself."
 
 
 def _judge(proof: Sequence[str], logins: Mapping[str, Login | None], seconds: float) -> Gone | NotYet:
@@ -159,10 +177,6 @@ _SENTENCES = {
         "or it never worked from here."
     ),
 }
-
-
-def _first(troubles: Sequence[str]) -> str:
-    return next((trouble for trouble in troubles if trouble), "")
 
 
 def _names(users: Iterable[str]) -> str:

@@ -9,8 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import requests
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationValueError,
+    MaxRetryError,
+    NewConnectionError,
+    SSLError,
+    TimeoutError,  # noqa: A004 (the base of both of urllib3's)
+)
 
 from access.errors import ProviderError, ProviderRefused, ProviderSilent
 
@@ -51,14 +58,14 @@ def explain(status: int, errors: Sequence[str]) -> ProviderError:
     return ProviderSilent(text)
 
 
-def silence(error: requests.RequestException, timeout: float) -> ProviderError:
+def silence(error: HTTPError, timeout: float) -> ProviderError:
     """What it means that no answer came."""
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    if isinstance(reason, (NewConnectionError, ConnectTimeoutError)):  # nothing was sent
+    reason = error.reason if isinstance(error, MaxRetryError) else error
+    if isinstance(reason, (NewConnectionError, ConnectTimeoutError, LocationValueError)):  # nothing was sent
         return ProviderRefused("Vault cannot be reached")
-    if isinstance(error, requests.Timeout):
+    if isinstance(reason, TimeoutError):
         return ProviderSilent(f"Vault did not answer within {timeout:g} s")
-    if isinstance(error, requests.exceptions.SSLError):
+    if isinstance(reason, SSLError):
         return ProviderSilent("Vault's certificate was not accepted: check the configured CA")
     return ProviderSilent("the connection to Vault broke")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,8 +16,9 @@ from pathlib import Path
 from access.duration import in_words
 from access.errors import ProviderError, ProviderRefused
 from access.gate import Intent, Sealed
-from access.model import Grant, Handle
+from access.model import Grant, Handle, Lease
 from access.ports import Clock, Gone, Guarantee, Issued, NotYet
+from access.reconciling import Kind, Piece, Survey
 from access.secret import Secret
 from providers.krl import Krl
 from providers.krl_file import KrlFile
@@ -29,6 +30,8 @@ from providers.vault_client import VaultClient, VaultSettings, part
 NAME_LENGTH = 48
 BACKSTOP = timedelta(seconds=60)  # what Vault's clock may be ahead
 SLACK = timedelta(minutes=10)  # hosts whose clock is behind: so much longer a certificate stays on the list
+UNTIDIED = timedelta(minutes=30)  # what is not cleared this long after its end, nobody clears
+_KEY_ID = re.compile(r"pa-([1-9][0-9]{0,14}):")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,62}")
 _ADDRESS = re.compile(r"[0-9A-Fa-f.:/,]{2,200}")
 
@@ -141,6 +144,40 @@ class VaultSshProvider:
         """Vault lists no certificates; what may live is what was recorded and has not reached its end."""
         return any(self._clock.now() < lease.not_after for lease in grant.live_leases())
 
+    # What stands on the list: see access.reconciling. Certificates are on no list but ours
+
+    @property
+    def place(self) -> str:
+        return str(self._settings.krl)
+
+    def accounts_for(self, grant: Grant) -> frozenset[str]:
+        del grant
+        return frozenset()
+
+    def stands_as(self, grant: Grant, lease: Lease) -> str:
+        del grant, lease
+        return ""
+
+    async def survey(self, accounted: Collection[str], uses: Sequence[Mapping[str, str]]) -> Survey:
+        """Entries by key id, which say whose they are, and those by serial number that are no longer needed."""
+        del accounted, uses
+        stored = await asyncio.to_thread(self._list.stored)
+        pieces = [_piece(f"key id {key_id}", end, _bears(key_id)) for key_id, end in stored.key_ids.items()]
+        pieces += [_piece(f"serial {serial}", end) for serial, end in stored.serials.items()]
+        return Survey(tuple(pieces))
+
+    async def has_died(self, grant: Grant, lease: Lease) -> str:
+        """A certificate ends by its own time alone."""
+        del grant, lease
+        return ""
+
+    async def remove(self, piece: Piece) -> tuple[str, ...]:
+        """What is no longer needed. What still shuts somebody out is not taken off the list."""
+        if piece.until is None or piece.until > self._clock.now():
+            raise ProviderRefused("the revocation list keeps what it shuts out until that has ended by itself")
+        await asyncio.to_thread(self._list.tidy)
+        return ("The revocation list has been cleared of what has ended.",)
+
     async def tidy(self) -> None:
         await asyncio.to_thread(self._list.tidy)
         await asyncio.to_thread(self._client.keep_alive)
@@ -155,6 +192,16 @@ class VaultSshProvider:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+
+def _piece(name: str, end: int, bears: int | None = None) -> Piece:
+    until = datetime.fromtimestamp(end, UTC) + UNTIDIED
+    return Piece(Kind.REVOCATION, name, name, bears, until=until, is_ours=True)
+
+
+def _bears(key_id: str) -> int | None:
+    match = _KEY_ID.match(key_id)
+    return int(match[1]) if match else None
 
 
 def _key_id(grant: Grant) -> str:

@@ -16,6 +16,7 @@ from access.errors import HandleLost, ProviderError, ProviderRefused, ProviderSi
 from access.gate import Covered, GateFault, Sealed
 from access.model import Grant, GrantState, Lease, Person, Receipt
 from access.ports import Clock, Gone, Issued, NotYet, Provider, Released
+from access.reconciling import GRACE, Known, compare, surveyor_of
 from access.timing import extended
 from tests.witness import an_intent, released
 
@@ -282,6 +283,22 @@ class ProviderContract:
         now = bench.clock.now()
         ended = replace(desk.grant, leases=tuple(replace(lease, gone_at=now) for lease in desk.grant.leases))
         assert not await desk.provider.find(ended)
+
+    async def test_what_an_open_grant_has_is_never_a_stray_and_never_missing(self, bench: Bench) -> None:
+        desk = bench.desk()
+        surveyor = surveyor_of(desk.provider)
+        assert surveyor is not None
+        await desk.open_and_collect()
+        desk.grant = replace(desk.grant, state=GrantState.ACTIVE)
+        known = Known(bench.clock.now() + GRACE * 2)  # later than it is, so that nothing is too young
+        known.add(desk.grant, surveyor)
+        survey = await surveyor.survey(known.owners.keys(), [desk.grant.uses])
+        compared = compare(survey, known)
+        pieces = [stray.piece for stray in compared.strays]
+        assert [p for p in pieces if p.locator in known.owners or p.bears == desk.grant.number] == []
+        assert compared.missing == ()
+        assert not await surveyor.has_died(desk.grant, desk.grant.leases[0])
+        is_gone(await desk.end())
 
     async def test_no_secret_is_ever_written(self, bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)

@@ -16,6 +16,7 @@ import pytest
 from access.errors import ProviderRefused, ProviderSilent, Unavailable
 from access.model import Grant, GrantState
 from access.ports import NotYet
+from access.reconciling import Known, compare
 from tests.providers.contract import Desk, ProviderContract, is_gone
 from tests.providers.identity_center_bench import ACCOUNT, Documented, IdentityCenterBench, Moto, moto_server
 from tests.providers.identity_center_server import SUPPORT, IdentityCenter, served
@@ -278,8 +279,29 @@ async def test_strays_are_those_that_no_grant_gives(bench: IdentityCenterBench, 
         await desk.open_and_collect()
     center.assigned.append((ACCOUNT, SUPPORT, "somebody"))
     ended = desks.pop()
-    found = await bench.provider.strays(bench.uses, [desk.grant for desk in desks])
-    assert set(found) == {"somebody", ended.grant.handles[0].locator}
+    known = Known(bench.clock.now())
+    for desk in desks:
+        known.add(replace(desk.grant, state=GrantState.ACTIVE), bench.provider)
+    uses = [bench.uses, {"account": "what no rule could say"}]
+    found = compare(await bench.provider.survey(known.owners.keys(), uses), known)
+    strays = {stray.piece.locator.split()[-1] for stray in found.strays}
+    assert strays == {"somebody", ended.grant.handles[0].locator}
+    assert not any(stray.piece.is_ours for stray in found.strays)
+    assert found.missing == ()
+    with pytest.raises(ProviderRefused, match="who made"):
+        await bench.provider.remove(found.strays[0].piece)
+
+
+async def test_an_assignment_that_somebody_took_away_is_missing(
+    bench: IdentityCenterBench, center: IdentityCenter
+) -> None:
+    desk, known = bench.desk(), Known(bench.clock.now())
+    await desk.open_and_collect()
+    known.add(replace(desk.grant, state=GrantState.ACTIVE), bench.provider)
+    center.assigned.clear()
+    found = compare(await bench.provider.survey(known.owners.keys(), [bench.uses]), known)
+    assert found.missing == ((desk.grant.number, 1),)
+    assert "no longer lists" in await bench.provider.has_died(desk.grant, desk.grant.leases[0])
 
 
 def test_the_uses_are_checked_in_words(bench: IdentityCenterBench) -> None:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import pytest
-import requests
+from urllib3 import HTTPConnectionPool
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    MaxRetryError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+    SSLError,
+)
 
 from access.errors import ProviderRefused, ProviderSilent
 from providers.vault_errors import VaultRefused, explain, silence
@@ -59,14 +67,19 @@ def test_a_long_answer_is_cut() -> None:
     assert len(str(explain(400, ["x" * 5000]))) < 200
 
 
+def _pool() -> HTTPConnectionPool:
+    return HTTPConnectionPool("127.0.0.1", 1, timeout=2, retries=False)
+
+
 def test_a_connection_that_broke_is_a_silence() -> None:
-    assert isinstance(silence(requests.ReadTimeout("x"), 10), ProviderSilent)
-    assert isinstance(silence(requests.ConnectionError("reset by peer"), 10), ProviderSilent)
-    assert isinstance(silence(requests.exceptions.SSLError("bad certificate"), 10), ProviderSilent)
-    assert str(silence(requests.ReadTimeout("x"), 0.5)) == "Vault did not answer within 0.5 s"
+    assert isinstance(silence(ReadTimeoutError(_pool(), "/", "x"), 10), ProviderSilent)
+    assert isinstance(silence(ProtocolError("reset by peer"), 10), ProviderSilent)
+    assert isinstance(silence(MaxRetryError(_pool(), "/", SSLError("bad certificate")), 10), ProviderSilent)
+    assert str(silence(ReadTimeoutError(_pool(), "/", "x"), 0.5)) == "Vault did not answer within 0.5 s"
 
 
 def test_a_connection_that_was_never_made_is_a_definite_no() -> None:
-    with requests.Session() as session, pytest.raises(requests.ConnectionError) as refused:
-        session.get("http://127.0.0.1:1", timeout=2)
+    with pytest.raises(NewConnectionError) as refused:
+        _pool().urlopen("GET", "/")
     assert isinstance(silence(refused.value, 2), ProviderRefused)
+    assert isinstance(silence(MaxRetryError(_pool(), "/", ConnectTimeoutError("x")), 2), ProviderRefused)

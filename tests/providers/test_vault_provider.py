@@ -105,6 +105,43 @@ async def test_ending_cuts_open_sessions_and_proves_it(bench: VaultBench) -> Non
     assert not bench.postgres.execute(f"SELECT 1 FROM pg_roles WHERE rolname = '{issued.public_id}'")
 
 
+async def test_an_early_end_waits_for_the_token_too(bench: VaultBench, calls: Callable[[], list[str]]) -> None:
+    desk = bench.desk()
+    await desk.open_and_collect()
+    calls()
+    is_gone(await desk.end())
+    assert calls() == ["sys/leases/revoke", "auth/token/revoke-accessor"]  # in this order, and nothing is asked twice
+    assert not await desk.provider.find(desk.grant)
+
+
+async def test_at_the_deadline_the_token_follows(bench: VaultBench, calls: Callable[[], list[str]]) -> None:
+    desk = bench.desk()
+    issued = await desk.open_and_collect()
+    calls()
+    desk.grant = replace(desk.grant, expires_at=bench.clock.now())
+    gone = is_gone(await desk.end())
+    assert not await bench.works(issued)
+    by_itself = desk.grant.expires_at + timedelta(seconds=60)
+    assert gone.proof[0] == (
+        f"The grant's token is past its use and is ended next; by {by_itself:%H:%M:%S} UTC Vault ends it by itself."
+    )
+    assert await until(lambda: "auth/token/revoke-accessor" in calls())
+    assert not await desk.provider.find(desk.grant)
+
+
+async def test_at_the_deadline_a_lost_answer_does_not_let_the_token_wait(
+    bench: VaultBench, calls: Callable[[], list[str]]
+) -> None:
+    desk = bench.desk()
+    await desk.open_and_collect()
+    nameless = replace(desk.grant.leases[0], n=2, public_id="", locator="")
+    desk.grant = replace(desk.grant, expires_at=bench.clock.now(), leases=(*desk.grant.leases, nameless))
+    calls()
+    gone = is_gone(await desk.end())
+    assert calls() == ["auth/token/revoke-accessor", "sys/leases/revoke", "sys/leases/tidy"]
+    assert gone.proof[0] == "Vault has ended the grant's token."
+
+
 async def test_without_the_password_the_proof_says_so(bench: VaultBench) -> None:
     desk = bench.desk()
     await desk.open_and_collect()
