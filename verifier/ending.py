@@ -15,6 +15,8 @@ def closed(_: Court, subject: Subject, fact: Fact) -> str | None:
 
 def ending(_: Court, subject: Subject, fact: Fact) -> str | None:
     was, subject.state, subject.closes = subject.state, "ending", min(fact.at, subject.expires_at)
+    if wrong := _dated(fact):
+        return wrong
     if fact.data["cause"] == "not_used" and not subject.waits:
         return "says that it was not used, and it was"
     return None if was in ("approved", "active") else f"comes when the grant is {was or 'not there'}"
@@ -25,6 +27,8 @@ def troubled(_: Court, subject: Subject, fact: Fact) -> str | None:
     goes_on = fact.type == "grant.quarantined" or fact.data["escalated"]
     subject.excused = max(subject.excused, NEVER if goes_on else fact.at + _ESCALATES)
     expected = "approved" if fact.type == "grant.quarantined" else "ending"
+    if wrong := _dated(fact):
+        return wrong
     return None if subject.state == expected else f"comes when the grant is {subject.state or 'not there'}"
 
 
@@ -39,7 +43,15 @@ def ended(court: Court, subject: Subject, fact: Fact) -> str | None:
         return f"speaks of {fact.data['credentials']} credentials, but only {issued} were issued"
     if not fact.data["proof"]:
         return "says nothing of what was checked at the provider"
+    if wrong := _dated(fact):
+        return wrong
+    subject.told = fact.data.get("happened_at", 0)
     return late(court, subject, fact.seq, fact.at, "ended")
+
+
+def _dated(fact: Fact) -> str | None:
+    """What was done while the database was away says when; an entry's own time is that of its writing."""
+    return "speaks of a time that was still to come" if fact.data.get("happened_at", 0) > fact.at else None
 
 
 def late(court: Court, subject: Subject, seq: int, at: int, what: str) -> str | None:
@@ -48,15 +60,25 @@ def late(court: Court, subject: Subject, seq: int, at: int, what: str) -> str | 
     if delay <= court.tolerance:
         return None
     what = f"{what} {seconds(delay)} after its deadline"
-    if why := _reason(court, subject, at):
+    is_up = court.uptime.was_up(subject.expires_at, at)
+    why = _reason(court, subject, at) or ("" if is_up else _word(subject))
+    if why:
         court.note(subject, seq, f"{what}; {why}")
         return None
     what = f"{what}, and nothing in the log says why"
-    if court.uptime.was_up(subject.expires_at, at):
+    if is_up:
         return f"{what}, although the server was up"
     court.unexplained += 1
     court.note(subject, seq, what)
     return None
+
+
+def _word(subject: Subject) -> str:
+    """The server's own, which nothing proves; and nothing where the log was written all the while."""
+    if not subject.told:
+        return ""
+    gone = seconds(max(0, subject.told - subject.expires_at))
+    return f"it says that everything was gone {gone} after it, and the database took that down only then"
 
 
 def _reason(court: Court, subject: Subject, at: int) -> str:

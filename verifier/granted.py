@@ -56,9 +56,16 @@ def outside(court: Court, subject: Subject, place: Place, type_: str) -> str | N
     away = max(subject.opens - place.at, place.at - subject.closes)
     if away > court.tolerance and not place.unsure:
         return f"happened {seconds(away)} outside its grant"
-    if away > 0:
+    if away > 0 and type_ != "session.closed":  # that it is over is said when it is
         court.note(subject, place.seq, f"{type_} happened {seconds(away)} outside its grant")
     return None
+
+
+def told_late(court: Court, subject: Subject, place: Place, type_: str) -> None:
+    """By somebody else, after the gateway that saw it was gone: its time is that of the telling."""
+    away = max(0, place.at - subject.closes)
+    where = f"{seconds(away)} after its grant" if away else "later"
+    court.note(subject, place.seq, f"{type_} was told {where}, out of the recording of a gateway that had stopped")
 
 
 def foreign(subject: Subject, type_: str, body: bytes) -> str | None:

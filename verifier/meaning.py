@@ -14,6 +14,7 @@ from .report import Report
 from .subject import SECOND, Court, Fact, Place, Subject
 
 ACTIONS = frozenset(("session.opened", "session.closed", "db.query", "host.command", "host.file"))
+_LATE = b'"late":true'  # no text can hold this: its quotes would be escaped
 Judge = Callable[[Court, Subject, Fact], str | None]  # what is wrong with the entry, or None
 _JUDGES: dict[str, Judge] = {
     "request.asked": approving.asked, "approval.given": approving.given, "request.approved": approving.approved,
@@ -77,7 +78,11 @@ class Meaning:
             self.court.fail(None, place.seq, f"{type_} belongs to no request")
         if subject is None or subject.partial:
             return
-        wrong = granted.outside(self.court, subject, place, type_) or granted.foreign(subject, type_, body)
+        if _LATE in body and subject.opens <= place.at:
+            granted.told_late(self.court, subject, place, type_)
+            wrong = granted.foreign(subject, type_, body)
+        else:
+            wrong = granted.outside(self.court, subject, place, type_) or granted.foreign(subject, type_, body)
         if wrong:
             self.court.fail(subject, place.seq, f"{type_} {wrong}")
 

@@ -38,6 +38,7 @@ class Subject:
     closes: int = 0
     trouble: str = ""
     excused: int = 0  # until when the trouble explains a delay
+    told: int = 0  # when it was over by its end's own word, where that was written down later
     glass: str = ""  # asked, broken: without approval
     review: str = ""  # open, flagged, reviewed
     leases: dict[int, str] = field(default_factory=dict)  # n → intended, issued, aborted, taken back (after issued)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
+from access.about import about
 from access.custody import Custody, answer_of
 from access.errors import ProviderError
 from access.events import GrantEnded, RevocationFailed
@@ -18,9 +19,11 @@ from access.ports import Change, Gone, NotYet
 from access.retry import alarms_by, pause
 from access.revoking.pools import Pools
 from access.revoking.recorder import Recorder, Result
+from access.sessions.ending import sessions_first
 
 log = logging.getLogger(__name__)
 
+LONGEST = 120.0  # seconds that one try may take: what never answers must be tried again, and said
 Done = Callable[[int], None]
 
 
@@ -33,8 +36,10 @@ class Proving:
 
     def __init__(self, custody: Custody) -> None:
         self._custody = custody
-        self._pools = Pools(custody.providers, custody.tasks)
-        self._recorder = Recorder(custody, custody.tasks, lambda: self._pools.waiting)
+        self.patience = LONGEST
+        self.pools = Pools(custody.providers, custody.tasks)
+        self.coming = 0  # ends that are due and not yet handed to us
+        self._recorder = Recorder(custody, custody.tasks, lambda: self.pools.waiting + self.coming)
 
     async def prove(self, grant: Grant) -> None:
         """One try for a grant that has just begun to end, before all others; returns once it is written down."""
@@ -45,13 +50,18 @@ class Proving:
                 done.set_result(None)
 
         job = partial(self._prove, grant, tell, fresh=True, urgent=True)
-        self._pools.of(grant.provider).add(job, first=True)
+        self.pools.of(grant.provider).add(job, first=True)
         await done
 
     def prove_all(self, grants: Iterable[Grant], done: Done = _nobody) -> None:
         """The same for many, in their order, as they stand right now; `done` is told each number when all is over."""
         for grant in grants:
-            self._pools.of(grant.provider).add(partial(self._prove, grant, done))
+            self.pools.of(grant.provider).add(partial(self._prove, grant, done))
+
+    async def ask(self, grant: Grant) -> Gone | NotYet:
+        """One try whose result somebody else keeps; to be called on the grant's pool."""
+        async with self._custody.alone(grant.number):
+            return await self._revoke(grant)
 
     async def _prove(self, grant: Grant, done: Done, *, fresh: bool = False, urgent: bool = False) -> None:
         try:
@@ -65,6 +75,8 @@ class Proving:
             self._recorder.add(result)
 
     async def _ask(self, grant: Grant, done: Done, *, fresh: bool, urgent: bool) -> Result | None:
+        await sessions_first(self._custody, grant)
+        about(grant.ref)
         lock = self._custody.alone(grant.number)
         fresh = fresh or lock.locked()  # whoever holds it may be changing what there is to end
         async with lock:
@@ -74,9 +86,7 @@ class Proving:
                     return None
             answer = await self._revoke(grant)  # 8
         now = self._custody.clock.now()
-        change = (
-            partial(_gone, grant, answer, now) if isinstance(answer, Gone) else partial(_failed, grant, answer, now)
-        )
+        change = partial(gone, grant, answer, now) if isinstance(answer, Gone) else partial(_failed, grant, answer, now)
         return Result(change, partial(self._recorded, grant, done, urgent), urgent)
 
     def _recorded(self, grant: Grant, done: Done, urgent: bool, it_stood: bool) -> None:  # noqa: FBT001
@@ -84,22 +94,26 @@ class Proving:
         if it_stood or urgent:
             done(grant.number)
         else:
-            self._pools.of(grant.provider).add(partial(self._prove, grant, done, fresh=True, urgent=True))
+            self.pools.of(grant.provider).add(partial(self._prove, grant, done, fresh=True, urgent=True))
 
     async def _revoke(self, grant: Grant) -> Gone | NotYet:
         provider = self._custody.providers.get(grant.provider)
         if provider is None:
             return NotYet(f"no provider is configured as “{grant.provider}”")
         try:
-            return await answer_of(provider.revoke(grant))
+            async with asyncio.timeout(self.patience):
+                return await answer_of(provider.revoke(grant))
         except ProviderError as error:
             return NotYet(str(error))
+        except TimeoutError:
+            return NotYet(f"the provider did not answer within {self.patience:g} s")
 
 
-def _gone(grant: Grant, gone: Gone, now: datetime) -> Change:
+def gone(grant: Grant, gone: Gone, now: datetime) -> Change:
+    """That nothing of it is left."""
     moved = replace(
         grant, state=step(GRANT, grant.state, GrantStep.CONFIRM_GONE), due_at=None, ended_at=now,
-        effective_by=gone.effective_by,
+        effective_by=gone.effective_by, claim=None,
     )  # fmt: skip
     event = GrantEnded(
         at=now, ref=grant.ref, by=grant.ended_by, cause=grant.cause or Cause.DEADLINE,
@@ -116,7 +130,7 @@ def _failed(grant: Grant, answer: NotYet, now: datetime) -> Change:
     escalate = alarms > grant.alarms
     moved = replace(
         grant, state=step(GRANT, grant.state, GrantStep.RETRY), due_at=now + pause(grant.attempts),
-        escalated=grant.escalated or escalate, alarms=max(alarms, grant.alarms),
+        escalated=grant.escalated or escalate, alarms=max(alarms, grant.alarms), claim=None,
     )  # fmt: skip
     event = RevocationFailed(at=now, ref=grant.ref, tries=grant.attempts, why=answer.why, escalated=escalate)
     worth_saying = escalate or grant.attempts == 1

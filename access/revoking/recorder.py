@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from access.about import about
 from access.custody import Custody
 from access.errors import Stale, Unavailable
 from access.ports import Change
@@ -51,6 +52,7 @@ class Recorder:
             self._tasks.start(self._run(), name="record ends")
 
     async def _run(self) -> None:
+        about("")  # of all of them, whoever was first
         try:
             while self._results:
                 await self._let_calls_go_first()
@@ -66,10 +68,13 @@ class Recorder:
             await asyncio.sleep(_LOOK)
 
     async def _record(self, batch: Sequence[Result]) -> None:
-        stood: Sequence[bool] = [False] * len(batch)
+        stood = [False] * len(batch)
         try:
-            changes = await asyncio.gather(*(self._complete(result) for result in batch))
-            stood = await self._write(changes, batch[0].since + _GIVEN_UP)
+            changes = await asyncio.gather(*(self._completed(result) for result in batch))
+            made = {i: change for i, change in enumerate(changes) if change is not None}
+            written = await self._write(tuple(made.values()), batch[0].since + _GIVEN_UP)
+            for i, it_stood in zip(made, written, strict=True):
+                stood[i] = it_stood
         except Unavailable as error:
             log.warning("ends are not yet written down", extra={"action": "revoke", "why": str(error)})
         except Exception:  # those that wait behind these must still be written
@@ -77,6 +82,16 @@ class Recorder:
         finally:
             for result, it_stood in zip(batch, stood, strict=True):
                 result.then(it_stood)
+
+    async def _completed(self, result: Result) -> Change | None:
+        """None where it cannot be made: the others need not suffer for it."""
+        try:
+            return await self._complete(result)
+        except Unavailable as error:
+            log.warning("an end is not yet written down", extra={"action": "revoke", "why": str(error)})
+        except Exception:
+            log.exception("an end was not written down", extra={"action": "revoke"})
+        return None
 
     async def _complete(self, result: Result) -> Change:
         """With the review that begins where the grant ends, if there is to be one."""
@@ -88,7 +103,7 @@ class Recorder:
         return replace(change, reviews=review.reviews, events=(*change.events, *review.events))
 
     async def _write(self, changes: Sequence[Change], until: float) -> Sequence[bool]:
-        while True:
+        while changes:
             try:
                 return await self._custody.store.commit_each(changes)
             except Stale:  # one of them cannot be; the others need not suffer for it
@@ -97,3 +112,4 @@ class Recorder:
                 if time.monotonic() >= until:
                     raise
             await asyncio.sleep(_AGAIN)
+        return ()

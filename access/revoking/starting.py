@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from access.custody import Custody
@@ -15,40 +15,66 @@ from access.ports import Change
 from access.retry import CLAIM
 
 
-def ending(grant: Grant, cause: Cause, now: datetime, by: Person | None = None) -> Change:
+def ending(
+    grant: Grant, cause: Cause, now: datetime, by: Person | None = None, claim: int | None = None
+) -> Change:  # fmt: skip
     """That it begins to end, claimed for a first try. Raises NotAllowed."""
     moved = replace(
         grant, state=step(GRANT, grant.state, GrantStep.END), cause=cause, ended_by=by, ending_since=now, attempts=1,
-        due_at=now + CLAIM, escalated=False, alarms=0,
+        due_at=now + CLAIM, escalated=False, alarms=0, claim=claim,
     )  # fmt: skip
     return Change(grants=(moved,), events=(GrantEnding(at=now, ref=grant.ref, by=by, cause=cause),))
 
 
-def claimed(grant: Grant, now: datetime) -> Change:
+def claimed(grant: Grant, now: datetime, claim: int | None = None) -> Change:
     """That it is tried once more, by us alone."""
     state = step(GRANT, grant.state, GrantStep.RETRY)
-    return Change(grants=(replace(grant, state=state, attempts=grant.attempts + 1, due_at=now + CLAIM),))
+    tries = grant.attempts + 1
+    return Change(grants=(replace(grant, state=state, attempts=tries, due_at=now + CLAIM, claim=claim),))
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """An end that was made ready before its moment, when there was time: in it, thousands may have to begin."""
+
+    grant: Grant  # as it was read
+    claim: int | None
+    change: Change
+    begun: Grant  # as it stands once that is written
+
+
+def foresee(custody: Custody, grant: Grant) -> Foreseen:
+    """What is due later begins when it is due: whoever holds this waits for that moment."""
+    now, claim = custody.clock.now(), custody.claimant()
+    change = _next(grant, max(now, grant.due_at or now), claim)
+    (moved,) = change.grants
+    return Foreseen(grant, claim, change, replace(moved, version=moved.version + 1))
 
 
 async def begin(custody: Custody, grants: Sequence[Grant]) -> tuple[Grant, ...]:
+    """`begin_foreseen` for what was not foreseen."""
+    return await begin_foreseen(custody, [foresee(custody, grant) for grant in grants])
+
+
+async def begin_foreseen(custody: Custody, ends: Sequence[Foreseen]) -> tuple[Grant, ...]:
     """Those that are ours to end now, as they stand in the store. Raises Unavailable.
 
     Left out: what has moved on since it was read, and what somebody else is at.
     """
-    now = custody.clock.now()
-    changes = [_next(grant, now) for grant in grants]
-    stood = await custody.store.commit_each(changes, wait=False)
-    moved = [change.grants[0] for change, it_stood in zip(changes, stood, strict=True) if it_stood]
-    ended = [grant.number for grant in moved if grant.attempts == 1]
+    claim = custody.claimant()
+    ends = [end if end.claim == claim else foresee(custody, end.grant) for end in ends]
+    stood = await custody.store.commit_each([end.change for end in ends], wait=False)
+    begun = tuple(end.begun for end, it_stood in zip(ends, stood, strict=True) if it_stood)
+    ended = [grant.number for grant in begun if grant.attempts == 1]
     if ended:
         custody.tasks.start(_close_extensions(custody, ended), name="close extensions")
-    return tuple(replace(grant, version=grant.version + 1) for grant in moved)
+    return begun
 
 
-def _next(grant: Grant, now: datetime) -> Change:
+def _next(grant: Grant, now: datetime, claim: int | None) -> Change:
     if grant.state is GrantState.REVOKING:
-        return claimed(grant, now)
-    return ending(grant, Cause.DEADLINE if grant.started_at else Cause.NOT_USED, now)
+        return claimed(grant, now, claim)
+    return ending(grant, Cause.DEADLINE if grant.started_at else Cause.NOT_USED, now, claim=claim)
 
 
 async def _close_extensions(custody: Custody, numbers: Iterable[int]) -> None:

@@ -124,6 +124,17 @@ WRONG: dict[str, tuple[Callable[[Log], object], Callable[[Log], int], str]] = {
         lambda log: (_issued(log), _up(log, 2), log.ending(REF)), lambda log: log.ended(REF),
         "nothing in the log says why, although the server was up",
     ),
+    "over in time by its own word, though the log was written all the while": (
+        lambda log: (_issued(log), _up(log, 2), log.ending(REF, happened_at=log.now - HOUR)),
+        lambda log: log.ended(REF, happened_at=log.now - HOUR), "although the server was up",
+    ),
+    "ending at a time to come": (
+        _issued, lambda log: log.ending(REF, happened_at=log.now + HOUR), "a time that was still to come",
+    ),
+    "ended at a time to come": (
+        lambda log: (_issued(log), log.ending(REF)), lambda log: log.ended(REF, happened_at=log.now + HOUR),
+        "a time that was still to come",
+    ),
     "late after a doubt that was over": (
         lambda log: (
             _approved(log), log.add("grant.quarantined", REF, why="slow"), log.activate(REF), _up(log, 2),
@@ -269,6 +280,18 @@ def test_lateness_within_the_tolerance(judged: Judged) -> None:
     log.end(REF)
     assert _exceptions(judged(log)) == []
     assert len(_exceptions(judged(log, "--tolerance", 5))) == 1
+
+
+def test_an_end_that_the_database_took_down_later_is_told_with_the_servers_word(judged: Judged) -> None:
+    log = Log()
+    _issued(log)
+    deadline = log.now + HOUR
+    log.now = deadline + 600 * SECOND
+    for add in (log.ending, log.ended):
+        add(REF, happened_at=deadline + 2 * SECOND)
+    (what,) = _exceptions(judged(log))
+    assert what.startswith("ended 10 min after its deadline; it says that everything was gone ")
+    assert what.endswith(" s after it, and the database took that down only then")
 
 
 def test_a_grant_that_never_ends(judged: Judged) -> None:
@@ -510,3 +533,26 @@ def test_people_are_called_only_to_what_waits_for_them(judged: Judged) -> None:
         assert judged(log)["exit"] == 0
         log.add(kind, REF, **fields)
         assert judged(log)["exit"] == 1
+
+
+@pytest.mark.parametrize("action", ["db.query", "session.closed"])
+def test_what_a_dead_gateway_left_is_told_later_and_to_be_looked_at(judged: Judged, action: str) -> None:
+    """But nobody else's, and not before access was given."""
+    log = Log()
+    _ended(log)
+    _later(log, 5)
+    log.add(action, REF, LINUS, session="s", target="orders-db", late=True)
+    report = judged(log)
+    assert report["exit"] == 0, report
+    assert [what for what in _exceptions(report) if "gateway that had stopped" in what]
+    log.add(action, REF, ADA, session="s", target="orders-db", late=True)
+    assert judged(log)["exit"] == 1
+
+
+def test_that_a_session_is_over_may_be_said_just_after_the_end(judged: Judged) -> None:
+    log = Log()
+    _issued(log)
+    log.ending(REF)
+    log.add("session.closed", REF, LINUS, session="s")
+    log.ended(REF)
+    assert _exceptions(judged(log)) == []
