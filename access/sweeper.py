@@ -7,19 +7,23 @@ Ends are read ahead without being touched, and begun at their exact moment, all 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from access.broker import Broker
+from access.custody import Custody
+from access.endings import Endings
 from access.errors import AccessError
 from access.model import Grant, GrantState
-from access.ports import Clock, Store
+from access.ports import Clock, Due, Share, Store
 from access.retry import CLAIM
-from access.revoking.starting import begin
+from access.revoking.stand_in import StandIn
+from access.revoking.starting import Foreseen, begin_foreseen, foresee
 from access.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -27,8 +31,19 @@ log = logging.getLogger(__name__)
 AHEAD = timedelta(seconds=2)  # rows due within this are taken up now and acted on at their exact moment
 EVERY = 0.5  # seconds between looks: what a lost wake-up, a jumping clock or another process' row costs at most
 BATCH = 2000  # rows in one look; where there are more, the next look follows at once
-AT_ONCE = 1000  # begun in one transaction, so that the first calls do not wait for the last row
+AT_FIRST = 100  # begun in one transaction, so that the first calls do not wait for the last row
+AT_ONCE = 1000  # the same, once there are calls to make meanwhile
+_SLICE = 200  # grants that are taken up without a pause for others
 _NEARLY = timedelta(milliseconds=20)
+_PATIENCE = 4 * CLAIM  # with a process that is there
+_OVERDUE = timedelta(seconds=3)
+
+
+@dataclass(frozen=True)
+class OnlyEnds:
+    """In place of a broker, where nobody is there to be asked or called."""
+
+    endings: Endings
 
 
 @dataclass
@@ -36,14 +51,18 @@ class Sweeper:
     """`run` looks for ever, more than once a second; `sweep` is one look."""
 
     store: Store
-    broker: Broker
+    broker: Broker | OnlyEnds
     clock: Clock
     tasks: Tasks
     batch: int = BATCH
+    stand_in: StandIn | None = None  # for the database, while it does not answer
     last_look: datetime | None = None  # that was answered
     swept: int = 0
+    _others: frozenset[int] = frozenset()  # processes that are at work beside us: what they are at is left to them
+    _share: tuple[int, int] = (0, 1)  # every how-manieth number is ours
+    _now: asyncio.Event = field(default_factory=asyncio.Event)  # to look
     _busy: set[tuple[str, int]] = field(default_factory=set)
-    _ahead: list[tuple[datetime, int, Grant]] = field(default_factory=list)  # a heap
+    _ahead: list[tuple[datetime, int, Foreseen]] = field(default_factory=list)  # a heap
     _sooner: asyncio.Event = field(default_factory=asyncio.Event)
     _is_beginning: bool = False
 
@@ -57,21 +76,44 @@ class Sweeper:
                 log.warning("what is due cannot be read", extra={"action": "sweep", "why": str(error)})
             except Exception:
                 log.exception("a look failed; the next one follows", extra={"action": "sweep"})
-            await asyncio.sleep(0 if there_is_more else EVERY)
+            if there_is_more:
+                self._now.set()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(EVERY):
+                    await self._now.wait()
+            self._now.clear()
+
+    def beside(self, others: frozenset[int], me: int) -> None:
+        """Which processes are at work, and who we are: what is due is shared among all."""
+        if others != self._others:
+            everybody = sorted(others | {me})
+            self._others, self._share = others, (everybody.index(me), len(everybody))
+            self._now.set()
 
     async def sweep(self) -> bool:
         """Take up what is due soon; whether there is more of it than one look takes. Raises Unavailable."""
         # What is already taken up must not hide what is due behind it.
-        limit = self.batch + len(self._busy)
-        due = await self.store.due(self.clock.now() + AHEAD, limit)
-        new = [number for number in due.grants if ("grant", number) not in self._busy]
-        self._take_grants((await self.store.grants_by_number(new)).values())
-        for number in due.requests:
-            self._take("request", number, self._look_at_request(number))
-        for number in due.reviews:
-            self._take("review", number, self.broker.reviews.remind(number))
+        limit = self.batch + len(self._busy) + (self.stand_in.unwritten if self.stand_in is not None else 0)
+        due = await self.store.due(self.clock.now() + AHEAD, limit, self._ours())
+        new = [number for number in due.grants if ("grant", number) not in self._busy and not self._is_held(number)]
+        for i in range(0, len(new), _SLICE):  # where the database is slow, what was read so far is begun all the same
+            self._take_grants((await self.store.grants_by_number(new[i : i + _SLICE])).values())
+            await asyncio.sleep(0)
+        if isinstance(self.broker, Broker):
+            self._take_people(due, self.broker)
         self.last_look = self.clock.now()
         return len(due.grants) >= limit
+
+    def _ours(self) -> Share | None:
+        """What another should have begun by now is everybody's; what it has claimed must not hide what nobody has."""
+        (nth, of), now = self._share, self.clock.now()
+        return Share(nth, of, now - _OVERDUE, self._others, now - _PATIENCE) if of > 1 else None
+
+    def _take_people(self, due: Due, broker: Broker) -> None:
+        for number in due.requests:
+            self._take("request", number, self._look_at_request(number, broker))
+        for number in due.reviews:
+            self._take("review", number, broker.reviews.remind(number))
 
     async def take_over(self) -> None:
         """Once, at the start: nobody waits for revocations that a stopped server had claimed.
@@ -82,21 +124,38 @@ class Sweeper:
         grants = (await self.store.grants_by_number(due.grants)).values()
         mine = [g for g in grants if g.state is GrantState.REVOKING and ("grant", g.number) not in self._busy]
         self._busy |= {("grant", grant.number) for grant in mine}
-        await self._begin(mine)
+        await self._begin([foresee(self._custody, grant) for grant in mine])
+
+    async def take_up(self, living: Collection[int]) -> None:
+        """Ends that were claimed by a process that is none of these. Raises Unavailable."""
+        numbers = [n for n in await self.store.abandoned(living) if ("grant", n) not in self._busy]
+        grants = (await self.store.grants_by_number(numbers)).values()
+        mine = [g for g in grants if g.state is GrantState.REVOKING and g.claim is not None and g.claim not in living]
+        self._busy |= {("grant", grant.number) for grant in mine}
+        if mine:
+            log.warning("ends of a process that is gone are taken up", extra={"action": "sweep", "count": len(mine)})
+        for i in range(0, len(mine), AT_ONCE):
+            await self._begin([foresee(self._custody, grant) for grant in mine[i : i + AT_ONCE]])
 
     def _take_grants(self, grants: Sequence[Grant] | Any) -> None:
         for grant in grants:
-            if ("grant", grant.number) in self._busy or grant.due_at is None:
+            if ("grant", grant.number) in self._busy or grant.due_at is None or self._is_theirs(grant):
                 continue
             if _is_an_end(grant, self.clock.now()):
                 self._busy.add(("grant", grant.number))
-                heapq.heappush(self._ahead, (grant.due_at, grant.number, grant))
+                heapq.heappush(self._ahead, (grant.due_at, grant.number, foresee(self._custody, grant)))
                 self._sooner.set()
             else:
                 self._take("grant", grant.number, self._settle(grant))
         if self._ahead and not self._is_beginning:
             self._is_beginning = True
             self.tasks.start(self._begin_in_time(), name="begin ends")
+
+    def _is_theirs(self, grant: Grant) -> bool:
+        """A long queue outlasts a claim. Whoever is there will come to it; but nothing waits for one for ever."""
+        if grant.claim not in self._others or grant.due_at is None:
+            return False
+        return self.clock.now() < grant.due_at + _PATIENCE
 
     def _take(self, kind: str, number: int, work: Coroutine[Any, Any, None]) -> None:
         if (kind, number) in self._busy:
@@ -106,52 +165,74 @@ class Sweeper:
         task = self.tasks.start(work, name=f"settle {kind} {number}")
         task.add_done_callback(lambda _: self._busy.discard((kind, number)))
 
+    def _is_held(self, number: int) -> bool:
+        """What was done while the database was away is written down first."""
+        return self.stand_in is not None and self.stand_in.holds(number)
+
     # Ends
 
+    @property
+    def _custody(self) -> Custody:
+        return self.broker.endings.custody
+
     async def _begin_in_time(self) -> None:
+        most = AT_FIRST
         try:
             while self._ahead:
-                await self._wait_for_the_first()
-                now = self.clock.now()
-                due: list[Grant] = []
-                while self._ahead and self._ahead[0][0] <= now and len(due) < AT_ONCE:
-                    due.append(heapq.heappop(self._ahead)[2])
+                if await self._wait_for_the_first():
+                    most = AT_FIRST
+                due = self._due(most)
+                most = min(AT_ONCE, 4 * most)
                 if due:
                     await self._begin(due)
                 elif not self._sooner.is_set():
                     return self._let_go()
         finally:
             self._is_beginning = False
+            self.broker.endings.proving.coming = 0
 
-    async def _wait_for_the_first(self) -> None:
+    def _due(self, most: int) -> list[Foreseen]:
+        now, due = self.clock.now(), list[Foreseen]()
+        while self._ahead and self._ahead[0][0] <= now and len(due) < most:
+            due.append(heapq.heappop(self._ahead)[2])
+        is_more = bool(self._ahead) and self._ahead[0][0] <= now
+        self.broker.endings.proving.coming = len(self._ahead) if is_more else 0
+        return due
+
+    async def _wait_for_the_first(self) -> bool:
+        """Whether there was a wait."""
+        waited = False
         while True:
             self._sooner.clear()
             early = self._ahead[0][0] - self.clock.now()
             if early <= timedelta(0):
-                return
+                return waited
+            waited = True
             try:
                 async with asyncio.timeout(early.total_seconds()):
                     await self._sooner.wait()
             except TimeoutError:
                 if not timedelta(0) < self._ahead[0][0] - self.clock.now() < _NEARLY:
-                    return
+                    return waited
 
     def _let_go(self) -> None:
         """The clock did not come as far as it should have: the next look reads these rows again."""
         self._busy -= {("grant", number) for _, number, _ in self._ahead}
         self._ahead.clear()
 
-    async def _begin(self, due: Sequence[Grant]) -> None:
-        moved: tuple[Grant, ...] = ()
-        endings = self.broker.endings
+    async def _begin(self, due: Sequence[Foreseen]) -> None:
+        begun: tuple[Grant, ...] = ()
+        numbers = {end.grant.number for end in due}
         try:
-            moved = await begin(endings.custody, due)
-            endings.proving.prove_all(moved, self._done)
+            begun = await begin_foreseen(self._custody, [end for end in due if not self._is_held(end.grant.number)])
+            self.broker.endings.proving.prove_all(begun, self._done)
         except AccessError as error:
             log.warning("ends are not begun; the next look does it", extra={"action": "sweep", "why": str(error)})
+            if self.stand_in is not None:
+                self.stand_in.end([end.grant for end in due])
         finally:
-            taken = {grant.number for grant in moved}
-            self._busy -= {("grant", grant.number) for grant in due if grant.number not in taken}
+            taken = {grant.number for grant in begun}
+            self._busy -= {("grant", number) for number in numbers if number not in taken}
 
     def _done(self, number: int) -> None:
         self._busy.discard(("grant", number))
@@ -164,11 +245,11 @@ class Sweeper:
         await self.broker.endings.settle(grant.number)
         self.swept += 1
 
-    async def _look_at_request(self, number: int) -> None:
+    async def _look_at_request(self, number: int, broker: Broker) -> None:
         request = await self.store.request(number)
         if request is not None:
             await self._wait_for(request.due_at)
-            await self.broker.look(number)
+            await broker.look(number)
             self.swept += 1
 
     async def _wait_for(self, moment: datetime | None) -> None:

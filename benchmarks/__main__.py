@@ -10,9 +10,12 @@ NAMES = {
     "audit": "what the audit log costs, against the same rows and bytes without it",
     "click_to_credential": "from the approver's click to a credential in the engineer's process",
     "cli_startup": "what the engineer's command costs to start",
+    "pg_gateway": "PostgreSQL through the recorded gateway, beside haproxy, pgbouncer and pgpool2 (some ten minutes)",
     "policy": "judging under a policy of 10,000 rules and 10,000 people",
+    "replicas": "three processes end 6,000 grants and write the thread, while one is killed or frozen",
     "revoke": "ending a thousand and ten thousand grants in one second, among 100,000; and 200 at a real OpenBao",
     "search": "searching a year of production: a million entries, on SQLite and on PostgreSQL (some ten minutes)",
+    "ssh_gateway": "SSH through the gateway, recorded, against direct and OpenSSH's ProxyJump; 500 sessions at once",
     "slack_ack": "acknowledging Slack while approvals run",
 }
 

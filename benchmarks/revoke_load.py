@@ -1,24 +1,40 @@
-"""Many active grants, loaded as the store would have written them, but fast; for a database that is thrown away."""
+"""Many active grants, loaded as the store would have written them, but fast; and the part of a server that ends them.
+
+For a database that is thrown away.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
+from access.broker import Broker
+from access.custody import Custody
+from access.endings import Endings
 from access.events import GrantActive
+from access.grants import Grants
 from access.model import Grant, GrantState, Handle, Lease, Person
+from access.ports import People, Provider, Witness
+from access.sweeper import Sweeper
+from access.tasks import Tasks
 from audit.log import ORIGIN, Ledger
 from audit.payloads import PayloadKey
 from audit.statement import inserting
-from store import rows
+from prodaccess.clock import SystemClock
+from prodaccess.policy_file import parse_policy
+from store import SqlStore, rows
 from store.database import Database
 from store.tables import AccessGrant, AccessHandle, AccessLease
 
 LEDGER = Ledger(ORIGIN, PayloadKey(bytes(32)))
 _GRANT, _HANDLE, _LEASE = inserting(AccessGrant), inserting(AccessHandle), inserting(AccessLease)
 _BATCH = 5_000
+_POLICY = "version: 1\npeople: {linus: U0LINUS}\nadmins: [linus]\ntargets: {}\n"
 
 
 def a_grant(number: int, now: datetime, expires_at: datetime) -> Grant:
@@ -54,3 +70,48 @@ def _opened(grants: Sequence[Grant]) -> Iterator[GrantActive]:
         yield GrantActive(
             at=grant.created_at, ref=grant.ref, provider=grant.provider, expires_at=grant.expires_at, promise="",
         )  # fmt: skip
+
+
+class Policies:
+    """One policy."""
+
+    def __init__(self) -> None:
+        self._policy = parse_policy(_POLICY)
+
+    def current(self) -> Any:
+        return self._policy
+
+
+@dataclass
+class Revoker:
+    """The part of a server that ends grants."""
+
+    store: SqlStore
+    clock: SystemClock
+    providers: dict[str, Provider]
+    ended: Callable[[], int]
+    tasks: Tasks = field(default_factory=Tasks)
+
+    def __post_init__(self) -> None:
+        nobody, policies = cast("People", None), Policies()
+        custody = Custody(
+            self.store, nobody, policies, self.clock, self.providers, cast("Witness", None), self.tasks
+        )  # fmt: skip
+        broker = Broker(self.store, nobody, policies, self.clock, Grants(custody), Endings(custody))
+        self.sweeper = Sweeper(self.store, broker, self.clock, self.tasks)
+
+    async def run_until_ended(self, count: int, within: float) -> None:
+        before = await self._revoked()
+        sweeping = self.tasks.start(self.sweeper.run(), "sweep")
+        until = time.monotonic() + within
+        while self.ended() < count and time.monotonic() < until:  # noqa: ASYNC110 (a look at the rows would slow them)
+            await asyncio.sleep(0.1)
+        while await self._revoked() < before + count:
+            if time.monotonic() > until:
+                raise AssertionError("the grants have not ended")
+            await asyncio.sleep(0.5)
+        sweeping.cancel()
+        await self.tasks.drain(5)
+
+    async def _revoked(self) -> int:
+        return (await self.store.grants_by_state())[GrantState.REVOKED.value]

@@ -1,8 +1,8 @@
 """The database itself: how it is opened, and the one way a transaction runs.
 
 SQLite: WAL, `synchronous=FULL` (NORMAL may lose the last commits at power loss), one process (a lock file held
-for life, freed by the kernel even on `kill -9`), one writer thread. PostgreSQL: a small pool, and one connection
-that holds an advisory lock for life, for the same reason: a second `serve` would write every thread twice.
+for life, freed by the kernel even on `kill -9`), one writer thread. PostgreSQL: a small pool for each of several
+processes, and one connection that holds a lock for life which all of them share, so that none migrates under another.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import logging
+import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +38,8 @@ _PRAGMAS = (
 )  # fmt: skip
 PATIENCE = 2.0  # seconds, for whoever waits: a database that stands still must not hold up every answer
 _SERVING = 0x70726F65  # the advisory lock's number
+#: seconds that a process may stand still in a transaction: one that is frozen must not keep its locks from all others
+_STANDSTILL = 10
 _TRIES = 30
 _Result = TypeVar("_Result")
 
@@ -71,9 +74,10 @@ class Database:
     """Runs functions of a connection, each in one transaction on a worker thread."""
 
     def __init__(self, url: str, *, alone: bool = True) -> None:
-        """`alone` takes SQLite's lock file; a verb that works beside a running server does without."""
+        """`alone` takes SQLite's lock file, and is what serves; a verb that works beside a server does without."""
         parsed = _read_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self.me = secrets.randbelow(2**31 - 1) + 1  # this process, to others on the same database
         self._lock = _lock_beside(Path(parsed.database)) if alone and self.is_sqlite and parsed.database else None
         if not alone and self.is_sqlite and not Path(parsed.database or "").exists():
             raise BadDatabase(f"There is no database at {parsed.database}.")
@@ -86,25 +90,39 @@ class Database:
         )
         if self.is_sqlite:
             _prepare_sqlite(self.engine)
-        self._alone: Connection | None = None
+        elif alone:
+            _prepare_postgresql(self.engine, self.called)
+        self._held: Connection | None = None
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="store-read")
         self._writers = ThreadPoolExecutor(1 if self.is_sqlite else 8, thread_name_prefix="store-write")
 
+    @property
+    def called(self) -> str:
+        """How the database server calls every connection of ours."""
+        return f"prodaccess {self.me}"
+
     def be_alone(self) -> None:
-        """Hold PostgreSQL's lock from now on (SQLite's is held already). Raises DatabaseLocked, Unavailable."""
+        """Nobody else from now on (SQLite's file is held already). Raises DatabaseLocked, Unavailable."""
+        self._hold("", "This database is in use by a running prodaccess. Stop every `serve` and `revoker` first.")
+
+    def be_one_of_many(self) -> None:
+        """Nobody alone from now on; on SQLite there is only us. Raises DatabaseLocked, Unavailable."""
+        self._hold("_shared", "This database is being migrated, or held by an older prodaccess that serves alone.")
+
+    def _hold(self, how: str, refusal: str) -> None:
         if self.is_sqlite:
             return
         try:
             connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             for _ in range(_TRIES):  # the connection of one that was just killed takes a moment to go
-                if connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({_SERVING})").scalar_one():
-                    self._alone = connection
+                if connection.exec_driver_sql(f"SELECT pg_try_advisory_lock{how}({_SERVING})").scalar_one():
+                    self._held = connection
                     return
                 time.sleep(0.1)
         except DBAPIError as error:
             raise Unavailable("The database does not answer.") from error
         connection.close()
-        raise DatabaseLocked("This database is in use by another prodaccess. Run one `serve` per database.")
+        raise DatabaseLocked(refusal)
 
     async def read(self, work: Callable[[Connection], _Result], *, patience: float = PATIENCE) -> _Result:
         """Run `work` on a consistent view. Raises Unavailable, also after `patience` seconds."""
@@ -142,8 +160,8 @@ class Database:
     def close(self) -> None:
         self._readers.shutdown()
         self._writers.shutdown()
-        if self._alone is not None:
-            self._alone.close()
+        if self._held is not None:
+            self._held.close()
         self.engine.dispose()
         if self._lock is not None:
             self._lock.close()
@@ -176,8 +194,18 @@ def _lock_beside(path: Path) -> IO[str]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         handle.close()
-        raise DatabaseLocked(f"{path} is in use by another prodaccess. Run one `serve` per database.") from None
+        raise DatabaseLocked(
+            f"{path} is in use by another prodaccess. SQLite serves one process; PostgreSQL takes several."
+        ) from None
     return handle
+
+
+def _prepare_postgresql(engine: Engine, called: str) -> None:
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _: Any) -> None:
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{_STANDSTILL}s'")
+        connection.execute(f"SET application_name = '{called}'")
+        connection.commit()
 
 
 def _prepare_sqlite(engine: Engine) -> None:

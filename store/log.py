@@ -93,9 +93,18 @@ class SqlLog:
         """Wake whoever waits for entries."""
         if receipt.seqs:
             self._last_written = max(self._last_written, receipt.seqs[-1])
-            self._written.set()
-            self._written = asyncio.Event()
+            self._wake()
         return receipt
+
+    def heard(self, head: int) -> None:
+        """Wake them also for what another process has written."""
+        if head > self._last_written:
+            self._last_written = head
+            self._wake()
+
+    def _wake(self) -> None:
+        self._written.set()
+        self._written = asyncio.Event()
 
     # Feed
 

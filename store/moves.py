@@ -15,19 +15,23 @@ from access.events import TextErased
 from access.model import BREAK_GLASS, Grant, GrantState, LoginCode, Receipt, Request, RequestState, Review
 from access.policy import Policy
 from access.ports import Change, Clock, Quota
+from access.sessions.model import Session
 from audit.canonical import micros
 from audit.log import Ledger
-from audit.statement import Statement, inserting, moving, selecting, upserting
+from audit.statement import Statement, inserting, keeping, moving, selecting, upserting
 from audit.tables import PolicyBundle
 from store import rows
 from store.erasure import erase
 from store.many import as_read, move_many
 from store.tables import (
+    AccessCut,
     AccessGrant,
     AccessHandle,
     AccessLease,
+    AccessPass,
     AccessRequest,
     AccessReview,
+    AccessSession,
     AccessVote,
     Counter,
     Note,
@@ -48,8 +52,17 @@ _INSERT = {kind: inserting(table) for kind, table in _TABLES.items()}
 _MOVE = {kind: moving(table, "number", "version") for kind, table in _TABLES.items()}
 _VOTE = inserting(AccessVote)
 _HANDLE, _LEASE, _DEVICE, _NOTE = (upserting(m) for m in (AccessHandle, AccessLease, SignedInDevice, Note))
+_PASS, _CUT = upserting(AccessPass), upserting(AccessCut)
+_SESSION, _MOVE_SESSION = inserting(AccessSession), moving(AccessSession, "grant_number", "n", "version")
+#: held until the commit, so that no session begins beside an ending that has not seen it
+_STATE = Statement(
+    lambda _: (
+        select(col(AccessGrant.state)).where(col(AccessGrant.number) == bindparam("number")).with_for_update(read=True)
+    )
+)
+_KEPT_NOTE = Statement(lambda _: select(col(Note.value)).where(col(Note.key) == bindparam("key")).with_for_update())
 _CODE = inserting(SignInCode)
-_POLICY, _KNOWN_POLICY = inserting(PolicyBundle), selecting(PolicyBundle, "hash")
+_POLICY, _KNOWN_POLICY = keeping(PolicyBundle), selecting(PolicyBundle, "hash")
 _USE_CODE = Statement(
     lambda _: (
         update(SignInCode)
@@ -103,12 +116,22 @@ class Desk:
             _save_code(self.tx, code)
         for device in change.devices:
             _DEVICE.run(self.tx, rows.device_row(device))
+        self._write_sessions(change)
         return self._witness(change)
+
+    def _write_sessions(self, change: Change) -> None:
+        for given in change.passes:
+            _PASS.run(self.tx, rows.pass_row(given))
+        for session in change.sessions:
+            _save_session(self.tx, session)
+        for cut in change.cuts:
+            _CUT.run(self.tx, rows.cut_row(cut))
 
     def write_each(self, changes: Sequence[Change], *, wait: bool) -> Written:
         """Those whose grant is still as it was read, with their audit entries; of the others nothing."""
-        still = as_read(self.tx, [change.grants[0] for change in changes], wait=wait)
-        stood = tuple(change.grants[0].number in still for change in changes)
+        first = {change.grants[0].number: change for change in reversed(changes)}  # of one grant only one can stand
+        still = as_read(self.tx, [change.grants[0] for change in first.values()], wait=wait)
+        stood = tuple(first[(number := change.grants[0].number)] is change and number in still for change in changes)
         good = [change for change, stands in zip(changes, stood, strict=True) if stands]
         move_many(self.tx, [change.grants[0] for change in good])
         leases = [rows.lease_row(lease) for change in good for lease in change.leases]
@@ -156,8 +179,14 @@ def _keep_policy(tx: Connection, policy: Policy, now: int) -> None:
         _POLICY.run(tx, {"hash": policy.hash, "content": policy.text, "loaded_at": now})
 
 
-def put_notes(tx: Connection, notes: Mapping[str, Mapping[str, Any]]) -> None:
-    """Insert or replace; all in the caller's transaction."""
+def put_notes(
+    tx: Connection, notes: Mapping[str, Mapping[str, Any]], still: Mapping[str, Mapping[str, Any] | None]
+) -> None:
+    """Insert or replace; all in the caller's transaction. Raises Stale where one of `still` says something else."""
+    for key, said in still.items():
+        row = _KEPT_NOTE.run(tx, {"key": key}).one_or_none()
+        if (None if row is None else json.loads(row.value)) != said:
+            raise Stale(f"Somebody else has noted {key}.")
     for key, value in notes.items():
         _NOTE.run(tx, {"key": key, "value": json.dumps(value, ensure_ascii=False)})
 
@@ -169,6 +198,18 @@ def _save(tx: Connection, value: Request | Grant | Review, row: dict[str, Any]) 
     moved = _MOVE[type(value)].run(tx, row | {"now_number": value.number, "now_version": value.version})
     if moved.rowcount != 1:
         raise Stale(f"{value.ref} has moved on.")
+
+
+def _save_session(tx: Connection, session: Session) -> None:
+    row = rows.session_row(session)
+    if session.version == 0:
+        if _STATE.run(tx, {"number": session.grant}).scalar_one_or_none() != GrantState.ACTIVE.value:
+            raise Stale(f"{session.ref} is not active any more.")
+        _SESSION.run(tx, row)
+        return
+    now = {"now_grant_number": session.grant, "now_n": session.n, "now_version": session.version}
+    if _MOVE_SESSION.run(tx, row | now).rowcount != 1:
+        raise Stale(f"{session.id} has moved on.")
 
 
 def _save_code(tx: Connection, code: LoginCode) -> None:

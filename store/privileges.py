@@ -32,6 +32,7 @@ GRANTS = {
     "access_*": MOVE,
     "login_code": MOVE,
     "device": MOVE,
+    "spent_proof": f"{ADD}, DELETE",
     "note": MOVE,
     "search_*": f"{MOVE}, DELETE, TRUNCATE",  # projections: derived, and re-derived when in doubt
     "alembic_version": "SELECT",

@@ -23,6 +23,7 @@ from access.model import (
     ReviewState,
     Vote,
 )
+from access.sessions.model import Cut, Pass, Session
 from audit.canonical import micros, moment
 
 _Row = Any  # a SQLAlchemy Row: its attributes are the columns
@@ -108,7 +109,7 @@ def grant_row(grant: Grant) -> dict[str, Any]:
         "cause": grant.cause.value if grant.cause else None, "ended_by": person_text(grant.ended_by),
         "ending_since": _micros(grant.ending_since), "ended_at": _micros(grant.ended_at),
         "effective_by": _micros(grant.effective_by), "escalated": grant.escalated, "alarms": grant.alarms,
-        "version": grant.version + 1,
+        "claim": grant.claim, "gateway": grant.gateway, "version": grant.version + 1,
     }  # fmt: skip
 
 
@@ -119,7 +120,7 @@ def ending_row(grant: Grant) -> dict[str, Any]:
         "attempts": grant.attempts, "cause": grant.cause.value if grant.cause else None,
         "ended_by": person_text(grant.ended_by), "ending_since": _micros(grant.ending_since),
         "ended_at": _micros(grant.ended_at), "effective_by": _micros(grant.effective_by),
-        "escalated": grant.escalated, "alarms": grant.alarms, "version": grant.version + 1,
+        "escalated": grant.escalated, "alarms": grant.alarms, "claim": grant.claim, "version": grant.version + 1,
     }  # fmt: skip
 
 
@@ -134,7 +135,7 @@ def grant_of(row: _Row, handles: Iterable[_Row], leases: Iterable[_Row]) -> Gran
         ended_by=_maybe_person(row.ended_by), ending_since=_moment(row.ending_since),
         ended_at=_moment(row.ended_at), effective_by=_moment(row.effective_by), escalated=bool(row.escalated),
         handles=tuple(_handle_of(h) for h in handles), leases=tuple(_lease_of(lease) for lease in leases),
-        alarms=row.alarms, version=row.version,
+        alarms=row.alarms, claim=row.claim, version=row.version, gateway=row.gateway,
     )  # fmt: skip
 
 
@@ -162,6 +163,47 @@ def _lease_of(row: _Row) -> Lease:
         row.grant_number, row.n, row.attempt, row.public_id, row.locator, moment(row.issued_at), moment(row.not_after),
         _moment(row.gone_at), _moment(row.aborted_at),
     )  # fmt: skip
+
+
+def pass_row(given: Pass) -> dict[str, Any]:
+    return {
+        "name": given.name, "grant_number": given.grant, "gateway": given.gateway, "proof": given.proof,
+        "device": given.device, "created_at": micros(given.created_at), "ended_at": _micros(given.ended_at),
+    }  # fmt: skip
+
+
+def pass_of(row: _Row) -> Pass:
+    return Pass(
+        row.name, row.grant_number, row.gateway, row.proof, row.device, moment(row.created_at), _moment(row.ended_at)
+    )
+
+
+def session_row(session: Session) -> dict[str, Any]:
+    return {
+        "grant_number": session.grant, "n": session.n, "gateway": session.gateway, "pass_name": session.pass_name,
+        "requester_id": session.requester.id, "requester": person_text(session.requester), "target": session.target,
+        "host": session.host, "address": session.address, "client": session.client, "process": session.process,
+        "seed": session.seed, "opened_at": micros(session.opened_at), "closed_at": _micros(session.closed_at),
+        "why": session.why, "acts": session.acts, "size": session.size,
+        "recording": session.recording, "version": session.version + 1,
+    }  # fmt: skip
+
+
+def session_of(row: _Row) -> Session:
+    return Session(
+        grant=row.grant_number, n=row.n, gateway=row.gateway, pass_name=row.pass_name,
+        requester=_person(row.requester), target=row.target, host=row.host, address=row.address, client=row.client,
+        process=row.process, seed=row.seed, opened_at=moment(row.opened_at), closed_at=_moment(row.closed_at),
+        why=row.why, acts=row.acts, size=row.size, recording=row.recording, version=row.version,
+    )  # fmt: skip
+
+
+def cut_row(cut: Cut) -> dict[str, Any]:
+    return {"session": cut.session, "by_person": person_text(cut.by), "at": micros(cut.at)}
+
+
+def cut_of(row: _Row) -> Cut:
+    return Cut(row.session, _person(row.by_person), moment(row.at))
 
 
 def review_row(review: Review) -> dict[str, Any]:

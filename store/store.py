@@ -8,21 +8,22 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, or_, select
 from sqlmodel import SQLModel, col
 
 from access.errors import NotFound
 from access.events import TextErased
 from access.model import Device, Grant, GrantState, LoginCode, Person, Receipt, Request, Review
-from access.ports import Change, Clock, Due, PrivateTexts, Quota
+from access.ports import Change, Clock, Due, PrivateTexts, Quota, Share
 from audit.canonical import fields_of, micros, moment
 from audit.log import Ledger, head
 from audit.statement import selecting
 from audit.tables import LedgerEntry, LedgerPayload
-from store import moves, rows
+from store import claims, moves, rows, spent
 from store.database import Database
 from store.log import SqlLog
 from store.migrate import migrate
+from store.sessions import SqlSessions
 from store.tables import (
     AccessGrant,
     AccessHandle,
@@ -55,12 +56,16 @@ def open_store(url: str, clock: Clock, ledger: Ledger) -> SqlStore:
     """
     database = Database(url)
     try:
-        database.be_alone()
+        database.be_one_of_many()
         migrate(database)
     except BaseException:
         database.close()
         raise
     return SqlStore(database, clock, SqlLog(database, ledger))
+
+
+def _nobody(_: Change) -> None:
+    """Where no shadow is kept."""
 
 
 class SqlStore:
@@ -70,6 +75,8 @@ class SqlStore:
         self._database = database
         self._clock = clock
         self.log = log
+        self.wrote: Callable[[Change], None] = _nobody  # is told of every change that stood
+        self.sessions = SqlSessions(database)
 
     def close(self) -> None:
         self._database.close()
@@ -81,6 +88,7 @@ class SqlStore:
 
     async def commit(self, change: Change) -> Receipt:
         receipt = await self._write(lambda desk: desk.write(change))
+        self.wrote(change)
         if any(isinstance(event, TextErased) for event in change.events):
             await self.log.scrub()
         return receipt
@@ -91,6 +99,9 @@ class SqlStore:
             lambda tx: moves.Desk(tx, self.log.ledger, self._clock).write_each(changes, wait=wait), patience=_LONG
         )
         self.log.announce(written.receipt)
+        for change, stood in zip(changes, written.stood, strict=True):
+            if stood:
+                self.wrote(change)
         return written.stood
 
     async def _write(self, work: Callable[[moves.Desk], Receipt]) -> Receipt:
@@ -120,6 +131,16 @@ class SqlStore:
     async def grant(self, number: int) -> Grant | None:
         return await self._database.read(lambda tx: _grant(tx, number))
 
+    async def open_grants(self) -> tuple[int, ...]:
+        return await self._database.read(_open_numbers, patience=_LONG)
+
+    async def owners(self, locators: Sequence[str]) -> Mapping[str, int]:
+        """The grants, ended ones too, that have these locators of handles and leases on record. Reads much."""
+        return await self._database.read(lambda tx: _owners(tx, locators), patience=_LONG)
+
+    async def requests_by_number(self, numbers: Sequence[int]) -> Mapping[int, Request]:
+        return await self._database.read(lambda tx: _requests_by_number(tx, numbers), patience=_LONG)
+
     async def grants_by_number(self, numbers: Sequence[int]) -> Mapping[int, Grant]:
         return await self._database.read(lambda tx: _grants(tx, numbers))
 
@@ -135,8 +156,11 @@ class SqlStore:
         counts = await self._database.read(_count_states)
         return {state.value: counts.get(state.value, 0) for state in GrantState}
 
-    async def due(self, before: datetime, limit: int) -> Due:
-        return await self._database.read(lambda tx: _due(tx, micros(before), limit))
+    async def due(self, before: datetime, limit: int, share: Share | None = None) -> Due:
+        return await self._database.read(lambda tx: _due(tx, micros(before), limit, share))
+
+    async def abandoned(self, living: Collection[int]) -> tuple[int, ...]:
+        return await self._database.read(lambda tx: claims.abandoned(tx, living, micros(self._clock.now())))
 
     async def next_due(self) -> datetime | None:
         return await self._database.read(_next_due)
@@ -169,14 +193,27 @@ class SqlStore:
         found = await self._database.read(lambda tx: _DEVICE[by].run(tx, {by: value}).all())
         return tuple(rows.device_of(row) for row in found)
 
+    async def spend(self, key: str, until: datetime) -> bool:
+        """False when another process has taken this signed call; the only process remembers by itself."""
+        if self._database.is_sqlite:
+            return True
+        return await self._database.write(lambda tx: spent.spend(tx, key, micros(until)))
+
+    async def forget_spent(self) -> None:
+        """Those that are refused by their time."""
+        if not self._database.is_sqlite:
+            await self._database.write(lambda tx: spent.forget(tx, micros(self._clock.now())))
+
     # Notebook
 
     async def note(self, key: str) -> dict[str, Any] | None:
         row = await self._database.read(lambda tx: _NOTE.run(tx, {"key": key}).one_or_none())
         return None if row is None else json.loads(row.value)
 
-    async def put_notes(self, notes: Mapping[str, Mapping[str, Any]]) -> None:
-        await self._database.write(lambda tx: moves.put_notes(tx, notes))
+    async def put_notes(
+        self, notes: Mapping[str, Mapping[str, Any]], *, still: Mapping[str, Mapping[str, Any] | None] | None = None
+    ) -> None:
+        await self._database.write(lambda tx: moves.put_notes(tx, notes, still or {}))
 
 
 def _request(tx: Connection, by: str, value: int | str) -> Request | None:
@@ -188,12 +225,44 @@ def _with_votes(tx: Connection, row: Any) -> Request:
     return rows.request_of(row, _VOTES.run(tx, {"request_id": row.id}).all())
 
 
+def _all_with_votes(tx: Connection, found: Sequence[Any]) -> tuple[Request, ...]:
+    """In their order; a few queries, however many they are."""
+    table, votes = _table("access_vote"), dict[str, list[Any]]()
+    for i in range(0, len(found), _AT_ONCE):
+        ids = [row.id for row in found[i : i + _AT_ONCE]]
+        query = select(table).where(table.c.request_id.in_(ids)).order_by(table.c.request_id, table.c.at)
+        votes |= {key: list(those) for key, those in groupby(tx.execute(query), key=lambda row: row.request_id)}
+    return tuple(rows.request_of(row, votes.get(row.id, ())) for row in found)
+
+
+def _requests_by_number(tx: Connection, numbers: Sequence[int]) -> dict[int, Request]:
+    table, found = _table("access_request"), list[Any]()
+    for i in range(0, len(numbers), _AT_ONCE):
+        found += tx.execute(select(table).where(table.c.number.in_(numbers[i : i + _AT_ONCE]))).all()
+    return {request.number: request for request in _all_with_votes(tx, found)}
+
+
+def _owners(tx: Connection, locators: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for i in range(0, len(locators), _AT_ONCE):
+        for table in (_table("access_handle"), _table("access_lease")):
+            which = table.c.locator.in_(locators[i : i + _AT_ONCE])
+            found |= {row[0]: row[1] for row in tx.execute(select(table.c.locator, table.c.grant_number).where(which))}
+    return found
+
+
+def _open_numbers(tx: Connection) -> tuple[int, ...]:
+    return tuple(
+        sorted(tx.execute(select(col(AccessGrant.number)).where(col(AccessGrant.due_at).is_not(None))).scalars())
+    )
+
+
 def _requests_of(tx: Connection, person_id: str | None, limit: int) -> tuple[Request, ...]:
     table = SQLModel.metadata.tables["access_request"]
     query = select(table).order_by(table.c.number.desc()).limit(limit)
     if person_id is not None:
         query = query.where(table.c.requester_id == person_id)
-    return tuple(_with_votes(tx, row) for row in tx.execute(query).all())
+    return _all_with_votes(tx, tx.execute(query).all())
 
 
 def _open_requests(tx: Connection, person_id: str | None) -> tuple[Request, ...]:
@@ -202,13 +271,13 @@ def _open_requests(tx: Connection, person_id: str | None) -> tuple[Request, ...]
     query = select(request).where(or_(request.c.due_at.is_not(None), request.c.number.in_(due_grants)))
     if person_id is not None:
         query = query.where(request.c.requester_id == person_id)
-    return tuple(_with_votes(tx, row) for row in tx.execute(query.order_by(request.c.number.desc())).all())
+    return _all_with_votes(tx, tx.execute(query.order_by(request.c.number.desc())).all())
 
 
 def _pending_extensions(tx: Connection, numbers: Collection[int]) -> tuple[Request, ...]:
     table = _table("access_request")
     query = select(table).where(table.c.due_at.is_not(None), table.c.extends.is_not(None))
-    return tuple(_with_votes(tx, row) for row in tx.execute(query).all() if row.extends in numbers)
+    return _all_with_votes(tx, [row for row in tx.execute(query) if row.extends in numbers])
 
 
 def _grants(tx: Connection, numbers: Sequence[int]) -> dict[int, Grant]:
@@ -260,12 +329,22 @@ def _count_states(tx: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in tx.execute(query)}
 
 
-def _due(tx: Connection, before: int, limit: int) -> Due:
+def _due(tx: Connection, before: int, limit: int, share: Share | None) -> Due:
     def numbers(model: type[AccessRequest | AccessGrant | AccessReview]) -> tuple[int, ...]:
-        query = select(col(model.number)).where(col(model.due_at) <= before).order_by(col(model.due_at)).limit(limit)
-        return tuple(tx.execute(query).scalars())
+        query = select(col(model.number)).where(col(model.due_at) <= before)
+        if share is not None:
+            ours = col(model.number) % share.of == share.nth
+            query = query.where(or_(ours, col(model.due_at) <= micros(share.overdue)))
+        if share is not None and share.left_until is not None and model is AccessGrant:
+            query = query.where(_nobody_at_it(share.others, share.left_until))
+        return tuple(tx.execute(query.order_by(col(model.due_at)).limit(limit)).scalars())
 
     return Due(numbers(AccessRequest), numbers(AccessGrant), numbers(AccessReview))
+
+
+def _nobody_at_it(others: Collection[int], left_until: datetime) -> ColumnElement[bool]:
+    claim = col(AccessGrant.claim)
+    return or_(claim.is_(None), claim.not_in(tuple(others)), col(AccessGrant.due_at) <= micros(left_until))
 
 
 def _loose_intents(tx: Connection, before: int) -> tuple[tuple[int, int], ...]:

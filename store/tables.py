@@ -90,6 +90,8 @@ class AccessGrant(SQLModel, table=True):
     effective_by: int | None = Field(sa_column=big("effective_by", null=True))
     escalated: bool = Field(sa_column=yes_or_no("escalated"))
     alarms: int = Field(sa_column=integer("alarms"))
+    claim: int | None = Field(sa_column=big("claim", null=True))
+    gateway: str = Field(sa_column=text("gateway"))
     version: int = Field(sa_column=integer("version"))
 
 
@@ -131,6 +133,53 @@ class AccessReview(SQLModel, table=True):
     version: int = Field(sa_column=integer("version"))
 
 
+class AccessPass(SQLModel, table=True):
+    """What lets somebody's tools through a gateway."""
+
+    __tablename__ = "access_pass"
+    name: str = Field(sa_column=text("name", key=True))
+    grant: int = Field(sa_column=big("grant_number"))
+    gateway: str = Field(sa_column=text("gateway"))
+    proof: str = Field(sa_column=text("proof"))
+    device: str = Field(sa_column=text("device"))
+    created_at: int = Field(sa_column=big("created_at"))
+    ended_at: int | None = Field(sa_column=big("ended_at", null=True))
+
+
+class AccessSession(SQLModel, table=True):
+    """A recorded connection; only the gateway that holds it moves its row."""
+
+    __tablename__ = "access_session"
+    grant: int = Field(sa_column=big("grant_number", key=True))
+    n: int = Field(sa_column=integer("n", key=True))
+    gateway: str = Field(sa_column=text("gateway"))
+    pass_name: str = Field(sa_column=text("pass_name"))
+    requester_id: str = Field(sa_column=text("requester_id"))
+    requester: str = Field(sa_column=text("requester"))
+    target: str = Field(sa_column=text("target"))
+    host: str = Field(sa_column=text("host"))
+    address: str = Field(sa_column=text("address"))
+    client: str = Field(sa_column=text("client"))
+    process: str = Field(sa_column=text("process"))
+    seed: str = Field(sa_column=text("seed"))
+    opened_at: int = Field(sa_column=big("opened_at"))
+    closed_at: int | None = Field(sa_column=big("closed_at", null=True))
+    why: str = Field(sa_column=text("why"))
+    acts: int = Field(sa_column=big("acts"))
+    size: int = Field(sa_column=big("size"))
+    recording: str = Field(sa_column=text("recording"))
+    version: int = Field(sa_column=integer("version"))
+
+
+class AccessCut(SQLModel, table=True):
+    """That somebody wants a session ended: a row of its own, for the session's row is its gateway's."""
+
+    __tablename__ = "access_cut"
+    session: str = Field(sa_column=text("session", key=True))
+    by: str = Field(sa_column=text("by_person"))
+    at: int = Field(sa_column=big("at"))
+
+
 class SignInCode(SQLModel, table=True):
     __tablename__ = "login_code"
     code_hash: str = Field(sa_column=text("code_hash", key=True))
@@ -151,6 +200,14 @@ class SignedInDevice(SQLModel, table=True):
     created_at: int = Field(sa_column=big("created_at"))
     expires_at: int = Field(sa_column=big("expires_at"))
     ended_at: int | None = Field(sa_column=big("ended_at", null=True))
+
+
+class SpentProof(SQLModel, table=True):
+    """A signed call that was made, until it would be refused by its time."""
+
+    __tablename__ = "spent_proof"
+    key: str = Field(sa_column=text("key", key=True))
+    until: int = Field(sa_column=big("until"))
 
 
 class Note(SQLModel, table=True):
@@ -179,9 +236,13 @@ _index(AccessGrant, "request_id", unique=True)
 _index(AccessReview, "requester_id")
 _index(SignedInDevice, "token_hash", unique=True)
 _index(SignedInDevice, "person_id")
+_index(AccessPass, "grant_number")
 _when_due(AccessRequest)
 _when_due(AccessGrant)
 _when_due(AccessReview)
+_sessions = SQLModel.metadata.tables["access_session"]
+_still = _sessions.c.closed_at.is_(None)
+Index("access_session_open", _sessions.c.process, sqlite_where=_still, postgresql_where=_still)
 _leases = SQLModel.metadata.tables["access_lease"]
 _loose = (_leases.c.public_id == "") & _leases.c.aborted_at.is_(None)
 Index("access_lease_loose", _leases.c.issued_at, sqlite_where=_loose, postgresql_where=_loose)

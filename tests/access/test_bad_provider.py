@@ -194,6 +194,21 @@ async def test_an_ending_does_not_wait_for_slack_to_say_who_is_collecting(world:
     assert not world.provider.live()
 
 
+async def test_a_revocation_that_never_answers_is_tried_again_and_said(world: World) -> None:
+    await world.opened()
+    hung = Hanging(world, "memory")
+    world.grants.custody.providers["memory"] = hung  # type: ignore[index]
+    world.endings.proving.patience = 0.05
+    async with asyncio.timeout(20):
+        await world.endings.finish(1, Cause.DEADLINE)
+    event = await world.last(RevocationFailed)
+    assert isinstance(event, RevocationFailed)
+    assert "did not answer" in event.why
+    hung.go_on.set()
+    await pass_by(world, 61)
+    assert (await world.grant(1)).state is GrantState.REVOKED
+
+
 TWO = """
 version: 1
 people: {ada: U0ADA, grace: U0GRACE, linus: U0LINUS}

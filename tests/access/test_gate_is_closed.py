@@ -18,6 +18,7 @@ REVEALS = {
     "notary/signers/vault.py": "the notary signs in at Vault",
     "prodaccess/settings.py": "what starts the server: its own secrets to its own parts",
     "gateways/postgres/upstream.py": "the gateway logs in for somebody, who never sees the password",
+    "gateways/ssh/upstream.py": "the gateway logs in for somebody, who never sees the key",
     "providers/database_probe.py": "the old login is tried, to prove it dead",
     "providers/vault_client.py": "prodaccess signs in at Vault",
     "providers/vault_mysql.py": "the old login is tried, to prove it dead",

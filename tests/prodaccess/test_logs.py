@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import asyncio
+import io
 import json
 import logging
 from collections.abc import Iterator
 
 import pytest
 
+from access.about import about
+from access.model import Cause
 from prodaccess.logs import JsonLines, Readable, masked, set_up_logs
+from tests.access.test_bad_provider import Broken
+from tests.world import World
 
 SECRETS = [
     "hvs.CAESIJ4c0Kq1v7bQ2m9xYzAbCdEf",
@@ -79,3 +85,36 @@ def test_a_log_on_a_terminal_obeys_nobodys_text() -> None:
     (line,) = Readable().format(record).splitlines()
     assert line.isprintable()
     assert "\\x1b[2J\\nerror" in line
+
+
+async def test_every_line_says_which_grant_it_is_about_also_deep_inside_a_provider(world: World) -> None:
+    """Each line is put together where it is logged, as the server's own handler does it."""
+    said = io.StringIO()
+    handler = logging.StreamHandler(said)
+    handler.setFormatter(JsonLines())
+    logging.getLogger("access").addHandler(handler)
+    try:
+        world.provider.__class__ = Broken
+        await world.opened()
+        await world.opened()
+        world.provider.broken = "revoke"  # type: ignore[attr-defined]
+        await asyncio.gather(*(world.endings.finish(number, Cause.ADMIN) for number in (1, 2)))
+        await world.tasks.drain(10)
+    finally:
+        logging.getLogger("access").removeHandler(handler)
+    lines = [json.loads(line) for line in said.getvalue().splitlines()]
+    unexpected = [line for line in lines if line["message"] == "a provider failed unexpectedly"]
+    assert sorted(line["ref"] for line in unexpected) == ["PA-1", "PA-2"]
+    assert [line for line in lines if "ref" not in line] == []
+
+
+async def test_threads_and_tasks_know_it_too_and_nobody_else() -> None:
+    async def work(ref: str) -> str:
+        about(ref)
+        return await asyncio.to_thread(JsonLines().format, logging.makeLogRecord({"msg": "x"}))
+
+    lines = await asyncio.gather(work("PA-1"), work("PA-2"))
+    assert [json.loads(line)["ref"] for line in lines] == ["PA-1", "PA-2"]
+    assert "ref" not in json.loads(JsonLines().format(logging.makeLogRecord({"msg": "x"})))
+    own = logging.makeLogRecord({"msg": "x", "ref": "PA-9"})
+    assert json.loads(JsonLines().format(own))["ref"] == "PA-9"

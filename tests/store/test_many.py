@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from access.errors import Unavailable
-from access.model import Cause, GrantState
+from access.model import Cause, GrantState, Person
+from access.retry import CLAIM
 from access.revoking.starting import ending
-from audit.canonical import micros
 from benchmarks.revoke_load import a_grant, load
 from store import SqlStore, open_store
-from store.invariants import INVARIANTS, broken
 from tests.people import LEDGER, ManualClock
 
 HOUR = timedelta(hours=1)
@@ -44,6 +44,23 @@ async def test_many_begin_to_end_in_one_transaction(store: SqlStore) -> None:
     assert [(e.event.TAG, e.event.ref, e.n) for e in entries] == [("grant.ending", f"PA-{n}", 1) for n in range(1, 6)]
 
 
+async def test_hundreds_are_each_written_as_they_are(store: SqlStore) -> None:
+    now, by = ManualClock().now(), Person("T0/U0ADA", "Ada “Ó” O'Neill", "U0ADA")
+    load(store.log.database, [a_grant(number, now, now + HOUR) for number in range(8, 258)])
+    grants = (await store.grants_by_number(range(1, 258))).values()
+    head = await store.log.head()
+    changes = [ending(g, Cause.REQUESTER, now, by if g.number % 2 else None, claim=g.number) for g in grants]
+    stood = await store.commit_each([replace(c, grants=(replace(c.grants[0], escalated=True),)) for c in changes])
+    assert stood == (True,) * 257
+    moved = (await store.grants_by_number(range(1, 258))).values()
+    assert all((g.ended_by, g.claim) == (by if g.number % 2 else None, g.number) for g in moved)
+    assert all((g.escalated, g.due_at, g.ended_at, g.version) == (True, now + CLAIM, None, 2) for g in moved)
+    entries = await store.log.entries(head, 300)
+    assert [(e.event.ref, e.n, e.event.by) for e in entries] == [
+        (f"PA-{n}", 1, by if n % 2 else None) for n in range(1, 258)
+    ]
+
+
 async def test_what_has_moved_on_is_left_out_and_the_others_stand(store: SqlStore) -> None:
     grants = await store.grants_by_number([1, 2, 3])
     now = ManualClock().now()
@@ -54,6 +71,18 @@ async def test_what_has_moved_on_is_left_out_and_the_others_stand(store: SqlStor
     assert again is not None
     assert again.cause is Cause.REQUESTER
     assert [e.event.TAG for e in await store.log.entries_of("PA-2")].count("grant.ending") == 1
+
+
+async def test_of_two_ends_of_one_grant_the_first_stands(store: SqlStore) -> None:
+    """Two tries that overlap can be written in one transaction."""
+    now = ManualClock().now()
+    grants = (await store.grants_by_number([1, 2])).values()
+    changes = [ending(grant, Cause.DEADLINE, now) for grant in (*grants, *grants)]
+    assert await store.commit_each(changes) == (True, True, False, False)
+    assert [e.event.TAG for e in await store.log.entries_of("PA-1")].count("grant.ending") == 1
+    moved = await store.grants_by_number([1])
+    later = replace(changes[0], grants=(replace(moved[1], escalated=True),))
+    assert await store.commit_each([changes[0], later]) == (False, False)  # the second is repeated on the row as it is
 
 
 async def test_a_row_that_somebody_is_at_is_left_to_them(store: SqlStore) -> None:
@@ -75,32 +104,3 @@ async def test_nothing_of_many_stands_when_the_log_cannot_take_them(store: SqlSt
         await store.commit_each(changes)
     store.log.database.transact(lambda tx: tx.exec_driver_sql("ALTER TABLE away RENAME TO ledger_frontier"))
     assert {g.state for g in (await store.grants_by_number([1, 2])).values()} == {GrantState.ACTIVE}
-
-
-BREAKING = {
-    "scheduled": "UPDATE access_grant SET due_at = NULL WHERE number = 3",
-    "ended_on_time": "UPDATE access_grant SET expires_at = expires_at - 4000000000 WHERE number = 3",
-    "nothing_left": "UPDATE access_grant SET state = 'revoked', due_at = NULL, ended_at = expires_at WHERE number = 3",
-    "approved": "UPDATE access_request SET state = 'denied' WHERE number = 3",
-    "approved_by_another": "INSERT INTO access_vote (request_id, person_id, person, at, rule) "
-    "VALUES ('request-3', 'T0/U0LINUS', '[]', 0, '')",
-    "in_the_log": "UPDATE access_grant SET number = 99 WHERE number = 3",
-}
-
-
-@pytest.mark.parametrize("name", INVARIANTS)
-async def test_what_breaks_an_invariant_is_found(store: SqlStore, name: str) -> None:
-    now, database = micros(ManualClock().now()), store.log.database
-    database.transact(lambda tx: tx.exec_driver_sql(REQUESTS))
-    assert not any(database.transact(lambda tx: broken(tx, now), write=False).values())
-    database.transact(lambda tx: tx.exec_driver_sql(BREAKING[name]))
-    found = database.transact(lambda tx: broken(tx, now), write=False)
-    assert found[name] in ((3,), (99,))
-
-
-REQUESTS = (
-    "INSERT INTO access_request (id, number, key, requester_id, requester, target, role, duration, reason, ticket,"
-    " state, created_at, lapses_at, policy_hash, rule, approvals_needed, glass, asked, note, version) "
-    "SELECT request_id, number, request_id, 'T0/U0LINUS', requester, target, role, 3600, reason, ticket, 'approved',"
-    " created_at, expires_at, '', '', 1, glass, '[]', '', 1 FROM access_grant"
-)

@@ -27,7 +27,7 @@ from access.model import (
 )
 from access.ports import Change, Quota
 from store import SqlStore, open_store
-from store.database import DatabaseLocked
+from store.database import Database, DatabaseLocked
 from tests.people import ADA, GRACE, LEDGER, LINUS, ManualClock
 
 clock = ManualClock()
@@ -250,14 +250,23 @@ async def test_counting_grants(store: SqlStore) -> None:
     assert set(counts) == {state.value for state in GrantState}
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_a_second_process_is_refused(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    url = f"sqlite:///{tmp_path}/a.db" if kind == "sqlite" else request.getfixturevalue("fresh_database")
-    first = open_store(url, clock, LEDGER)
-    with pytest.raises(DatabaseLocked, match="one `serve` per database"):
-        open_store(url, clock, LEDGER)
+def test_sqlite_refuses_a_second_process(tmp_path: Path) -> None:
+    first = open_store(f"sqlite:///{tmp_path}/a.db", clock, LEDGER)
+    with pytest.raises(DatabaseLocked, match="PostgreSQL takes several"):
+        open_store(f"sqlite:///{tmp_path}/a.db", clock, LEDGER)
     first.close()
-    open_store(url, clock, LEDGER).close()
+    open_store(f"sqlite:///{tmp_path}/a.db", clock, LEDGER).close()
+
+
+def test_postgresql_takes_several_but_none_beside_one_that_migrates(fresh_database: str) -> None:
+    first, second = (open_store(fresh_database, clock, LEDGER) for _ in range(2))
+    alone = Database(fresh_database, alone=False)
+    with pytest.raises(DatabaseLocked, match="Stop every"):
+        alone.be_alone()
+    first.close()
+    second.close()
+    alone.be_alone()
+    alone.close()
 
 
 async def test_reopening_finds_everything(tmp_path: Path) -> None:

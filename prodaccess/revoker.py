@@ -1,0 +1,176 @@
+"""`prodaccess revoker`: ends grants and does nothing else, beside servers or while they are down.
+
+It knows neither Slack nor the api: what goes wrong there cannot keep it from ending access. It signs nothing either,
+for an end never waits for a signature; a server's notary signs what it has written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from access.custody import Custody
+from access.endings import Endings
+from access.errors import AccessError, Unavailable
+from access.gate import Covered
+from access.model import Person
+from access.policy import Policy
+from access.ports import Clock, PolicySource, Provider
+from access.revoking.stand_in import StandIn
+from access.sweeper import OnlyEnds, Sweeper
+from access.tasks import Tasks
+from prodaccess.clock import SystemClock
+from prodaccess.issuers import Neighbours, make_providers
+from prodaccess.ledger import make_ledger
+from prodaccess.logs import masked, set_up_logs
+from prodaccess.memory import settle_memory
+from prodaccess.policy_file import FixedPolicy, PolicyError, ReloadingPolicy, load_policy, parse_policy
+from prodaccess.process import give_providers_threads, keep_memory_private
+from prodaccess.replicas import Replicas
+from prodaccess.settings import Settings, SettingsError, read_settings
+from prodaccess.skew import follow
+from prodaccess.standing_in import make_stand_in
+from store import SqlStore, open_store
+
+log = logging.getLogger(__name__)
+
+DRAIN = 10.0  # seconds
+POLICY_EVERY = 5.0
+_NOBODY = "version: 1\npeople: {}\ntargets: {}\n"
+
+
+class Nobody:
+    """`access.ports.People` and `Witness` of a process that gives nothing."""
+
+    async def check(self, person: Person) -> Person:
+        raise Unavailable(f"This process does not ask who {person.name} is.")
+
+    async def cover(self, seq: int) -> Covered:
+        raise Unavailable(f"This process signs nothing, so not entry {seq} either.")
+
+
+@dataclass(frozen=True)
+class Revoker:
+    """The part of a server that ends grants."""
+
+    store: SqlStore
+    clock: Clock
+    providers: Mapping[str, Provider]
+    policies: PolicySource
+    tasks: Tasks
+    replicas: Replicas
+    sweeper: Sweeper
+    stand_in: StandIn | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until told to stop; then what is under way is brought to its end."""
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(self.replicas.close)
+            stack.push_async_callback(self.tasks.drain, DRAIN)
+            stack.callback(self.tasks.start(self.replicas.run(self.sweeper, self.tasks), "replicas").cancel)
+            stack.callback(self.tasks.start(self.sweeper.run(), "sweep").cancel)
+            if self.stand_in is not None:
+                stack.callback(self.tasks.start(self.stand_in.run(), "stand in").cancel)
+            stack.callback(self.tasks.start(self._follow_the_policy(), "policy").cancel)
+            await self._first_look()
+            await stop.wait()
+
+    async def _first_look(self) -> None:
+        while self.sweeper.last_look is None:  # noqa: ASYNC110 (a moment, once)
+            await asyncio.sleep(0.005)
+        log.info("ready", extra={"action": "revoker"})
+
+    async def _follow_the_policy(self) -> None:
+        """It says who looks at a grant after its end. One that cannot be used keeps no grant from ending."""
+        while isinstance(self.policies, ReloadingPolicy):
+            await asyncio.sleep(POLICY_EVERY)
+            with contextlib.suppress(OSError):
+                await self.policies.look()
+
+    def close(self) -> None:
+        if self.stand_in is not None:
+            self.stand_in.spool.close()
+        for provider in self.providers.values():
+            provider.close()
+        self.store.close()
+
+
+def make_revoker(store: SqlStore, clock: Clock, providers: Mapping[str, Provider], policies: PolicySource) -> Revoker:
+    """Makes no call."""
+    tasks, replicas, nobody = Tasks(), Replicas(store, takes_turns=False), Nobody()
+    providers = replicas.serial(providers)
+    custody = Custody(
+        store, nobody, policies, clock, providers, nobody, tasks=tasks, claimant=replicas.claimant,
+        sessions=store.sessions,
+    )  # fmt: skip
+    sweeper = Sweeper(store, OnlyEnds(Endings(custody)), clock, tasks)
+    return Revoker(store, clock, providers, policies, tasks, replicas, sweeper)
+
+
+def build(settings: Settings, clock: Clock) -> Revoker:
+    """Raises SettingsError, DatabaseLocked, Unavailable: what keeps it from starting, in words."""
+    neighbours = Neighbours()
+    providers, policies = make_providers(settings, clock, neighbours), _policies(settings)
+    url = settings.reveal("PRODACCESS_DATABASE_URL") or "sqlite:///var/prodaccess.db"
+    store = open_store(url, clock, make_ledger(settings))
+    try:
+        follow(store.log.database, clock)
+    except AccessError:
+        store.close()
+        raise
+    neighbours.policies, neighbours.store = policies, store
+    revoker = make_revoker(store, clock, providers, policies)
+    revoker.sweeper.stand_in = stand_in = make_stand_in(settings, store, revoker.sweeper.broker.endings)
+    return replace(revoker, stand_in=stand_in)
+
+
+def _policies(settings: Settings) -> PolicySource:
+    """A policy that cannot be read gives nobody anything; what was given ends all the same."""
+
+    def fits(_: Policy) -> None:
+        """Whatever it names: a server says what it cannot serve."""
+
+    async def loaded(_: Policy, __: tuple[str, ...]) -> None:
+        """A server writes it down."""
+
+    async def refused(why: str) -> None:
+        log.warning("the policy file cannot be used; the one before it counts", extra={"action": "policy", "why": why})
+
+    path = Path(settings["PRODACCESS_POLICY"])
+    try:
+        return ReloadingPolicy(path, load_policy(path), fits, loaded, refused)
+    except PolicyError as error:
+        log.warning("nobody is named to review what ends", extra={"action": "policy", "why": str(error)})
+        return FixedPolicy(parse_policy(_NOBODY))
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT. Exit code 2 when it cannot start, with the reasons on stderr."""
+    try:
+        settings = read_settings(os.environ, only_to_end=True)
+        set_up_logs(settings["PRODACCESS_LOG_LEVEL"], as_json=not sys.stderr.isatty())
+        keep_memory_private()
+        asyncio.run(_serve(build(settings, SystemClock())))
+    except (SettingsError, AccessError) as error:
+        print(f"prodaccess revoker cannot start:\n{masked(str(error))}", file=sys.stderr)
+        return 2
+    return 0
+
+
+async def _serve(revoker: Revoker) -> None:
+    give_providers_threads()
+    settle_memory()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        await revoker.run(stop)
+    finally:
+        revoker.close()
