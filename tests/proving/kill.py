@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
-from typing import Any
 
 from access.events import GrantEnded, GrantEnding, RequestApproved
 from audit.log import Entry
@@ -19,10 +22,13 @@ from store.log import open_log
 from tests.audit.proving.book import sign
 from tests.audit.proving.verifying import verified
 from tests.people import LEDGER
-from tests.proving.life import far_lines
+from tests.proving.far import FarSide, database_of
+from tests.proving.life import patiently
 
 LONGEST = 0.8  # seconds of a life, after its first sign
-_PAGE = 5_000
+LATEST = 2.0  # seconds after the deadline, or after the start of a process where that came later
+_MORE = 20
+_PAGE = 500  # entries; a busy machine reads no more within the database's patience
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,8 @@ class Found:
     without_approval: int
     verifies: bool
     late: tuple[float, ...]  # seconds after the deadline or after the start of a process, whichever came last
+    running: tuple[float, ...]  # the same, but after the first look of a process instead of its start
+    starts: tuple[float, ...]  # seconds from the start of a process to its first look at what is due
 
     @property
     def holds(self) -> bool:
@@ -44,7 +52,6 @@ class Found:
         return self.verifies and not any(faults) and self.credentials > 0
 
     def as_table(self) -> str:
-        middle, most = percentile(self.late, 50), percentile(self.late, 99)
         return "\n".join((
             f"kills                              {self.kills}",
             f"credentials issued                 {self.credentials}",
@@ -53,77 +60,129 @@ class Found:
             f"ends begun and not written down    {self.ends_unsaid}",
             f"grants without an approval         {self.without_approval}",
             f"the log verifies                   {'yes' if self.verifies else 'NO'}",
-            f"late after deadline or start       {middle:.2f} / {most:.2f} s (p50 / p99)",
+            f"late after deadline or start       {spread(self.late)}",
+            f"  later than {LATEST:g} s                   {sum(each > LATEST for each in self.late)}",
+            f"late after deadline or first look  {spread(self.running)}",
+            f"from start to first look           {spread(self.starts)}",
+            f"load of this machine               {os.getloadavg()[1]:.1f} on {os.cpu_count()} processors",
         ))  # fmt: skip
 
 
-def kill_loop(directory: Path, kills: int, chance: random.Random) -> Found:
-    starts = []
-    for _ in range(kills):
-        starts.append(time.time())
-        life = _start(directory)
+def spread(values: Sequence[float]) -> str:
+    """`0.01 / 0.80 / 1.20 s (p50 / p99 / most)`."""
+    if not values:
+        return "-"
+    return f"{percentile(values, 50):.2f} / {percentile(values, 99):.2f} / {max(values):.2f} s (p50 / p99 / most)"
+
+
+@dataclass
+class Loop:
+    """Starts a process, kills it, and starts the next one; `far` is read in between."""
+
+    directory: Path
+    command: Sequence[str]
+    far: FarSide
+    environment: Mapping[str, str] = field(default_factory=dict)
+    starts: list[float] = field(default_factory=list)
+
+    def kill(self, after: float) -> None:
+        """Give birth to one, and kill it so many seconds after its first sign of life."""
+        with self.alive():
+            time.sleep(after)
+
+    def kill_often(self, kills: int, longest: float, chance: random.Random) -> None:
+        """At random moments. On a busy machine more often, and later, until it gets anything done at all."""
+        for done in count():
+            more = max(0, done - kills + 1)
+            if done >= kills and (self.far.made or more > _MORE):
+                return
+            self.kill(chance.uniform(0, longest * (1 + more)))
+
+    @contextmanager
+    def alive(self) -> Iterator[None]:
+        """One that lives as long as the body takes, and is killed then."""
+        life = self._start()
         assert life.stdout is not None
-        assert life.stdout.readline() == b"alive\n", "it did not come to life"
-        time.sleep(chance.uniform(0, LONGEST))
-        life.kill()
-        life.wait()
-        life.stdout.close()
-    starts.append(time.time())
-    last = _start(directory, "--only-end")
-    try:
-        assert last.wait(timeout=100) == 0, (directory / "said").read_text()[-2000:]
-    finally:
-        last.kill()
-        last.communicate()
-    return asyncio.run(_look(directory, kills, starts))
+        try:
+            assert life.stdout.readline() == b"alive\n", self._last_words("it did not come to life")
+            yield
+        finally:
+            life.kill()
+            life.communicate()
+        self.far.catch_up()
+
+    def end(self) -> None:
+        """The last one only ends what is left."""
+        last = self._start("--only-end")
+        try:
+            assert last.wait(timeout=250) == 0, self._last_words("it did not end what was left")
+        finally:
+            last.kill()
+            last.communicate()
+        self.far.catch_up()
+
+    def _start(self, *words: str) -> subprocess.Popen[bytes]:
+        self.starts.append(time.time())
+        with (self.directory / "said").open("ab") as said:
+            environment = {**os.environ, **self.environment, "STARTED": str(self.starts[-1])}
+            return subprocess.Popen([*self.command, *words], stdout=subprocess.PIPE, stderr=said, env=environment)
+
+    def _last_words(self, what: str) -> str:
+        return f"{what}: {(self.directory / 'said').read_text()[-2000:]}"
 
 
-def _start(directory: Path, *words: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "tests.proving.life", str(directory), *words]
-    with (directory / "said").open("ab") as said:
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said)
+def kill_loop(directory: Path, kills: int, chance: random.Random) -> Found:
+    loop = Loop(directory, (sys.executable, "-m", "tests.proving.life", str(directory)), FarSide(directory))
+    loop.kill_often(kills, LONGEST, chance)
+    loop.end()
+    entries, verifies = asyncio.run(read_and_verify(f"sqlite:///{database_of(directory)}", directory))
+    return judge(entries, loop, verifies)
 
 
-async def _look(directory: Path, kills: int, starts: list[float]) -> Found:
-    url = f"sqlite:///{directory}/prodaccess.db"
+async def read_and_verify(url: str, directory: Path) -> tuple[list[Entry], bool]:
+    """All entries of a log, and whether the stand-alone verifier is content with it."""
     log = open_log(url, LEDGER)
     try:
         entries: list[Entry] = []
-        while page := await log.entries(entries[-1].seq if entries else -1, _PAGE):
+        while page := await patiently(lambda: log.entries(entries[-1].seq if entries else -1, _PAGE)):
             entries.extend(page)
-        key = await sign(log, directory)
+        key = await patiently(lambda: sign(log, directory))
     finally:
         log.close()
-    report = verified("database", url, "--key", key, "--deep")
-    return _judge(entries, list(far_lines(directory)), (kills, starts, report["exit"] == 0))
+    return entries, verified("database", url, "--key", key, "--deep")["exit"] == 0
 
 
-def _judge(entries: list[Entry], far: list[dict[str, Any]], run: tuple[int, list[float], bool]) -> Found:
-    kills, starts, verifies = run
-    made = [line for line in far if line["what"] == "+account"]
-    gone = {line["key"]: line["at"] for line in far if line["what"] == "-account"}
-    seen: dict[str, int] = {}
-    unintended = 0
-    for line in made:
-        ref = f"PA-{line['grant']}"
-        seen[ref] = seen.get(ref, 0) + 1
-        unintended += line["intents"] < seen[ref]
-    begun = {entry.event.ref for entry in entries if isinstance(entry.event, GrantEnding)}
-    ended = {entry.event.ref for entry in entries if isinstance(entry.event, GrantEnded)}
-    approved = {entry.event.ref for entry in entries if isinstance(entry.event, RequestApproved)}
-    due = _deadlines(entries)
-    late = [
-        gone[line["key"]] - max(due[f"PA-{line['grant']}"], *(at for at in starts if at <= gone[line["key"]]))
-        for line in made
-        if line["key"] in gone and starts[0] <= gone[line["key"]]
-    ]
+def judge(entries: Sequence[Entry], loop: Loop, verifies: bool) -> Found:
+    made, gone = loop.far.made, loop.far.gone
+    approved = refs_of(entries, RequestApproved)
+    due = deadlines(entries)
+    ends = [(due[f"PA-{line['grant']}"], gone[line["key"]]) for line in made if line["key"] in gone]
+    looks = [life["opened"] for life in loop.far.lives]
     return Found(
-        kills, len(made), unintended, len({line["key"] for line in made} - gone.keys()), len(begun - ended),
-        len({f"PA-{line['grant']}" for line in made} - approved), verifies, tuple(max(0.0, each) for each in late),
-    )  # fmt: skip
+        kills=len(loop.starts) - 1,
+        credentials=len(made),
+        without_intent=sum(not line["intended"] for line in made),
+        never_revoked=len({line["key"] for line in made} - gone.keys()),
+        ends_unsaid=len(refs_of(entries, GrantEnding) - refs_of(entries, GrantEnded)),
+        without_approval=len({f"PA-{line['grant']}" for line in made} - approved),
+        verifies=verifies,
+        late=lateness(ends, loop.starts),
+        running=lateness(ends, looks),
+        starts=tuple(life["opened"] - life["started"] for life in loop.far.lives),
+    )
 
 
-def _deadlines(entries: list[Entry]) -> dict[str, float]:
+def lateness(ends: Iterable[tuple[float, float]], starts: Iterable[float]) -> tuple[float, ...]:
+    """Of deadlines and ends: seconds since it could have been ended, by the process that did it."""
+    moments = tuple(starts)
+    return tuple(max(0.0, at - max(due, *(each for each in (0.0, *moments) if each <= at))) for due, at in ends)
+
+
+def refs_of(entries: Iterable[Entry], kind: type) -> set[str]:
+    return {entry.event.ref for entry in entries if isinstance(entry.event, kind)}
+
+
+def deadlines(entries: Iterable[Entry]) -> dict[str, float]:
     """The newest end that each grant was given."""
     return {
         entry.event.ref: entry.event.expires_at.timestamp()

@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import socket
 import struct
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Self
 
 _PIECE = 65536
 UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
@@ -120,6 +122,37 @@ def _reset(writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
+
+
+class Ways:
+    """Proxies on a thread of their own: whoever blocks its own loop still gets through."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="ways")
+        self._proxies: list[Proxy] = []
+
+    def to(self, port: int) -> Proxy:
+        proxy = Proxy("127.0.0.1", port)
+        asyncio.run_coroutine_threadsafe(proxy.start(), self._loop).result()
+        self._proxies.append(proxy)
+        return proxy
+
+    def cut(self, proxy: Proxy) -> None:
+        """Nobody is there any more, and every connection that stands is reset."""
+        proxy.faults.refuse = True
+        self._loop.call_soon_threadsafe(proxy.drop)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for proxy in self._proxies:
+            asyncio.run_coroutine_threadsafe(proxy.stop(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
 
 @asynccontextmanager

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from access.model import GrantState
+from access.errors import TooLate, Unavailable
+from access.model import Grant, GrantState
 from prodaccess.clock import SystemClock, wall_time
 from tests.proving.life import Living
-
-RUNS = timedelta(seconds=2)
 
 
 class Wall:
@@ -26,22 +26,37 @@ class Wall:
         return wall_time() + self.moved
 
 
-@pytest.mark.parametrize(("hours", "earliest", "latest"), [(-1, 2.0, 4.0), (1, 0.0, 2.0)])
-async def test_a_wall_clock_that_jumps(tmp_path: Path, hours: int, earliest: float, latest: float) -> None:
+@pytest.mark.parametrize(("hours", "runs"), [(-1, timedelta(seconds=2)), (1, timedelta(minutes=30))])
+async def test_a_wall_clock_that_jumps(tmp_path: Path, hours: int, runs: timedelta) -> None:
     wall = Wall()
     world = Living(tmp_path, SystemClock(wall))
     running = world.tasks.start(world.sweeper.run(), "sweep")
-    grant = await world.opened(duration=RUNS)
-    began = time.monotonic()
-    await world.grants.collect(grant.number, await world.device())
-    assert world.provider.live()
+    grant = await _in_use(world, runs)
+    began, ends_at = time.monotonic(), grant.expires_at - world.clock.now()
     wall.moved = timedelta(hours=hours)
-    async with asyncio.timeout(30):
-        while (await world.grant(grant.number)).state is not GrantState.REVOKED:  # noqa: ASYNC110 (a look at the row)
+    async with asyncio.timeout(100):
+        while not await _is_over(world, grant.number):  # noqa: ASYNC110 (a look at the row)
             await asyncio.sleep(0.02)
-    took = time.monotonic() - began
     assert not world.far_side.accounts
-    assert earliest - 0.2 <= took <= latest
+    if hours < 0:  # not before its time, either
+        assert time.monotonic() - began > ends_at.total_seconds() - 0.2
     running.cancel()
     await world.tasks.drain(timeout=5)
     world.close()
+
+
+async def _in_use(world: Living, runs: timedelta) -> Grant:
+    """Opened and collected; on a busy machine not at the first try, and then for longer."""
+    while True:
+        grant = await world.opened(duration=runs)
+        with suppress(TooLate):
+            await world.grants.collect(grant.number, await world.device())
+            if world.provider.live():
+                return grant
+        runs *= 2
+
+
+async def _is_over(world: Living, number: int) -> bool:
+    with suppress(Unavailable):
+        return (await world.grant(number)).state is GrantState.REVOKED
+    return False
