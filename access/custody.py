@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import extract_tb
@@ -14,7 +14,18 @@ from weakref import WeakValueDictionary
 from access.errors import NotFound, ProviderError, ProviderSilent, Stale, Unavailable
 from access.knowing import Knowing
 from access.model import Grant, Lease
-from access.ports import Change, Clock, Issued, Memberships, People, PolicySource, Provider, Store, Witness
+from access.ports import (
+    Change,
+    Clock,
+    Issued,
+    Memberships,
+    People,
+    PolicySource,
+    Provider,
+    SessionStore,
+    Store,
+    Witness,
+)
 from access.tasks import Tasks
 from access.ticketing import Ticketing
 
@@ -34,6 +45,10 @@ class Lost:
     issued: Issued | None = None  # where the provider made one, and has not yet taken it back
 
 
+def _nobody() -> None:
+    """Where there is one process."""
+
+
 @dataclass(frozen=True)
 class Custody:
     """The parts, and one lock per grant: an `issue` beside a `revoke` of the same grant can leak a credential."""
@@ -48,7 +63,9 @@ class Custody:
     patience: float = PATIENCE
     memberships: Memberships | None = None
     tickets: Ticketing = field(default_factory=Ticketing)
+    sessions: SessionStore | None = None  # where there are gateways
     told: set[str] = field(default_factory=set, repr=False)  # as `access.knowing.Knowing` has it
+    claimant: Callable[[], int | None] = _nobody  # which process we are, as long as others can see us alive
     owed: dict[tuple[int, int], Lost] = field(default_factory=dict, repr=False)  # by grant and `n`: not yet written
     _locks: WeakValueDictionary[int, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 

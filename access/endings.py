@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
+from access.about import about
 from access.custody import Custody, answer_of
 from access.errors import NotFound, ProviderError, Stale, TooLate
 from access.events import GrantExpiring, GrantFailed
 from access.extending import close_extensions
 from access.grants import lose_track
 from access.lifecycle import GRANT, GRANT_TERMINAL, GrantStep, NotAllowed, step
-from access.model import Cause, Grant, GrantState, Person
+from access.model import Cause, Grant, GrantState, Person, ref
 from access.ports import Change
 from access.retry import quarantine_pause
 from access.revoking.proving import Proving
@@ -60,6 +61,7 @@ class Endings:
 
         With `at_end` only while that is still its end: it may be started or extended at this very moment.
         """
+        about(ref(number))
         begun = await self._begin_end(number, cause, by, at_end)
         if begun is not None:
             self.custody.tasks.start(close_extensions(self.custody, begun), name=f"close extensions {number}")
@@ -71,7 +73,7 @@ class Endings:
             if at_end is not None and grant.expires_at != at_end:
                 return None
             try:
-                change = ending(grant, cause, now, by)
+                change = ending(grant, cause, now, by, self.custody.claimant())
             except NotAllowed:
                 return None  # somebody was first; the first cause wins
             try:
@@ -84,6 +86,7 @@ class Endings:
 
     async def settle(self, number: int) -> None:
         """Whatever is due on this grant, now. Harmless when nothing is."""
+        about(ref(number))
         grant, now = await self.custody.load(number), self.custody.clock.now()
         if grant.due_at is None or grant.due_at > now:
             return

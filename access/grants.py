@@ -20,6 +20,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from access.about import about
 from access.custody import Custody, answer_of
 from access.errors import (
     AccessError,
@@ -34,7 +35,7 @@ from access.errors import (
 from access.events import GrantActive, GrantFailed, GrantQuarantined, GrantStarted
 from access.handover import Claim, Fresh, HandOver
 from access.lifecycle import GRANT, GrantStep, step
-from access.model import Device, Grant, GrantState, Handle, Person
+from access.model import Device, Grant, GrantState, Handle, Person, ref
 from access.policy import Facts, Policy, Rule
 from access.ports import Change, Collected, Provider
 from access.reaper import take_back
@@ -67,6 +68,7 @@ class Grants:
 
     async def open(self, number: int) -> None:
         """Steps 1 and 2. Harmless when somebody else has moved the grant on."""
+        about(ref(number))
         async with self.custody.alone(number):
             await self._open(await self.custody.load(number))
 
@@ -89,7 +91,7 @@ class Grants:
         active = replace(grant, state=step(GRANT, grant.state, GrantStep.OPEN), due_at=next_look(grant))
         event = GrantActive(
             at=now, ref=grant.ref, provider=grant.provider, expires_at=grant.expires_at,
-            promise=provider.guarantee.sentence,
+            promise=provider.guarantee.sentence, gateway=grant.gateway,
         )  # fmt: skip
         try:
             await self.custody.store.commit(Change(grants=(active,), handles=(handle,), events=(event,)))  # 2
@@ -106,16 +108,25 @@ class Grants:
 
     # Collecting
 
-    async def collect(self, number: int, device: Device) -> Collected:
-        """Steps 3 to 6: a fresh credential for the requester's own signed-in device.
+    async def check(self, number: int, device: Device, gateway: str) -> Grant:
+        """Whether `collect` would give a credential now, without making one. Raises as that does."""
+        known = await self._ask_around(await self._own(number, device), device.person)
+        await self.open(number)
+        grant, _ = await self._collectable(number, device, gateway)
+        self._still_entitled(grant, replace(known, facts=replace(known.facts, now=self.custody.clock.now())))
+        return grant
+
+    async def collect(self, number: int, device: Device, gateway: str = "") -> Collected:
+        """Steps 3 to 6: a fresh credential for the requester's own signed-in device, or for the gateway that they use.
 
         Raises NotFound (also for somebody else's grant), TooLate, Refused, Unavailable.
         """
+        about(ref(number))
         # Asked before the lock is taken: an ending must not wait for what others answer.
         known = await self._ask_around(await self._own(number, device), device.person)
         lock = self.custody.alone(number)
         await lock.acquire()  # whoever goes away while waiting for it has asked for nothing
-        collecting = self._outcome(number, device, known)
+        collecting = self._outcome(number, device, known, gateway)
         work: asyncio.Task[Fresh | AccessError] = self.custody.tasks.start(collecting, name=f"collect {number}")
         work.add_done_callback(lambda _: lock.release())
         try:
@@ -127,9 +138,9 @@ class Grants:
             raise outcome
         return outcome.collected
 
-    async def _outcome(self, number: int, device: Device, known: _Known) -> Fresh | AccessError:
+    async def _outcome(self, number: int, device: Device, known: _Known, gateway: str) -> Fresh | AccessError:
         try:
-            grant, provider = await self._collectable(number, device)
+            grant, provider = await self._collectable(number, device, gateway)
             now = self.custody.clock.now()
             facts = replace(known.facts, now=now)
             snapshot = self._still_entitled(grant, replace(known, facts=facts))
@@ -157,8 +168,10 @@ class Grants:
             async with self.custody.alone(outcome.grant.number):
                 await take_back(self.custody, outcome.untaken)
 
-    async def _collectable(self, number: int, device: Device) -> tuple[Grant, Provider]:
+    async def _collectable(self, number: int, device: Device, gateway: str) -> tuple[Grant, Provider]:
         grant = await self._own(number, device)
+        if grant.gateway != gateway:
+            raise Refused(used_by(grant))
         if grant.state is GrantState.ISSUING:  # approved a moment ago: whoever comes first opens it
             await self._open(grant)
             grant = await self._own(number, device)
@@ -214,6 +227,13 @@ class Grants:
             return said.must_do(rule, grant.ticket) if rule else ""
         except Refused as no:
             raise Refused(f"{grant.ref} cannot be used: {no}", rule=no.rule, field=no.field) from None
+
+
+def used_by(grant: Grant) -> str:
+    """How a grant is used, for whoever tried another way."""
+    if grant.gateway:
+        return f"{grant.ref} is used through the {grant.gateway} gateway: prodaccess connect {grant.ref}"
+    return f"{grant.ref} is not used through a gateway, but with a credential: prodaccess run {grant.ref} -- COMMAND"
 
 
 async def lose_track(custody: Custody, grant: Grant, why: str) -> None:

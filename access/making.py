@@ -41,7 +41,7 @@ def new_grant(request: Request, rule: Rule, now: datetime) -> Grant:
         role=request.role, reason=request.reason, ticket=request.ticket, provider=rule.provider, uses=rule.uses,
         state=GrantState.ISSUING, created_at=now, expires_at=now + (waits or duration),
         due_at=now + min(ISSUING, waits or duration), duration=duration, started_at=None if waits else now,
-        glass=request.glass, review=rule.review or request.glass,
+        glass=request.glass, review=rule.review or request.glass, gateway=rule.gateway,
     )  # fmt: skip
 
 

@@ -261,9 +261,11 @@ class Grant:
     effective_by: datetime | None = None  # only for providers whose revocation is eventual
     escalated: bool = False
     alarms: int = 0  # how many times people were called because its end cannot be confirmed
+    claim: int | None = None  # the process that is at its end until `due_at`, where there are several
     handles: tuple[Handle, ...] = ()
     leases: tuple[Lease, ...] = ()
     version: int = 0
+    gateway: str = ""  # used through this gateway alone: nobody is given a credential
 
     @property
     def ref(self) -> str:

@@ -16,6 +16,7 @@ from api import (
     health_routes,
     request_routes,
     review_routes,
+    session_routes,
     signin_routes,
 )
 from api.front import Front
@@ -41,7 +42,7 @@ _GATED: dict[int | str, dict[str, Any]] = {
 
 
 def create_api(parts: ApiParts) -> FastAPI:
-    """The app. One worker process: the proofs already seen are remembered in its memory."""
+    """The app. The proofs already seen are remembered in its memory, and where there are several, by `parts.spend`."""
     app = FastAPI(title="prodaccess", version=parts.version, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.parts = parts
     app.state.meters = Meters()
@@ -53,6 +54,9 @@ def create_api(parts: ApiParts) -> FastAPI:
     app.add_exception_handler(HTTPException, on_http_error)
     app.include_router(health_routes.router)
     app.include_router(signin_routes.open_router, responses=_SHAPES)
-    for routes in (signin_routes, request_routes, glass_routes, credential_routes, review_routes, audit_routes):
+    gated = (
+        signin_routes, request_routes, glass_routes, credential_routes, session_routes, review_routes, audit_routes,
+    )  # fmt: skip
+    for routes in gated:
         app.include_router(routes.router, dependencies=[Depends(signed_in)], responses=_GATED)
     return app

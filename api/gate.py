@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import replace
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
@@ -26,7 +27,7 @@ from access.recognising import who_took
 from api.meters import Meters
 from api.parts import ApiParts, parts_of
 from api.problems import NotSignedIn
-from api.proof import Call, Replays, read_proof
+from api.proof import LEEWAY, Call, Replays, digest, read_proof
 
 _scheme = HTTPBase(
     scheme="DPoP",
@@ -34,6 +35,7 @@ _scheme = HTTPBase(
     description="`Authorization: DPoP <token>` and a `DPoP` proof (RFC 9449) that also carries `bh`, the body's hash.",
     auto_error=False,
 )
+_LEEWAY = timedelta(seconds=LEEWAY)
 _HOW = "You are not signed in on this terminal. Type /prodaccess login in Slack, then run: prodaccess login"
 
 
@@ -52,6 +54,8 @@ async def signed_in(request: Request, _documented: Annotated[object, Security(_s
     if not hmac.compare_digest(proof.key, device.public_key):  # 4
         raise NotSignedIn(_HOW, "invalid_token")
     replays.use(proof, now)  # 5
+    if not await parts.spend(digest(f"{proof.key} {proof.jti}".encode()), parts.clock.now() + 2 * _LEEWAY):
+        raise NotSignedIn("This very call has been made already.")
     return device
 
 

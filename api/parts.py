@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from fastapi import Request
 
 from access.broker import Broker
 from access.erasing import Erasing
 from access.ports import Clock, People, PolicySource, Store
+from access.sessions.place import GatewayParts
 from access.signin import SignIns
 from audit.inquiry import Inquiry
 from audit.log import Feed
+
+
+async def _alone(_: str, __: datetime) -> bool:
+    """Where there is one process: it remembers by itself."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,8 @@ class ApiParts:
     public_urls: tuple[str, ...]
     version: str
     warnings: Callable[[], Mapping[str, str]] = dict
+    spend: Callable[[str, datetime], Awaitable[bool]] = _alone
+    gateways: GatewayParts | None = None
 
 
 def parts_of(request: Request) -> ApiParts:

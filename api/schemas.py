@@ -159,6 +159,7 @@ class RequestOut(BaseModel):
     note: str = Field("", description="why it was denied")
     extends: str | None = Field(None, description="the grant that it asks to prolong", examples=["PA-7"])
     glass: bool = Field(default=False, description="taken by break-glass: nobody approved it, and somebody reviews it")
+    gateway: str = Field(default="", description="the gateway that it is used through; empty: with a credential")
     grant: GrantOut | None = None
 
 

@@ -11,7 +11,10 @@ from api.schemas import RequestOut
 async def shown(parts: ApiParts, asked: Request, grant: Grant | None) -> RequestOut:
     """Who may decide is looked up only while somebody has to."""
     deciders = await _deciders(parts, asked) if asked.state is RequestState.PENDING else ()
-    return views.request(asked, grant, deciders, parts.clock.now())
+    out = views.request(asked, grant, deciders, parts.clock.now())
+    rule = parts.policies.current().rule(asked.target, asked.role)
+    out.gateway = grant.gateway if grant else rule.gateway if rule else ""
+    return out
 
 
 async def _deciders(parts: ApiParts, asked: Request) -> tuple[str, ...]:

@@ -98,7 +98,8 @@ def _review_opened(e: events.ReviewOpened) -> str:
 
 
 def _ended(e: events.GrantEnded) -> str:
-    return " ".join([f"ended; {_count(e.credentials, 'credential')} issued.", *e.proof])
+    late = [f"Over since {_time(e.happened_at)}: the database was away."] if e.happened_at else []
+    return " ".join([f"ended; {_count(e.credentials, 'credential')} issued.", *late, *e.proof])
 
 
 def _retry(e: events.RevocationFailed) -> str:
@@ -107,7 +108,8 @@ def _retry(e: events.RevocationFailed) -> str:
 
 def _query(e: events.QueryRun) -> str:
     rows = "" if e.rows is None else f", {_count(e.rows, 'row')}"
-    return f"{_touched(e.touches, e.coverage)}{rows}{'' if e.outcome == 'ok' else f', {e.outcome}'}: {e.text}"
+    values = f" with {e.values}" if e.values else ""
+    return f"{_touched(e.touches, e.coverage)}{rows}{'' if e.outcome == 'ok' else f', {e.outcome}'}: {e.text}{values}"
 
 
 def _command(e: events.CommandRun) -> str:
@@ -150,6 +152,8 @@ _PEOPLE_DID: dict[type[Event], Callable[[Any], str]] = {
     events.CredentialIntended: lambda e: f"called for credential {e.n} on {e.host} ({e.address})",
     events.CredentialIssued: lambda e: f"was issued credential {e.n} on {e.host} ({e.address}): {e.public_id}",
     events.GrantStarted: lambda e: f"used it for the first time; it runs until {_time(e.expires_at)}",
+    events.PassGiven: lambda e: f"got the pass {e.name} for the {e.gateway} gateway on {e.host} ({e.address})",
+    events.SessionCut: lambda e: f"cut session {e.session}",
     events.SessionOpened: lambda e: f"connected to {e.target} on {e.host} from {e.address} ({e.gateway} {e.session})",
     events.QueryRun: _query,
     events.CommandRun: _command,
@@ -171,6 +175,8 @@ _HAPPENED: dict[type[Event], Callable[[Any], str]] = {
     events.GrantQuarantined: lambda e: f"being looked into before anything else: {e.why}",
     events.HandlePrepared: lambda e: f"prepared again at the provider (attempt {e.attempt})",
     events.CredentialAborted: lambda e: f"credential {e.n} was not handed over: {e.why}",
+    events.CredentialDied: lambda e: f"credential {e.n} ({e.public_id}) was gone before its time: {e.why}",
+    events.SessionRecorded: lambda e: f"session {e.session}: {_count(e.actions, 'action')} recorded so far",
     events.SessionClosed: lambda e: f"session {e.session} closed after {_count(e.actions, 'action')}: {e.why}",
     events.GrantEnding: lambda e: f"ending: {_CAUSES.get(e.cause, e.cause)}",
     events.RevocationFailed: _retry,

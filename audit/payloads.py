@@ -80,6 +80,10 @@ class PayloadKey:
             return None
         return OpenedText(plain[:_SALT], plain[_SALT:].decode())
 
+    def of_recording(self, seed: bytes) -> bytes:
+        """The key of one recording, which is gone with its seed."""
+        return hashlib.blake2b(seed, key=self._key, digest_size=KEY, person=b"recording").digest()
+
     def _own_key(self, seed: bytes) -> AESGCM:
         return AESGCM(hashlib.blake2b(seed, key=self._key, digest_size=KEY).digest())
 

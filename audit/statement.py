@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -51,8 +52,14 @@ def _compile(clause: Any, tx: Connection) -> _Compiled:
     return _Compiled(made.string, tuple(made.positiontup) if made.positional else None, fixed)
 
 
+_ROWS = 100  # in one INSERT on SQLite
+
+
 class Inserting(Statement):
-    """INSERT of whole rows. On PostgreSQL many go as one array per column: row by row costs many times as much."""
+    """INSERT of whole rows. Row by row many cost many times as much, so on PostgreSQL they go as one array per column.
+
+    On SQLite they go a hundred at a time: between two steps sqlite3 lets other threads go first.
+    """
 
     def __init__(self, model: type[SQLModel]) -> None:
         super().__init__(lambda _: insert(_table(model)).values(_all_bound(model)))
@@ -60,6 +67,7 @@ class Inserting(Statement):
         self._columns = tuple(column.name for column in _table(model).columns)
         self._in_order = itemgetter(*self._columns)
         self._arrays = ""  # the statement of PostgreSQL's form, once it is made
+        self._many = ""  # that of SQLite's
 
     def run_many(self, tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         self.run_rows(tx, list(map(self._in_order, rows)))
@@ -68,12 +76,22 @@ class Inserting(Statement):
         """Rows that have a value for each column, in the table's order."""
         text, names, _ = self._compiled_for(tx)
         if names is not None:
-            tx.exec_driver_sql(text, list(rows))
+            whole = len(rows) // _ROWS * _ROWS
+            for at in range(0, whole, _ROWS):
+                tx.exec_driver_sql(self._many or self._made_of_rows(tx), tuple(chain(*rows[at : at + _ROWS])))
+            if whole < len(rows):
+                tx.exec_driver_sql(text, list(rows[whole:]))
         elif len(rows) == 1:
             tx.exec_driver_sql(text, dict(zip(self._columns, rows[0], strict=True)))
         else:
             arrays = dict(zip(self._columns, map(list, zip(*rows, strict=True)), strict=True))
             tx.exec_driver_sql(self._arrays or self._made_of_arrays(tx), arrays)
+
+    def _made_of_rows(self, tx: Connection) -> str:
+        text, names, _ = self._compiled_for(tx)
+        values = f"({', '.join('?' * len(names or ()))})"
+        self._many = f"{text}{f', {values}' * (_ROWS - 1)}"
+        return self._many
 
     def _made_of_arrays(self, tx: Connection) -> str:
         kinds = {column.name: column.type.compile(tx.dialect) for column in _table(self._model).columns}
@@ -85,6 +103,16 @@ class Inserting(Statement):
 def inserting(model: type[SQLModel]) -> Inserting:
     """INSERT of whole rows."""
     return Inserting(model)
+
+
+def keeping(model: type[SQLModel]) -> Statement:
+    """INSERT, or nothing where the key is there: two may bring the same at once."""
+
+    def build(dialect: str) -> Any:
+        insert_ = sqlite_insert if dialect == "sqlite" else postgresql_insert
+        return insert_(_table(model)).values(_all_bound(model)).on_conflict_do_nothing()
+
+    return Statement(build)
 
 
 def upserting(model: type[SQLModel]) -> Statement:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from access.broker import Broker
@@ -11,6 +11,7 @@ from access.ports import Clock, Notebook, PolicySource, Store
 from access.secret import Secret
 from access.signin import SignIns
 from access.tasks import Tasks
+from access.turns import Turn
 from audit.inquiry import Inquiry
 from audit.log import Feed, Receipts
 from bot.slack.people import Directory
@@ -55,6 +56,7 @@ class BotParts:
     receipts: Receipts
     inquiry: Inquiry
     group_changed: Callable[[Mapping[str, Any]], None] = _unheard
+    turn: Turn = field(default_factory=Turn)  # to write the thread
 
 
 class NotReady(Exception):

@@ -98,7 +98,7 @@ class Push:
 
     async def run(self) -> None:
         """For ever, until cancelled; then the collector is closed."""
-        tries = 0
+        tries, self._is_read = 0, False  # meanwhile it may have been another process' turn
         try:
             while True:
                 try:

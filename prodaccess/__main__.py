@@ -9,8 +9,11 @@ from typing import TextIO
 
 SERVER_VERBS = {
     "serve": "run the server: Slack bot, api, and the clockwork that ends everything on time",
+    "gateway": "let people through recorded gateways and do nothing else, beside servers on PostgreSQL",
+    "revoker": "end grants and do nothing else, beside servers on PostgreSQL",
     "demo": "everything on this machine, to try it out; --play runs the main job by itself",
     "doctor": "check everything that an operator gets wrong, and say what to do",
+    "reconcile": "what stands at the providers without a grant, and the reverse; --act ends what is ours",
     "migrate": "bring the database up to date; --database-role keeps the server from changing the log",
     "policy": "policy check FILE: every mistake in a policy file, with its line",
     "settings": "the environment variables that `serve` reads, as a table",

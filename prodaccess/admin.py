@@ -10,8 +10,8 @@ USAGE = 2
 def run(verb: str, arguments: list[str]) -> int:
     """Run one server verb; returns the exit code."""
     verbs = {
-        "serve": _serve, "demo": _demo, "doctor": _doctor, "migrate": _migrate, "policy": _policy,
-        "settings": _settings,
+        "serve": _serve, "gateway": _gateway, "revoker": _revoker, "demo": _demo, "doctor": _doctor,
+        "migrate": _migrate, "policy": _policy, "reconcile": _reconcile, "settings": _settings,
     }  # fmt: skip
     return verbs[verb](arguments)
 
@@ -24,6 +24,32 @@ def _serve(arguments: list[str]) -> int:
     )
     parser.parse_args(arguments)
     from prodaccess.serve import main
+
+    return main()
+
+
+def _gateway(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="prodaccess gateway",
+        description="Let people through the recorded gateways and do nothing else, until SIGTERM: beside servers on"
+        " PostgreSQL, as many as needed. It reads the same settings, and needs no key of the log's signer.",
+        epilog="Exit codes: 0 stopped in order, 2 cannot start (the reasons stand on stderr).",
+    )
+    parser.parse_args(arguments)
+    from prodaccess.gateway import main
+
+    return main()
+
+
+def _revoker(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="prodaccess revoker",
+        description="End grants and do nothing else, until SIGTERM: beside servers on PostgreSQL, or while they are"
+        " down. It reads the same settings and needs nothing of Slack.",
+        epilog="Exit codes: 0 stopped in order, 2 cannot start (the reasons stand on stderr).",
+    )
+    parser.parse_args(arguments)
+    from prodaccess.revoker import main
 
     return main()
 
@@ -45,6 +71,20 @@ def _doctor(arguments: list[str]) -> int:
     from prodaccess.doctor import main
 
     return main(as_json=options.json)
+
+
+def _reconcile(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="prodaccess reconcile",
+        description="Hold what stands at the providers against the open grants, both ways; beside `serve` or without.",
+        epilog="Exit codes: 0 nothing is wrong (or all of it was ended), 1 something is, 2 it could not be looked at.",
+    )
+    parser.add_argument("--act", action="store_true", help="end what is provably ours and belongs to no open grant")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    options = parser.parse_args(arguments)
+    from prodaccess.reconcile_verb import main
+
+    return main(act=options.act, as_json=options.json)
 
 
 def _migrate(arguments: list[str]) -> int:

@@ -25,8 +25,9 @@ from audit.payloads import KEY
 from notary.ports import Signer
 from notary.spec import earlier_keys
 from prodaccess.clock import SystemClock
+from prodaccess.ledger import make_ledger
 from prodaccess.settings import TABLE, Setting, Settings, SettingsError
-from prodaccess.witnessing import make_ledger, make_the_signer
+from prodaccess.witnessing import make_the_signer
 from store.log import SqlLog, open_log
 
 _PAYLOAD_KEY = "PRODACCESS_AUDIT_PAYLOAD_KEY"

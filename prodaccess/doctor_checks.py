@@ -25,11 +25,15 @@ from prodaccess.clock import SystemClock, wall_time
 from prodaccess.directories import kinds_of, make_directories
 from prodaccess.doctor import Check, Finding, State
 from prodaccess.doctor_log import anchors, checkpoint, collectors, recorded_at, signer
+from prodaccess.gateways import known_gateways
+from prodaccess.issuers import make_providers
 from prodaccess.policy_file import FixedPolicy, load_policy
 from prodaccess.policy_serving import Fits
+from prodaccess.reconcile import Found, in_words, may_end
+from prodaccess.reconcile_verb import reconciling, remedy
 from prodaccess.settings import SettingsError, read_settings
 from prodaccess.ticket_systems import known_systems, make_tickets
-from prodaccess.wiring import bot_settings, make_providers
+from prodaccess.wiring import bot_settings
 from store.guards import unguarded
 from store.invariants import INVARIANTS, broken
 from store.log import SqlLog
@@ -56,7 +60,8 @@ async def policy(desk: Desk) -> AsyncIterator[Finding]:
     """It reads, nobody else may write it, and it fits the providers that are set."""
     path = Path(desk.settings["PRODACCESS_POLICY"])
     found, providers = load_policy(path), make_providers(desk.settings, SystemClock())
-    faults = Fits(providers, kinds_of(desk.settings), known_systems(desk.settings)).faults(found)
+    known = (kinds_of(desk.settings), known_systems(desk.settings), known_gateways(desk.settings))
+    faults = Fits(providers, *known).faults(found)
     for provider in providers.values():
         provider.close()
     for fault in faults:
@@ -113,6 +118,34 @@ async def grants(desk: Desk) -> AsyncIterator[Finding]:
             yield Finding("grants", State.WRONG, f"{which}: {INVARIANTS[name][0]}.\n{how}")
     if not any(found.values()):
         yield Finding("grants", State.WELL, f"{len(found)} things that must always be true of grants are true.")
+
+
+async def leftovers(desk: Desk) -> AsyncIterator[Finding]:
+    """What stands at the providers belongs to open grants, and nothing of theirs is missing."""
+    async with reconciling(desk, SystemClock()) as made:
+        for found in await made.look():
+            if found.provider != "memory":
+                for finding in _left(found):
+                    yield finding
+
+
+def _left(found: Found) -> Iterator[Finding]:
+    where = f"{found.provider}: "
+    if found.silent:
+        yield Finding("leftovers", State.WRONG, f"{where}what stands there could not be looked at: {found.silent}.")
+        return
+    for stray in found.strays:
+        how = "End it: prodaccess reconcile --act" if may_end(stray) else remedy(stray)
+        yield Finding("leftovers", State.WRONG, f"{where}{in_words(stray)}.\n{how}")
+    for died in found.died:
+        what = f"{ref(died.number)}, credential {died.n} ({died.public_id}) is gone before its time. {died.why}"
+        yield Finding("leftovers", State.WEAK, f"{where}{what}\nFind out who ended it; its person can collect anew.")
+    for sentence in found.stuck:
+        yield Finding("leftovers", State.WRONG, f"{where}{sentence}")
+    if found.is_clean:
+        yield Finding("leftovers", State.WELL, f"{where}everything there belongs to an open grant.")
+    for sentence in found.unseen:
+        yield Finding("leftovers", State.WEAK, f"{where}{sentence}")
 
 
 async def clock(desk: Desk) -> AsyncIterator[Finding]:
@@ -255,6 +288,7 @@ async def server(desk: Desk) -> AsyncIterator[Finding]:
 
 CHECKS: dict[str, Check] = {
     "settings": settings, "policy": policy, "database": database, "grants": grants, "clock": clock, "signer": signer,
-    "checkpoint": checkpoint, "anchors": anchors, "collectors": collectors, "providers": providers, "slack": slack,
-    "groups": groups, "tickets": tickets, "server": server,
+    "checkpoint": checkpoint, "anchors": anchors, "collectors": collectors, "providers": providers,
+    "leftovers": leftovers,
+    "slack": slack, "groups": groups, "tickets": tickets, "server": server,
 }  # fmt: skip

@@ -52,8 +52,28 @@ def vault_settings(settings: Settings) -> VaultSettings:
         address=settings["VAULT_ADDR"], role_id=settings["VAULT_ROLE_ID"],
         secret_id=lambda: settings.reveal("VAULT_SECRET_ID"), mount=settings["PRODACCESS_VAULT_MOUNT"],
         token_role=settings["PRODACCESS_VAULT_TOKEN_ROLE"], namespace=settings["VAULT_NAMESPACE"],
-        ca=settings["VAULT_CACERT"],
+        ca=settings["VAULT_CACERT"], origin=settings["PRODACCESS_AUDIT_ORIGIN"],
     )  # fmt: skip
+
+
+def make_providers(settings: Settings, clock: Clock, neighbours: Neighbours | None = None) -> dict[str, Provider]:
+    """Those that the settings configure, by the name that a policy uses. Raises SettingsError."""
+    providers: dict[str, Provider] = {}
+    if settings["VAULT_ADDR"]:
+        from providers.vault import VaultProvider
+
+        providers["vault"] = VaultProvider(vault_settings(settings), clock)
+    if settings["PRODACCESS_AWS_REGION"]:
+        from providers.aws import AwsProvider, AwsSettings
+
+        aws = AwsSettings(settings["PRODACCESS_AWS_REGION"], settings["PRODACCESS_AWS_ENDPOINT_URL"])
+        providers["aws"] = AwsProvider(aws, clock)
+    providers |= further_providers(settings, clock, neighbours or Neighbours())
+    if settings["PRODACCESS_MEMORY_PROVIDER"] == "yes":
+        from providers.memory import MemoryProvider
+
+        providers["memory"] = MemoryProvider(clock)
+    return providers
 
 
 def further_providers(settings: Settings, clock: Clock, neighbours: Neighbours) -> dict[str, Provider]:

@@ -11,6 +11,9 @@ import logging
 import re
 import sys
 from datetime import UTC, datetime
+from typing import Any
+
+from access.about import what_about
 
 _TALKATIVE = ("boto3", "botocore", "urllib3", "hvac", "requests", "slack_sdk", "slack_bolt", "aiohttp", "s3transfer")
 _CHATTERING = ("alembic", "apscheduler", "asyncio", "httpx", "sqlalchemy", "uvicorn.access")  # a line a statement
@@ -47,7 +50,7 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            **{name: value for name, value in vars(record).items() if name not in _ORDINARY},
+            **_ids(record),
         }
         if record.exc_info:
             fields["error"] = self.formatException(record.exc_info)
@@ -58,9 +61,15 @@ class Readable(logging.Formatter):
     """For a person at a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
-        ids = " ".join(f"{k}={v}" for k, v in vars(record).items() if k not in _ORDINARY)
+        ids = " ".join(f"{name}={value}" for name, value in _ids(record).items())
         text = _one_line(f"{record.levelname.lower():7} {record.name}: {record.getMessage()} {ids}".rstrip())
         return masked(text + ("\n" + self.formatException(record.exc_info) if record.exc_info else ""))
+
+
+def _ids(record: logging.LogRecord) -> dict[str, Any]:
+    """What the caller attached, and the grant that it was at work on."""
+    ids = {name: value for name, value in vars(record).items() if name not in _ORDINARY}
+    return ids if "ref" in ids or not what_about() else ids | {"ref": what_about()}
 
 
 def _one_line(text: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from access.events import PolicyLoaded, PolicyRefused
-from access.policy import Policy
+from access.policy import Policy, Rule
 from access.ports import Change, Clock, Provider, Store
 from access.ticketing import PATTERN
 from prodaccess.policy_file import PolicyError, ReloadingPolicy
@@ -25,6 +25,7 @@ class Fits:
     providers: Mapping[str, Provider]
     directories: Collection[str]  # what stands before the colon of a group's id
     tickets: Collection[str] = (PATTERN,)  # ticket systems
+    gateways: Collection[str] = ()
 
     def __call__(self, policy: Policy) -> None:
         """What is not there is said at start and not at the first approval. Raises PolicyError."""
@@ -34,6 +35,7 @@ class Fits:
     def faults(self, policy: Policy) -> list[str]:
         """A sentence each."""
         of_rules = [fault for rule in policy.rules for fault in self._of_rule(rule.name, rule.provider, rule.uses)]
+        of_rules += [fault for rule in policy.rules if rule.gateway for fault in self._of_gateway(rule)]
         there = ", ".join(self.tickets)
         of_tickets = [
             f"{rule.name}: its tickets are {rule.ticket_system}'s, which is not set up (set up: {there})."
@@ -49,6 +51,12 @@ class Fits:
                 if (kind := look_up.partition(":")[0]) not in self.directories
             ]
         )
+
+    def _of_gateway(self, rule: Rule) -> list[str]:
+        if rule.gateway not in self.gateways:
+            return [f"{rule.name}: the {rule.gateway} gateway is not set up (PRODACCESS_GATEWAY_POSTGRES)."]
+        lacking = [key for key in ("host", "dbname") if not rule.uses.get(key)]
+        return [f"{rule.name}: the gateway needs to know `{key}`, under `uses`." for key in lacking]
 
     def _of_rule(self, name: str, provider: str, uses: Mapping[str, str]) -> list[str]:
         found = self.providers.get(provider)

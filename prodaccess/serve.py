@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import logging
 import os
-import resource
 import signal
 import socket
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -21,28 +18,34 @@ from aiohttp import ClientError
 
 from access.errors import AccessError, Unavailable
 from access.events import PolicyLoaded, ServerStarted, ServerStopped
-from access.ports import Change, Clock, Provider
+from access.ports import Change, Clock
 from bot.settings import NotReady
 from bot.slack.http import PATH as SLACK_PATH
 from bot.slack.http import bolt_asgi
 from prodaccess.clock import SystemClock
 from prodaccess.clockwork import Clockwork
+from prodaccess.health import Health
 from prodaccess.logs import masked, set_up_logs
 from prodaccess.memory import settle_memory
 from prodaccess.policy_file import PolicyError
+from prodaccess.process import give_providers_threads, keep_memory_private
+from prodaccess.reconcile import Reconciling
+from prodaccess.reconcile_chore import ReconcileChore
 from prodaccess.selfcheck import SelfCheck
 from prodaccess.settings import SettingsError, read_settings
+from prodaccess.standing_in import measure
 from prodaccess.wiring import VERSION, House, build
 
 log = logging.getLogger(__name__)
 
 REAP_EVERY = 30.0  # seconds, as those below
 RIGHTS_EVERY = 300.0
+RECONCILE_EVERY = 300.0
 TIDY_EVERY = 600.0
 HEALTH_EVERY = 60.0
 POLICY_EVERY = 1.0
 SELF_CHECK_EVERY = 60.0
-THREADS = 32
+CLOCK_EVERY = 60.0
 DRAIN = 10.0
 RECONNECT = 5.0
 _SILENCE = (ClientError, TimeoutError, OSError, Unavailable)
@@ -53,7 +56,7 @@ def main(clock: Clock | None = None) -> int:
     try:
         settings = read_settings(os.environ)
         set_up_logs(settings["PRODACCESS_LOG_LEVEL"], as_json=not sys.stderr.isatty())
-        _keep_memory_private()
+        keep_memory_private()
         asyncio.run(_serve(build(settings, clock or SystemClock())))
     except (SettingsError, PolicyError, NotReady, AccessError) as error:
         print(f"prodaccess cannot start:\n{masked(str(error))}", file=sys.stderr)
@@ -67,31 +70,35 @@ async def _serve(house: House) -> None:
 
 
 async def _run(house: House, door: socket.socket) -> None:
-    # A provider that hangs holds its threads for as long as its time-outs; nobody else may wait for them.
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="provider"))
+    give_providers_threads()
     settle_memory()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(house.store.close)
+        stack.callback(house.stand_in.spool.close)
         for provider in house.providers.values():
             stack.callback(provider.close)
         stack.push_async_callback(house.directories.close)
         for system in house.tickets.values():
             stack.push_async_callback(system.close)
         stack.push_async_callback(house.witnessing.close)
+        stack.push_async_callback(house.replicas.close)  # after the draining: what we are still at is ours
         stack.push_async_callback(house.tasks.drain, DRAIN)
         # Ending what is overdue comes first: neither Slack nor the api may delay it.
-        house.tasks.start(house.sweeper.take_over(), "take over")
+        stack.callback(house.tasks.start(house.replicas.run(house.sweeper, house.tasks), "replicas").cancel)
         # Not the clockwork's: its intervals are of the wall clock, and wait when that is set back.
         stack.callback(house.tasks.start(house.sweeper.run(), "sweep").cancel)
+        stack.callback(house.tasks.start(house.stand_in.run(), "stand in").cancel)
         clockwork = _wind_up(house)
         stack.callback(clockwork.stop)  # before the draining, or it would start anew what was just awaited
-        stack.callback(_cancel, house.witnessing.start(house.tasks))
+        stack.callback(_cancel, house.witnessing.start(house.tasks, house.replicas.turn))
         await _begin(house)
         # Not before: the log must not say last that the policy of the start decides.
         clockwork.every(POLICY_EVERY, "policy", house.policies.look)
+        stack.push_async_callback(house.gateways.stop)
+        await house.gateways.start()
         stack.push_async_callback(house.bot.stop)
         running = [house.tasks.start(_web(house, door, stop), "api"), house.tasks.start(_connect(house, stop), "slack")]
         await stop.wait()
@@ -124,22 +131,24 @@ def _raise_first(results: Sequence[object]) -> None:
 
 
 def _wind_up(house: House) -> Clockwork:
-    clockwork = Clockwork()
+    clockwork, registry = Clockwork(), house.api.state.meters.registry
     clockwork.every(REAP_EVERY, "reap", house.reaper.reap)
-    clockwork.every(RIGHTS_EVERY, "rights", house.rights.check_all)
-    check = SelfCheck(house.store, house.clock, house.sweeper, house.api.state.meters.registry)
+    clockwork.every(RIGHTS_EVERY, "rights", house.replicas.in_turn(house.rights.check_all))
+    clockwork.every(REAP_EVERY, "lost sessions", house.replicas.in_turn(house.gateways.lost.close))
+    clockwork.every(CLOCK_EVERY, "clock", partial(house.replicas.check_clock, house.clock))
+    clockwork.every(TIDY_EVERY, "spent proofs", house.replicas.in_turn(house.store.forget_spent))
+    check = SelfCheck(house.store, house.clock, house.sweeper, registry)
     clockwork.every(SELF_CHECK_EVERY, "self-check", check.run)
+    reconciling = Reconciling(house.store, house.providers, house.policies, house.clock)
+    chore = ReconcileChore(reconciling, house.rights.custody, registry)
+    clockwork.every(RECONCILE_EVERY, "reconcile", house.replicas.in_turn(chore.run))
+    measure(house.stand_in, registry)
+    health = Health(house.bot.trouble, house.witnessing.ready, registry)
     for name, provider in house.providers.items():
         clockwork.every(TIDY_EVERY, f"tidy {name}", provider.tidy)
-        clockwork.every(HEALTH_EVERY, f"health {name}", partial(_ask_health, name, provider))
+        clockwork.every(HEALTH_EVERY, f"health {name}", partial(health.ask, name, provider))
     clockwork.start()
     return clockwork
-
-
-async def _ask_health(name: str, provider: Provider) -> None:
-    trouble = await provider.health()
-    if trouble:
-        log.warning("provider is not well", extra={"action": "health", "provider": name, "why": trouble})
 
 
 async def _begin(house: House) -> None:
@@ -212,11 +221,3 @@ async def _web(house: House, door: socket.socket, stop: asyncio.Event) -> None:
     finally:
         watcher.cancel()
         stop.set()
-
-
-def _keep_memory_private() -> None:
-    """No core dumps, and no reading of our memory by other processes of the same user (Linux)."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":
-        pr_set_dumpable = 4
-        ctypes.CDLL(None, use_errno=True).prctl(pr_set_dumpable, 0, 0, 0, 0)

@@ -34,6 +34,11 @@ TABLE = (
         "PRODACCESS_DATABASE_URL", "`sqlite:///FILE` or `postgresql://…`", "sqlite:///var/prodaccess.db", secret=True
     ),
     Setting(
+        "PRODACCESS_SPOOL",
+        "directory on a lasting disk for what was ended while the database did not answer",
+        "var/spool",
+    ),
+    Setting(
         "PRODACCESS_LISTEN", "address and port of the api; keep TLS in front of anything but loopback", "127.0.0.1:8443"
     ),
     Setting("PRODACCESS_PUBLIC_URL", "how engineers' terminals reach the api; default: http:// and the listen address"),
@@ -122,6 +127,24 @@ TABLE = (
     Setting("PRODACCESS_IDENTITY_CENTER_REGION", "that instance's region; default: the region above"),
     Setting("PRODACCESS_IDENTITY_CENTER_PORTAL", "its access portal, `https://d-….awsapps.com/start`"),
     Setting(
+        "PRODACCESS_GATEWAY_POSTGRES",
+        "address and port of the recording gateway for PostgreSQL, `0.0.0.0:6432`; empty: none in this process",
+    ),
+    Setting(
+        "PRODACCESS_GATEWAY_POSTGRES_ADDRESS",
+        "`HOST:PORT` by which engineers' tools reach it, a load balancer for instance; default: where it listens",
+    ),
+    Setting(
+        "PRODACCESS_GATEWAY_CERT",
+        "PEM file with its certificates; default: it makes one, and tells terminals which; `none`: no TLS, on loopback",
+    ),
+    Setting("PRODACCESS_GATEWAY_KEY", "PEM file with its key, where that is not in the same file"),
+    Setting(
+        "PRODACCESS_GATEWAY_CA",
+        "PEM file that terminals check that certificate with; default: the authorities that they trust anyway",
+    ),
+    Setting("PRODACCESS_RECORDINGS", "directory on a lasting disk for the encrypted recordings", "var/recordings"),
+    Setting(
         "PRODACCESS_MEMORY_PROVIDER", "`yes` adds the provider `memory`, which guards nothing; for trying out", "no"
     ),
 )
@@ -166,8 +189,14 @@ class Settings:
         return frozenset(team.strip() for team in self["PRODACCESS_SLACK_TEAMS"].split(",") if team.strip())
 
 
-def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Raises SettingsError with everything that is missing or wrong."""
+#: what whoever only ends access does without
+_TO_GIVE = frozenset({
+    "PRODACCESS_AUDIT_SIGNER", "SLACK_BOT_TOKEN", "PRODACCESS_AUDIT_CHANNEL", "PRODACCESS_SLACK_TEAMS",
+})  # fmt: skip
+
+
+def read_settings(environ: Mapping[str, str], *, only_to_end: bool = False) -> Settings:
+    """Raises SettingsError with everything that is missing or wrong; `only_to_end`: of what ending access needs."""
     faults: list[str] = []
     values: dict[str, str] = {}
     secrets: dict[str, Secret] = {}
@@ -180,6 +209,10 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             values[setting.name] = text
     files = {s.name: Path(environ[f"{s.name}_FILE"]) for s in TABLE if s.secret and environ.get(f"{s.name}_FILE")}
     settings = Settings(values, secrets, files)
+    if only_to_end:
+        faults = [fault for fault in faults if fault.split(" ", 1)[0] not in _TO_GIVE]
+    else:
+        faults += _of_slack(settings)
     faults += _contradictions(settings)
     if faults:
         raise SettingsError("\n".join(faults))
@@ -199,15 +232,20 @@ def _given(setting: Setting, environ: Mapping[str, str], faults: list[str]) -> s
     return text or setting.default or ""
 
 
-def _contradictions(settings: Settings) -> list[str]:
+def _of_slack(settings: Settings) -> list[str]:
     faults = []
-    mode, level = settings["PRODACCESS_SLACK_MODE"], settings["PRODACCESS_LOG_LEVEL"].lower()
+    mode = settings["PRODACCESS_SLACK_MODE"]
     if mode not in ("socket", "http"):
         faults.append(f"PRODACCESS_SLACK_MODE is “{mode}”: it is socket or http.")
     if mode == "socket" and not settings.secret("SLACK_APP_TOKEN"):
         faults.append("SLACK_APP_TOKEN is missing: Socket Mode needs it. For HTTP set PRODACCESS_SLACK_MODE=http.")
     if mode == "http" and not settings.secret("SLACK_SIGNING_SECRET"):
         faults.append("SLACK_SIGNING_SECRET is missing: without it anybody could post clicks to /slack/events.")
+    return faults
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    faults, level = [], settings["PRODACCESS_LOG_LEVEL"].lower()
     if settings["VAULT_ADDR"] and not (settings["VAULT_ROLE_ID"] and settings.secret("VAULT_SECRET_ID")):
         faults.append("VAULT_ADDR is set, so VAULT_ROLE_ID and VAULT_SECRET_ID (or VAULT_SECRET_ID_FILE) are needed.")
     if settings["JIRA_URL"] and not settings.secret("JIRA_TOKEN"):
@@ -217,6 +255,7 @@ def _contradictions(settings: Settings) -> list[str]:
     faults += _of_providers(settings)
     if level not in ("debug", "info", "warning", "error"):
         faults.append(f"PRODACCESS_LOG_LEVEL is “{level}”: debug, info, warning or error.")
+    faults += _of_gateways(settings)
     if not _is_address(settings["PRODACCESS_LISTEN"]):
         faults.append(f"PRODACCESS_LISTEN is “{settings['PRODACCESS_LISTEN']}”: it looks like 127.0.0.1:8443.")
     return faults
@@ -236,6 +275,22 @@ def _of_providers(settings: Settings) -> list[str]:
             )
         if not (settings["PRODACCESS_IDENTITY_CENTER_REGION"] or settings["PRODACCESS_AWS_REGION"]):
             faults.append("PRODACCESS_IDENTITY_CENTER is set, so PRODACCESS_IDENTITY_CENTER_REGION is needed.")
+    return faults
+
+
+def _of_gateways(settings: Settings) -> list[str]:
+    names = ("PRODACCESS_GATEWAY_POSTGRES", "PRODACCESS_GATEWAY_POSTGRES_ADDRESS")
+    places = {name: settings[name] for name in names if settings[name]}
+    faults = [
+        f"{name} is “{place}”: it looks like 0.0.0.0:6432." for name, place in places.items() if not _is_address(place)
+    ]
+    here = all(place.startswith(("127.", "[::1]", "localhost:")) for place in places.values())
+    if settings["PRODACCESS_GATEWAY_CERT"] == "none" and not here:
+        faults.append("PRODACCESS_GATEWAY_CERT is none: without TLS a gateway is for 127.0.0.1 alone.")
+    if not settings["PRODACCESS_GATEWAY_CERT"] and (
+        settings["PRODACCESS_GATEWAY_KEY"] or settings["PRODACCESS_GATEWAY_CA"]
+    ):
+        faults.append("PRODACCESS_GATEWAY_KEY and PRODACCESS_GATEWAY_CA need PRODACCESS_GATEWAY_CERT.")
     return faults
 
 

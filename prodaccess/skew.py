@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from access.errors import AccessError
+from access.ports import Clock
+from prodaccess.clock import SystemClock, wall_time
 from store.database import Database
 
 WITHIN = timedelta(seconds=2)
+_LOOKS = 3
 
 
 class ClocksDiffer(AccessError):
     """This machine's time and the database server's are not the same."""
+
+
+def follow(database: Database, clock: Clock) -> None:
+    """The clock is the database server's from now on, by which others go too. Raises ClocksDiffer, Unavailable."""
+    must_agree(database, wall_time())
+    if isinstance(clock, SystemClock) and not database.is_sqlite:
+        clock.correct(ahead_of(database, wall_time))
+
+
+def ahead_of(database: Database, now: Callable[[], datetime]) -> timedelta:
+    """How far we are ahead of the server, as good as the quickest of a few answers tells. Raises Unavailable."""
+    looks = [_look(database, now) for _ in range(_LOOKS)]
+    return min(looks)[1]
+
+
+def _look(database: Database, now: Callable[[], datetime]) -> tuple[timedelta, timedelta]:
+    """How long the answer took, and the difference halfway."""
+    before = now()
+    there = database.transact(_server_time, write=False)
+    after = now()
+    return after - before, before + (after - before) / 2 - there
 
 
 def must_agree(database: Database, now: datetime) -> None:

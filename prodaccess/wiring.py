@@ -21,6 +21,7 @@ from access.errors import AccessError
 from access.grants import Grants
 from access.ports import Clock, Provider
 from access.reaper import Reaper
+from access.revoking.stand_in import StandIn
 from access.rights import Rights
 from access.signin import SignIns
 from access.sweeper import Sweeper
@@ -33,15 +34,18 @@ from bot.app import create_anchor, create_people
 from bot.runner import BotRunner
 from bot.settings import BotParts, BotSettings
 from directory.memberships import Directories
-from prodaccess.clock import wall_time
 from prodaccess.directories import hearing, kinds_of, make_directories
-from prodaccess.issuers import Neighbours, further_providers, vault_settings
+from prodaccess.gateways import Gateways, known_gateways, make_gateways
+from prodaccess.issuers import Neighbours, make_providers
+from prodaccess.ledger import make_ledger
 from prodaccess.policy_file import ReloadingPolicy, load_policy
 from prodaccess.policy_serving import Fits, reloading, warnings
+from prodaccess.replicas import Replicas
 from prodaccess.settings import Settings
-from prodaccess.skew import must_agree
+from prodaccess.skew import follow
+from prodaccess.standing_in import make_stand_in
 from prodaccess.ticket_systems import known_systems, make_tickets
-from prodaccess.witnessing import Witnessing, make_ledger, make_witnessing
+from prodaccess.witnessing import Witnessing, make_witnessing
 from store import SqlStore, open_store
 from tickets.system import RecentTickets
 
@@ -62,12 +66,15 @@ class House:
     broker: Broker
     sign_ins: SignIns
     sweeper: Sweeper
+    stand_in: StandIn
     reaper: Reaper
     rights: Rights
     witnessing: Witnessing
     tasks: Tasks
     bot: BotRunner
     api: FastAPI
+    replicas: Replicas
+    gateways: Gateways
 
 
 def build(settings: Settings, clock: Clock) -> House:
@@ -75,12 +82,13 @@ def build(settings: Settings, clock: Clock) -> House:
     path = Path(settings["PRODACCESS_POLICY"])
     neighbours = Neighbours()
     policy, providers = load_policy(path), make_providers(settings, clock, neighbours)
-    fits = Fits(providers, kinds_of(settings), known_systems(settings))
+    fits = Fits(providers, kinds_of(settings), known_systems(settings), known_gateways(settings))
     fits(policy)
     store = _open(settings, clock)
     policies = reloading(path, policy, fits, (store, clock))
     neighbours.policies, neighbours.store = policies, store
-    tasks = Tasks()
+    tasks, replicas = Tasks(), Replicas(store)
+    providers = replicas.serial(providers)
 
     slack = bot_settings(settings)
     people = create_people(slack, policies, clock)
@@ -92,31 +100,35 @@ def build(settings: Settings, clock: Clock) -> House:
     )
     custody = Custody(
         store, people, policies, clock, providers, witnessing.notary, tasks=tasks, memberships=directories,
-        tickets=Ticketing(tickets),
+        tickets=Ticketing(tickets), claimant=replicas.claimant, sessions=store.sessions,
     )  # fmt: skip
     endings = Endings(custody)
+    stand_in = make_stand_in(settings, store, endings)
     rights = Rights(custody, endings)
     broker = Broker(store, people, policies, clock, Grants(custody), endings)
+    gateways = make_gateways(settings, store, broker)
     sign_ins = SignIns(store, people, clock)
-    sweeper = Sweeper(store, broker, clock, tasks)
+    sweeper = Sweeper(store, broker, clock, tasks, stand_in=stand_in)
     inquiry = Inquiry(store, store.log, store.log, people, policies, clock)
 
     bot_parts = BotParts(
         broker=broker, sign_ins=sign_ins, policies=policies, feed=store.log, notebook=store, store=store, clock=clock,
         tasks=tasks, settings=slack, directory=people.directory, receipts=witnessing.notary, inquiry=inquiry,
-        group_changed=hearing(directories, rights, tasks),
+        group_changed=hearing(directories, rights, tasks), turn=replicas.turn,
     )  # fmt: skip
     bot = BotRunner(bot_parts)
-    readiness = Readiness(store, providers, bot, witnessing.ready)
+    readiness = Readiness(store, providers, bot, lambda: {**witnessing.ready(), "clock": replicas.clock_trouble})
     parts = ApiParts(
         broker=broker, sign_ins=sign_ins, policies=policies, people=replace(people, recent=True), feed=store.log,
         store=store, clock=clock, readiness=readiness, grants_by_state=store.grants_by_state,
         public_urls=(settings.public_url, f"http://{settings['PRODACCESS_LISTEN']}"), version=VERSION,
         inquiry=inquiry, erasing=Erasing(store, people, policies, clock), warnings=partial(warnings, policies),
+        spend=store.spend,
+        gateways=gateways.parts,
     )  # fmt: skip
     return House(
-        settings, clock, store, policies, providers, directories, tickets, broker, sign_ins, sweeper, Reaper(custody),
-        rights, witnessing, tasks, bot, create_api(parts),
+        settings, clock, store, policies, providers, directories, tickets, broker, sign_ins, sweeper, stand_in,
+        Reaper(custody), rights, witnessing, tasks, bot, create_api(parts), replicas, gateways,
     )  # fmt: skip
 
 
@@ -126,7 +138,7 @@ def _open(settings: Settings, clock: Clock) -> SqlStore:
         settings.reveal("PRODACCESS_DATABASE_URL") or "sqlite:///var/prodaccess.db", clock, make_ledger(settings)
     )
     try:
-        must_agree(store.log.database, wall_time())
+        follow(store.log.database, clock)
     except AccessError:
         store.close()
         raise
@@ -167,26 +179,6 @@ class Readiness:
         except AccessError:
             return "The database does not answer."
         return ""
-
-
-def make_providers(settings: Settings, clock: Clock, neighbours: Neighbours | None = None) -> dict[str, Provider]:
-    """Those that the settings configure, by the name that a policy uses. Raises SettingsError."""
-    providers: dict[str, Provider] = {}
-    if settings["VAULT_ADDR"]:
-        from providers.vault import VaultProvider
-
-        providers["vault"] = VaultProvider(vault_settings(settings), clock)
-    if settings["PRODACCESS_AWS_REGION"]:
-        from providers.aws import AwsProvider, AwsSettings
-
-        aws = AwsSettings(settings["PRODACCESS_AWS_REGION"], settings["PRODACCESS_AWS_ENDPOINT_URL"])
-        providers["aws"] = AwsProvider(aws, clock)
-    providers |= further_providers(settings, clock, neighbours or Neighbours())
-    if settings["PRODACCESS_MEMORY_PROVIDER"] == "yes":
-        from providers.memory import MemoryProvider
-
-        providers["memory"] = MemoryProvider(clock)
-    return providers
 
 
 def bot_settings(settings: Settings) -> BotSettings:

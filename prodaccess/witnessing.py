@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import contextlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from access.errors import AccessError, Unavailable
 from access.events import CopyFailed, CopyRecovered, LogKeyUsed
 from access.ports import Change, Clock
 from access.tasks import Tasks
-from audit.log import Ledger
-from audit.payloads import PayloadKey
+from access.turns import Turn
 from audit.search.projector import Projector
 from bot.thread.anchor import SlackAnchor
 from collectors.collector import SpecError
@@ -84,21 +82,22 @@ class Witnessing:
         for silent in await self.notary.check_anchors([paced.anchor for paced in self.anchors]):
             log.warning("%s", silent, extra={"action": "anchor"})
 
-    def start(self, tasks: Tasks) -> list[asyncio.Task[None]]:
-        """One task each, so that none waits for another.
+    def start(self, tasks: Tasks, turn: Turn | None = None) -> list[asyncio.Task[None]]:
+        """One task each, so that none waits for another. What goes elsewhere, of several processes one sends it.
 
         Nothing is signed at first: a forged history must not get a true signature before it is seen to be one.
         """
+        turn = turn or Turn()
         self.signing.hold(_WAITING.format(self.patience))
         started = [
             tasks.start(self._let_sign(), "sign"),
             tasks.start(self.notary.run(), "notary"),
             tasks.start(self._name_the_key(), "log key"),
             tasks.start(self._ask_slack(), "log in Slack"),
-            tasks.start(self.anchoring.run(self.anchors), "anchors"),
-            tasks.start(Projector(self.store.log, self.store.log).run(), "search"),
+            tasks.start(turn.keep(partial(self.anchoring.run, self.anchors)), "anchors"),
+            tasks.start(turn.keep(Projector(self.store.log, self.store.log).run), "search"),
         ]
-        return started + [tasks.start(push.run(), f"push {push.collector.name}") for push in self.pushes]
+        return started + [tasks.start(turn.keep(push.run), f"push {push.collector.name}") for push in self.pushes]
 
     def trouble(self) -> Mapping[str, str]:
         """A sentence for each that is not well."""
@@ -157,17 +156,6 @@ class Witnessing:
                 await asyncio.sleep(_AGAIN)
             else:
                 return
-
-
-def make_ledger(settings: Settings) -> Ledger:
-    """Raises SettingsError."""
-    try:
-        key = base64.b64decode(settings.reveal("PRODACCESS_AUDIT_PAYLOAD_KEY"), validate=True)
-        return Ledger(settings["PRODACCESS_AUDIT_ORIGIN"], PayloadKey(key))
-    except (binascii.Error, ValueError):
-        raise SettingsError(
-            "PRODACCESS_AUDIT_PAYLOAD_KEY is 32 bytes in base64. Make one with: prodaccess audit keygen DIRECTORY"
-        ) from None
 
 
 def make_the_signer(settings: Settings) -> Signer:

@@ -16,6 +16,7 @@ from access.policy import Policy
 from access.ports import Tickets
 from access.reaper import Reaper
 from access.rights import Rights
+from access.sessions.place import GatewayParts
 from access.signin import SignIns, Terminal
 from access.sweeper import Sweeper
 from access.tasks import Tasks
@@ -43,6 +44,7 @@ class World:
 
     groups: Groups | None = None
     tickets: Mapping[str, Tickets] = {}
+    gateways: GatewayParts | None = None
 
     def __init__(self, directory: Path, policy: str = POLICY) -> None:
         self.url = f"sqlite:///{directory}/prodaccess.db"
@@ -61,7 +63,7 @@ class World:
         self.tasks = Tasks()
         custody = Custody(
             self.store, self.people, self.policies, self.clock, {"memory": self.provider}, self.witness, self.tasks,
-            memberships=self.groups, tickets=Ticketing(self.tickets),
+            memberships=self.groups, tickets=Ticketing(self.tickets), sessions=self.store.sessions,
         )  # fmt: skip
         self.grants, self.endings, self.reaper = Grants(custody), Endings(custody), Reaper(custody)
         self.broker = Broker(self.store, self.people, self.policies, self.clock, self.grants, self.endings)

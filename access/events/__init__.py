@@ -10,6 +10,7 @@ from __future__ import annotations
 from access.events.event import SCHEMA_VERSION, Erased, Event, Private
 from access.events.grants import (
     CredentialAborted,
+    CredentialDied,
     CredentialIntended,
     CredentialIssued,
     GrantActive,
@@ -32,6 +33,9 @@ from access.events.house import (
     ServerStopped,
     SignedIn,
     SignedOut,
+    StrayEnded,
+    StrayEnding,
+    StraysFound,
 )
 from access.events.log import AuditExported, AuditSearched, CopyFailed, CopyRecovered, LogKeyUsed, LogQuiet, TextErased
 from access.events.requests import (
@@ -49,7 +53,16 @@ from access.events.requests import (
     RequestReminded,
 )
 from access.events.reviews import ReviewClosed, ReviewFlagged, ReviewOpened, ReviewReminded
-from access.events.sessions import CommandRun, FileTouched, QueryRun, SessionClosed, SessionOpened
+from access.events.sessions import (
+    CommandRun,
+    FileTouched,
+    PassGiven,
+    QueryRun,
+    SessionClosed,
+    SessionCut,
+    SessionOpened,
+    SessionRecorded,
+)
 
 __all__ = [
     "CATALOGUE",
@@ -64,6 +77,7 @@ __all__ = [
     "CopyFailed",
     "CopyRecovered",
     "CredentialAborted",
+    "CredentialDied",
     "CredentialIntended",
     "CredentialIssued",
     "Erased",
@@ -83,6 +97,7 @@ __all__ = [
     "LogQuiet",
     "LoginCodeShown",
     "MembersSeen",
+    "PassGiven",
     "PolicyLoaded",
     "PolicyRefused",
     "Private",
@@ -102,9 +117,14 @@ __all__ = [
     "ServerStarted",
     "ServerStopped",
     "SessionClosed",
+    "SessionCut",
     "SessionOpened",
+    "SessionRecorded",
     "SignedIn",
     "SignedOut",
+    "StrayEnded",
+    "StrayEnding",
+    "StraysFound",
     "TextErased",
 ]
 

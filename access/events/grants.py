@@ -17,6 +17,7 @@ class GrantActive(Event):
     provider: str
     expires_at: datetime
     promise: str  # the provider's guarantee, in words
+    gateway: str = ""  # through which it is used
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +80,22 @@ class CredentialAborted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialDied(Event):
+    """A credential was gone at the provider before its grant ended, and not by prodaccess."""
+
+    TAG: ClassVar[str] = "credential.died"
+    n: int
+    public_id: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GrantEnding(Event):
     """Access is being taken away from here on; written before the provider is called."""
 
     TAG: ClassVar[str] = "grant.ending"
     cause: str
+    happened_at: datetime | None = None  # the three that have it: where the database could only take it down later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +106,7 @@ class RevocationFailed(Event):
     tries: int
     why: str
     escalated: bool
+    happened_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +121,7 @@ class GrantEnded(Event):
     proof: tuple[str, ...]  # sentences: what was checked at the provider and what it answered
     effective_by: datetime | None = None
     tried: bool = False  # every credential handed out was tried at the target and refused
+    happened_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

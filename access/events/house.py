@@ -72,6 +72,37 @@ class ServerStopped(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StraysFound(Event):
+    """What stands at a provider and no open grant accounts for is no longer what it was: all of it, or that none is."""
+
+    TAG: ClassVar[str] = "strays.found"
+    provider: str
+    count: int
+    strays: tuple[str, ...]  # a sentence each, some at most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrayEnding(Event):
+    """An operator has something ended that no open grant accounts for; written before the provider is called."""
+
+    TAG: ClassVar[str] = "stray.ending"
+    provider: str
+    stray: str
+    operator: str  # who ran it on the server, as that machine knows them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrayEnded(Event):
+    """What came of it: the proof that it is gone, or why it is not."""
+
+    TAG: ClassVar[str] = "stray.ended"
+    provider: str
+    stray: str
+    proof: tuple[str, ...]
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MembersSeen(Event):
     """Who is in a group, or on call, as the system that keeps it says; decisions refer to it by `digest`."""
 

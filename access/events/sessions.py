@@ -9,6 +9,17 @@ from access.events.event import Event, Private
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PassGiven(Event):
+    """Somebody's terminal was given what lets its tools through a gateway, for as long as the grant lasts."""
+
+    TAG: ClassVar[str] = "pass.given"
+    name: str  # the user name that goes with it: `PA-7.k3f9q`
+    gateway: str
+    host: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionOpened(Event):
     """A recorded connection to a target began, on behalf of a grant."""
 
@@ -18,6 +29,28 @@ class SessionOpened(Event):
     target: str
     host: str  # where the target is
     address: str  # where the person connected from
+    name: str = ""  # of the pass that it came with
+    client: str = ""  # what the person's tool calls itself
+    public_id: str = ""  # the credential that the gateway uses at the target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRecorded(Event):
+    """The recording has grown: whatever it held by then is bound to the log by this hash."""
+
+    TAG: ClassVar[str] = "session.recorded"
+    session: str
+    actions: int
+    size: int  # bytes
+    recording: str  # running hash of the recording, in hex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionCut(Event):
+    """Somebody ended a connection before its time."""
+
+    TAG: ClassVar[str] = "session.cut"
+    session: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +62,13 @@ class SessionClosed(Event):
     why: str
     actions: int
     recording: str  # SHA-256 of the whole recording, in hex
+    size: int | None = None  # bytes of it
+    late: bool = False  # written by somebody else, after the gateway that held it was gone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryRun(Event):
-    """A statement was sent to a database."""
+    """A statement was sent to a database; the time is that of its last answer."""
 
     TAG: ClassVar[str] = "db.query"
     session: str
@@ -43,7 +78,14 @@ class QueryRun(Event):
     touches: tuple[str, ...]  # `read table:public.orders`, `write table:public.refunds`
     coverage: str  # `full`: touches names all of it; `partial`; `opaque`: it may touch anything there
     rows: int | None = None
-    outcome: str = "ok"  # or the database's error code
+    outcome: str = "ok"  # or the database's error code; `skipped`, `unknown`
+    values: Private = ""  # the parameters that went with it, as JSON
+    kind: str = ""  # `read`, `write`, `schema`, `session`, `other`
+    flags: tuple[str, ...] = ()  # `everything`, `role`, `program`
+    lasted: int | None = None  # microseconds
+    bytes_out: int | None = None  # of rows and COPY data, to the person
+    bytes_in: int | None = None
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

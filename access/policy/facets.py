@@ -164,6 +164,10 @@ def _wants_reason(rule: Rule) -> bool:
     return rule.reason_required
 
 
+def _gateway(rule: Rule) -> str:
+    return f"through the {rule.gateway} gateway alone" if rule.gateway else "with a credential of one's own"
+
+
 #: everything about a rule that is not its people
 FACETS = (
     _Facet("max", lambda r: r.maximum, lambda r: f"at most {in_words(r.maximum)}", lambda r: r.maximum.total_seconds()),
@@ -176,6 +180,7 @@ FACETS = (
            _wants_reason, limits=True),
     _Facet("ticket", _ticket_terms, _ticket, lambda r: r.ticket_required, limits=True),
     _Facet("clock", lambda r: (r.first_use, r.use_within), _clock),
+    _Facet("gateway", lambda r: r.gateway, _gateway, lambda r: bool(r.gateway), limits=True),
     _Facet("review", lambda r: r.review, lambda r: f"{'with' if r.review else 'without'} review", lambda r: r.review,
            limits=True),
 )  # fmt: skip

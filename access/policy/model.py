@@ -149,6 +149,7 @@ class Rule:
     sensitivity: str = "normal"
     owner: frozenset[str] = frozenset()
     break_glass: BreakGlass | None = None
+    gateway: str = ""  # through which it is used; empty: with a credential of one's own
     number: int = 0  # among several rules of its role, from 1; 0: the only one
     plans: tuple[tuple[Part, ...], ...] = field(init=False, compare=False, repr=False)
 

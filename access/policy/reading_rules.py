@@ -73,6 +73,7 @@ class RuleReader(PeopleReader):
             "provider": self.word(row.get("provider"), (*path, "provider")),
             "uses": {key: str(value) for key, value in uses.items()},
             "break_glass": self.break_glass(row.get("break_glass"), (*path, "break_glass")),
+            "gateway": self.one_of(("postgres",), row["gateway"], (*path, "gateway")) if "gateway" in row else "",
         }  # fmt: skip
         if "rules" not in row:
             return self.rule({key: row[key] for key in row if key in _RULE}, path, target, whole)

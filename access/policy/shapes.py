@@ -130,6 +130,7 @@ SHAPES: Mapping[str, Mapping[str, tuple[_Schema, str, bool]]] = {
         "uses": (_many({"type": ["string", "integer", "boolean"]}), "The provider's own settings.", False),
         "rules": (_list(_ref("rule")), "Of several the first that fits. One may stand in the role itself.", False),
         "break_glass": (_ref("break_glass"), "For when nobody answers.", False),
+        "gateway": (_one_of("postgres"), "Used through this gateway alone, and recorded.", False),
     },
 }
 

@@ -68,6 +68,19 @@ def credential(event: Any, row: Row) -> dict[str, Any]:
     return {"user": subject(row), "privileges": privileges(row), "session": session} | _why(event)
 
 
+def died(event: Any, row: Row) -> dict[str, Any]:
+    session = {"uid": f"{event.ref}/{event.n}", "credential_uid": event.public_id}
+    return {"user": subject(row), "privileges": privileges(row), "session": session} | _why(event)
+
+
+def strays(event: Any, _row: Row) -> dict[str, Any]:
+    name = getattr(event, "stray", "") or "what no grant accounts for"
+    left = {"status_id": _FAILURE} if getattr(event, "why", "") else {}
+    return (
+        {"entity": {"type_id": OTHER, "type": "Credential", "name": name, "uid": event.provider}} | _why(event) | left
+    )
+
+
 # Sign-ins and sessions
 
 

@@ -93,7 +93,7 @@ def done(taken: Request, grant: Grant | None, cli: str) -> Message:
         return sentence(f"{what} could not be opened; no access was given. The thread says why. You can try again.")
     if grant.state is not GrantState.ACTIVE:
         return sentence(f"{what} is being opened. {review}")
-    usage = command(grant.ref, grant.provider, cli)
+    usage = command(grant.ref, grant, cli)
     return sentence(f"{what} is yours until {at(grant.expires_at)}. In your own terminal:\n`{usage}`\n{review}")
 
 

@@ -92,7 +92,7 @@ def _grant(seen: Page, request: Request, grant: Grant) -> list[Block]:
         return [section(f"{named(request)}: ending")]
     if grant.state is not GrantState.ACTIVE:
         return [section(f"{named(request)}: opening"), actions(end)]
-    usage = f"\n`{command(grant.ref, grant.provider, seen.cli)}`"
+    usage = f"\n`{command(grant.ref, grant, seen.cli)}`"
     if grant.started_at is None:
         waits = f"yours for {in_words(grant.duration)} from first use, which must come by {at(grant.expires_at)}"
         return [section(f"{_glass(grant.glass)}{named(request)}: {waits}{usage}"), actions(end)]

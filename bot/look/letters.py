@@ -5,6 +5,7 @@ from __future__ import annotations
 from access.duration import in_words
 from access.events import (
     Event,
+    GrantActive,
     GrantEnded,
     GrantEnding,
     GrantExpiring,
@@ -16,7 +17,7 @@ from access.events import (
     RequestReminded,
     SignedIn,
 )
-from access.model import Cause
+from access.model import Cause, Grant
 from bot.look.blocks import Block, Button, Message, actions, facts, note, said, section, small
 from bot.look.card import approved, cause_of
 from bot.look.forms import written
@@ -58,7 +59,7 @@ def yours(story: Story, cli: str) -> Message:
     """How to use it, until when; once it is over, only that."""
     if story.phase is not Phase.ACTIVE or story.active is None:
         return _letter(f"{_what(story)} was yours until {at(story.turn.at)}.")
-    usage = command(story.ref, story.active.provider, cli)
+    usage = command(story.ref, story.active, cli)
     until = at(story.ends_at or story.active.expires_at)
     lasts = f"for {first_use(story)}" if story.waits_for_use else f"until {until}"
     sentence = f"{_what(story)} is yours {lasts}. In your own terminal:\n`{usage}`"
@@ -78,7 +79,7 @@ def ends_soon(event: GrantExpiring, story: Story, _: str = "", *, late: bool = F
 
 def prolonged(event: GrantExtended, story: Story, cli: str) -> Message:
     """That it has a new end, and what that means for what is in use already."""
-    usage = command(story.ref, story.active.provider if story.active else "", cli)
+    usage = command(story.ref, story.active, cli)
     text = f"{_what(story)} has a new end: {at(event.expires_at)}, by {escaped(event.extension, 20)}."
     before = f"What you hold already ends at {at(event.was)} all the same. Collect again, and it lasts to the new end:"
     return _letter(f"{text} {before}\n`{usage}`")
@@ -89,9 +90,11 @@ def _to_go_on(story: Story) -> Block:
     return actions(*to_extend(story), end)
 
 
-def command(ref: str, provider: str, cli: str) -> str:
-    """What to type to use a grant of this provider."""
-    program = "aws sts get-caller-identity" if "aws" in provider else "psql"
+def command(ref: str, grant: Grant | GrantActive | None, cli: str) -> str:
+    """What to type to use it: by its provider, or through its gateway."""
+    if grant is not None and grant.gateway:
+        return f"{cli} connect {ref} -- psql"
+    program = "aws sts get-caller-identity" if grant is not None and "aws" in grant.provider else "psql"
     return f"{cli} run {ref} -- {program}"
 
 

@@ -14,6 +14,7 @@ from access.events import (
     CommandRun,
     CommentMade,
     CredentialAborted,
+    CredentialDied,
     CredentialIntended,
     CredentialIssued,
     Event,
@@ -31,6 +32,7 @@ from access.events import (
     LoginCodeShown,
     LogQuiet,
     MembersSeen,
+    PassGiven,
     QueryRun,
     RequestApproved,
     RequestAsked,
@@ -47,9 +49,14 @@ from access.events import (
     ServerStarted,
     ServerStopped,
     SessionClosed,
+    SessionCut,
     SessionOpened,
+    SessionRecorded,
     SignedIn,
     SignedOut,
+    StrayEnded,
+    StrayEnding,
+    StraysFound,
     TextErased,
 )
 from access.model import BREAK_GLASS
@@ -74,9 +81,15 @@ UNTOLD: dict[type[Event], str] = {
     SignedOut: "belongs to a person, not to a request",
     ServerStarted: "belongs to no request",
     ServerStopped: "belongs to no request",
+    PassGiven: "the sessions that come with it are told",
+    SessionRecorded: "the end of the session says it all",
+    SessionCut: "its end follows and says who",
     QueryRun: "the end of its session counts it",
     CommandRun: "the end of its session counts it",
     FileTouched: "the end of its session counts it",
+    StraysFound: "belongs to no request",
+    StrayEnding: "belongs to no request",
+    StrayEnded: "belongs to no request",
     MembersSeen: "a decision that rests on it names it",
     LogQuiet: "says that nothing happened",
     AuditSearched: "a look changes nothing; auditors find it in the log",
@@ -195,6 +208,8 @@ def _ended(event: GrantEnded) -> Told:
     count = f"{event.credentials} {'credential' if event.credentials == 1 else 'credentials'}"
     proof = gone(event.effective_by, tried=event.tried)
     sentence = f"Ended {cause_of(event.cause)}. Open for {used}, {count} issued, {proof}."
+    if event.happened_at is not None:  # then the thread is late, and the end was not
+        sentence += f" Over since {at(event.happened_at)}: the database was away, so it is said only now."
     return sentence, (small(*_at_most(event.proof, 10)),) if event.proof else ()
 
 
@@ -228,6 +243,12 @@ def _unclear(event: GrantQuarantined) -> Told:
 
 def _aborted(event: CredentialAborted) -> Told:
     return f"Credential {event.n} was not handed over. Whatever exists of it is taken back.", (small(event.why),)
+
+
+def _died(event: CredentialDied) -> Told:
+    return f"⚠️ Credential {event.n} is gone before its time, and not by prodaccess. Access is still open.", (
+        small(event.why, event.public_id),
+    )
 
 
 def _ending(event: GrantEnding) -> Told:
@@ -288,6 +309,7 @@ def _table() -> dict[type[Event], Callable[[Event, Story], Told]]:
     row(GrantQuarantined, _unclear)
     row(CredentialIssued, _issued)
     row(CredentialAborted, _aborted)
+    row(CredentialDied, _died)
     row(GrantEnding, _ending)
     row(RevocationFailed, _trouble)
     row(GrantEnded, _ended)

@@ -41,5 +41,5 @@ def row(request: Request, grant: Grant | None, now: datetime, cli: str) -> Block
     if grant.state is not GrantState.ACTIVE:
         return section(f"{named(request)}: opening", end)
     left = in_words(grant.expires_at - now)
-    usage = command(grant.ref, grant.provider, cli)
+    usage = command(grant.ref, grant, cli)
     return section(f"{named(request)}: {left} left, until {at(grant.expires_at)}\n`{usage}`", end)

@@ -2,6 +2,9 @@
 
 It can be killed anywhere. What it has done is noted after each message together with where that message stands; the
 one message that may have been posted but not noted is looked for before it is posted again (see `outbox`).
+
+Of several processes one reads at a time. Whose turn it is stands in the cursor, too, and a note is only taken from the
+one that noted last: a process that was frozen, and whose place another has taken, neither notes nor posts what follows.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,8 +21,9 @@ from typing import Any
 
 from slack_sdk.errors import SlackApiError
 
-from access.errors import AccessError, NotFound
+from access.errors import AccessError, NotFound, Stale
 from access.events import ReviewOpened, SessionClosed
+from access.turns import Turn
 from audit.log import Entry
 from bot.look.blocks import Message
 from bot.look.story import Story
@@ -36,12 +41,13 @@ _LATE = timedelta(minutes=1)
 _LONGEST_PAUSE = 60.0
 SETTLE = 0.15  # seconds: entries come in bursts, and what is being issued right now goes first
 _LOOK = 30.0  # seconds between looks when nothing is announced
+GRACE = 1.0  # seconds until what a process sent, that has just been killed, stands in Slack where it can be found
 _FAILURES = (*SILENT, AccessError)
 
 
 @dataclass
 class Thread:
-    """One reader per installation: two would post everything twice."""
+    """One reader at a time: two would post everything twice."""
 
     painter: Painter
     directory: Directory
@@ -50,16 +56,24 @@ class Thread:
     first_pause: float = 1.0
     settle: float = SETTLE
     look_owing: float = 5.0  # seconds between looks while receipts are to come
+    turn: Turn = field(default_factory=Turn)
     trouble: str = ""  # why it does not get on at the moment; empty when it does
     channel_trouble: str = ""  # why it would not, if there were something to post in the channel now
     _seq: int = -1
     _done: tuple[str, ...] = ()  # what of the entry after `_seq` is done
     _owed: dict[str, list[Any]] = field(default_factory=dict)  # key of a place -> ref and seq of its missing receipt
     _doubt: bool = True  # whether the next message may already stand
+    _me: str = ""  # whoever has taken the cursor last, by a name of its own
+    _noted: Mapping[str, Any] | None = None  # the cursor as we have noted it
 
     async def run(self) -> None:
-        """For ever, until cancelled."""
-        await self._insist(self._read_cursor)
+        """For ever, until cancelled, whenever it is our turn."""
+        await self.turn.keep(self._read)
+
+    async def _read(self) -> None:
+        if self.turn.inherited:
+            await asyncio.sleep(GRACE)
+        await self._insist(self._take_cursor)
         while True:
             await self._insist(self.catch_up)
             await self._insist(self._pay)
@@ -145,7 +159,7 @@ class Thread:
         mark = Mark(entry.seq, post.kind)
         try:
             place = await self.painter.outbox.find(channel, mark, thread) if doubted else None
-            place = place or await self.painter.outbox.post(channel, await self._words(post, link), mark, thread)
+            place = place or await self._post_once(channel, await self._words(post, link), mark, thread)
         except SlackApiError as error:
             known = outcome(error)
             if post.account and is_unreachable(error):
@@ -161,6 +175,12 @@ class Thread:
         await self._note(names | ({post.keep: place.noted()} if post.keep and place else {}))
         self._doubt = False
         return place
+
+    async def _post_once(self, channel: str, words: Message, mark: Mark, thread: str | None) -> Place:
+        """The last moment to see that we were frozen, and that it is no longer ours to post."""
+        if not self.turn.ours:
+            await asyncio.Event().wait()
+        return await self.painter.outbox.post(channel, words, mark, thread)
 
     # Receipts
 
@@ -194,14 +214,22 @@ class Thread:
         except AccessError as error:
             self.channel_trouble = OUTSIDE if isinstance(error, NotFound) else ""  # a silent Slack says nothing
 
-    async def _read_cursor(self) -> None:
-        noted = await self.painter.notebook.note(CURSOR) or {"seq": -1, "done": [], "owed": {}}
+    async def _take_cursor(self) -> None:
+        self._noted = await self.painter.notebook.note(CURSOR)
+        noted = self._noted or {"seq": -1, "done": [], "owed": {}}
         self._seq, self._done, self._doubt = noted["seq"], tuple(noted["done"]), True
-        self._owed = dict(noted["owed"])
+        self._owed, self._me = dict(noted["owed"]), secrets.token_hex(4)
+        await self._note({})
 
     async def _note(self, places: Mapping[str, Mapping[str, Any]]) -> None:
-        cursor = {"seq": self._seq, "done": list(self._done), "owed": self._owed}
-        await self.painter.notebook.put_notes({CURSOR: cursor, **places})
+        cursor = {"seq": self._seq, "done": list(self._done), "owed": dict(self._owed), "by": self._me}
+        try:
+            await self.painter.notebook.put_notes({CURSOR: cursor, **places}, still={CURSOR: self._noted})
+        except Stale:
+            log.warning("another process writes the thread", extra={"action": "thread", "after": self._seq})
+            self.turn.lose()
+            await asyncio.Event().wait()  # until the turn takes us out of here
+        self._noted = cursor
 
     async def _wait(self) -> None:
         if await self.painter.feed.wait(self._seq, self.look_owing if self._owed else _LOOK):

@@ -151,7 +151,7 @@ async def serving(world: World) -> AsyncIterator[Api]:
         inquiry=Inquiry(world.store, world.store.log, world.store.log, slack, world.policies, world.clock),
         erasing=Erasing(world.store, slack, world.policies, world.clock), store=world.store,
         clock=world.clock, readiness=readiness, grants_by_state=world.store.grants_by_state,
-        public_urls=(url, "https://prodaccess.example.com"), version="0.0.test",
+        public_urls=(url, "https://prodaccess.example.com"), version="0.0.test", gateways=world.gateways,
     )  # fmt: skip
     api = Api(world, slack, url, create_api(parts), sick)
     server = _Uvicorn(uvicorn.Config(api.app, log_config=None, lifespan="off", timeout_graceful_shutdown=1))

@@ -20,6 +20,7 @@ from tests.people import LINUS
 
 NOT_ABOUT_A_REQUEST = (
     "login.", "server.", "policy.", "members.", "ask.", "log.", "copy.", "audit.searched", "audit.exported",
+    "stray",
 )  # fmt: skip
 
 

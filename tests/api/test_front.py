@@ -9,6 +9,7 @@ import logging
 import pytest
 
 from cli.proof import new_key, public_half
+from tests.access.revoking.standing import Silence
 from tests.api.serving import Api
 from tests.people import LINUS
 
@@ -74,6 +75,13 @@ async def test_metrics_count_by_route_and_never_by_path(api: Api) -> None:
     assert 'prodaccess_grants{state="active"} 1.0' in text
     assert 'prodaccess_credential_issue_seconds_count{provider="memory"} 1.0' in text
     assert "PA-1" not in text
+
+
+async def test_metrics_do_not_wait_for_the_database(api: Api) -> None:
+    Silence(api.world.store.log.database).reigns = True
+    page = await api.send("GET", "/metrics")
+    assert page.status == 200
+    assert "prodaccess_http_requests_total" in page.text
 
 
 async def test_unknown_paths_and_methods_are_problems_too(api: Api) -> None:

@@ -48,12 +48,12 @@ class FailingNotebook:
     async def note(self, key: str) -> dict[str, Any] | None:
         return await self._notebook.note(key)
 
-    async def put_notes(self, notes: Mapping[str, Mapping[str, Any]]) -> None:
+    async def put_notes(self, notes: Mapping[str, Mapping[str, Any]], **still: Any) -> None:
         if self._left <= 0:
             self.refused += 1
             await asyncio.Event().wait()  # nothing ever comes back from here
         self._left -= 1
-        await self._notebook.put_notes(notes)
+        await self._notebook.put_notes(notes, **still)
 
 
 class Stamps:

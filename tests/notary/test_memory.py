@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -69,6 +70,28 @@ async def test_a_stop_between_the_file_and_the_database_is_no_fault(bench: Bench
     assert (await bench.last()).size == 3
     await remembering(bench, memory).catch_up()
     assert (await bench.last()).size == 7
+
+
+async def test_two_processes_sign_one_history_and_share_what_is_kept(bench: Bench, memory: FileMemory) -> None:
+    """Each signs what it has hashed itself; whoever comes later with less takes nothing back."""
+    one, other = remembering(bench, memory), remembering(bench, memory)
+    for _ in range(3):
+        await bench.append(2)
+        await one.catch_up()
+        await bench.append(1)
+        await asyncio.gather(one.catch_up(), other.catch_up())
+    sizes = [checkpoint.size for checkpoint in await bench.log.checkpoints()]
+    assert sizes == [2, 3, 5, 6, 8, 9]
+    newest, older = (await bench.log.checkpoints())[-1].note, (await bench.log.checkpoints())[0].note
+    await memory.keep(older)
+    assert await memory.last() == newest
+    await remembering(bench, memory).begin()
+
+
+async def test_many_that_write_at_once_leave_one_whole_note(tmp_path: Path) -> None:
+    notes = [f"prodaccess/audit\n{size}\n{'x' * size}\n" for size in range(1, 60)]
+    await asyncio.gather(*(FileMemory(tmp_path / "audit.pem").keep(note) for note in notes))
+    assert await FileMemory(tmp_path / "audit.pem").last() == notes[-1]
 
 
 async def test_what_is_no_checkpoint_of_ours_is_refused(bench: Bench, memory: FileMemory, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_nothing_asked_is_everything() -> None:
 
 def test_kinds_are_matched_when_the_query_is_read() -> None:
     assert set(parse("type:credential.*").require[0]) == {
-        "y=credential.intended", "y=credential.issued", "y=credential.aborted",
+        "y=credential.intended", "y=credential.issued", "y=credential.aborted", "y=credential.died",
     }  # fmt: skip
     assert parse("type:db.query").require == (("y=db.query",),)
 
