@@ -224,7 +224,7 @@ class Sweeper:
         begun: tuple[Grant, ...] = ()
         numbers = {end.grant.number for end in due}
         try:
-            begun = await begin_foreseen(self._custody, [end for end in due if not self._is_held(end.grant.number)])
+            begun = await self._begun([end for end in due if not self._is_held(end.grant.number)])
             self.broker.endings.proving.prove_all(begun, self._done)
         except AccessError as error:
             log.warning("ends are not begun; the next look does it", extra={"action": "sweep", "why": str(error)})
@@ -233,6 +233,20 @@ class Sweeper:
         finally:
             taken = {grant.number for grant in begun}
             self._busy -= {("grant", number) for number in numbers if number not in taken}
+
+    async def _begun(self, ends: Sequence[Foreseen]) -> tuple[Grant, ...]:
+        """One that cannot be begun is parted from the others, which must not suffer for it. Raises AccessError."""
+        try:
+            return await begin_foreseen(self._custody, ends)
+        except AccessError:
+            raise
+        except Exception:
+            if len(ends) < 2:
+                refs = ", ".join(end.grant.ref for end in ends)
+                log.exception("an end cannot be begun", extra={"action": "sweep", "ref": refs})
+                return ()
+        half = len(ends) // 2
+        return (*await self._begun(ends[:half]), *await self._begun(ends[half:]))
 
     def _done(self, number: int) -> None:
         self._busy.discard(("grant", number))

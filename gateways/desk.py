@@ -50,7 +50,7 @@ class Desk:
     _is_stopping: bool = False
 
     def __post_init__(self) -> None:
-        self.telling = Telling(self.store, self.clock, self.lives, self._cut)
+        self.telling = Telling(self.store, self.sessions, self.clock, self.lives, self._cut)
 
     # For the gateways
 

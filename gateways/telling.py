@@ -16,7 +16,7 @@ from typing import Any
 
 from access.errors import AccessError, Stale
 from access.events import Event, SessionRecorded
-from access.ports import Change, Clock, Store
+from access.ports import Change, Clock, SessionStore, Store
 from access.sessions.ending import closed
 from access.sessions.model import Session
 from audit.recording.writer import RecorderFailed
@@ -46,6 +46,7 @@ class Telling:
     """`cut` ends a session, `gone` forgets one that is closed."""
 
     store: Store
+    sessions: SessionStore
     clock: Clock
     lives: dict[str, Live]
     cut: Callable[[Live, str], None]
@@ -119,15 +120,34 @@ class Telling:
             try:
                 await self.store.commit(change)
             except Stale:
-                self.lives.pop(part.live.session.id, None)
-                self.cut(part.live, f"{part.live.session.id} was closed by somebody else.")
-                part.live.torn = True
-                part.live.seal()  # nothing passes from here on: a write finds no file
+                try:
+                    if not await self._stood(part.live):
+                        self._lose(part.live)
+                except AccessError:
+                    return False
             except AccessError:
                 return False
             else:
                 self._told(part, change.sessions[0])
         return True
+
+    async def _stood(self, live: Live) -> bool:
+        """Whether an earlier commit, of which nobody heard how it ended, was carried out: then that much is told."""
+        was, now = live.session, await self.sessions.session(live.session.grant, live.session.n)
+        if now is None or now.version != was.version + 1 or (now.closed_at is not None and now.why != live.ended):
+            return False
+        live.session = now
+        del live.acts[: now.acts - was.acts]
+        live.behind_since = time.monotonic() if live.acts else None
+        if now.closed_at is not None:
+            self.lives.pop(now.id, None)
+        return True
+
+    def _lose(self, live: Live) -> None:
+        self.lives.pop(live.session.id, None)
+        self.cut(live, f"{live.session.id} was closed by somebody else.")
+        live.torn = True
+        live.seal()  # nothing passes from here on: a write finds no file
 
     def _told(self, part: _Part, session: Session) -> None:
         live = part.live

@@ -79,14 +79,7 @@ class House:
 
 def build(settings: Settings, clock: Clock) -> House:
     """Raises PolicyError, SettingsError, DatabaseLocked, Unavailable: what keeps a server from starting, in words."""
-    path = Path(settings["PRODACCESS_POLICY"])
-    neighbours = Neighbours()
-    policy, providers = load_policy(path), make_providers(settings, clock, neighbours)
-    fits = Fits(providers, kinds_of(settings), known_systems(settings), known_gateways(settings))
-    fits(policy)
-    store = _open(settings, clock)
-    policies = reloading(path, policy, fits, (store, clock))
-    neighbours.policies, neighbours.store = policies, store
+    store, policies, providers = _ground(settings, clock)
     tasks, replicas = Tasks(), Replicas(store)
     providers = replicas.serial(providers)
 
@@ -123,13 +116,25 @@ def build(settings: Settings, clock: Clock) -> House:
         store=store, clock=clock, readiness=readiness, grants_by_state=store.grants_by_state,
         public_urls=(settings.public_url, f"http://{settings['PRODACCESS_LISTEN']}"), version=VERSION,
         inquiry=inquiry, erasing=Erasing(store, people, policies, clock), warnings=partial(warnings, policies),
-        spend=store.spend,
-        gateways=gateways.parts,
+        spend=store.spend, gateways=gateways.parts,
     )  # fmt: skip
     return House(
         settings, clock, store, policies, providers, directories, tickets, broker, sign_ins, sweeper, stand_in,
         Reaper(custody), rights, witnessing, tasks, bot, create_api(parts), replicas, gateways,
     )  # fmt: skip
+
+
+def _ground(settings: Settings, clock: Clock) -> tuple[SqlStore, ReloadingPolicy, dict[str, Provider]]:
+    """What everything else stands on, and what a server may refuse to start for."""
+    path = Path(settings["PRODACCESS_POLICY"])
+    neighbours = Neighbours()
+    policy, providers = load_policy(path), make_providers(settings, clock, neighbours)
+    fits = Fits(providers, kinds_of(settings), known_systems(settings), known_gateways(settings))
+    fits(policy)
+    store = _open(settings, clock)
+    policies = reloading(path, policy, fits, (store, clock))
+    neighbours.policies, neighbours.store = policies, store
+    return store, policies, providers
 
 
 def _open(settings: Settings, clock: Clock) -> SqlStore:

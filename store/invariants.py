@@ -62,10 +62,10 @@ INVARIANTS: Mapping[str, tuple[str, str]] = {
         f" WHERE {_OPEN} AND (r.state IS NULL OR r.state <> 'approved')",
     ),
     "voted_for": (
-        "nobody has approved it, and somebody had to",
+        "fewer have approved it than had to",
         f"SELECT g.number FROM access_grant g JOIN access_request r ON r.id = g.request_id WHERE {_OPEN}"
-        " AND NOT r.glass AND r.approvals_needed > 0"
-        " AND NOT EXISTS (SELECT 1 FROM access_vote v WHERE v.request_id = r.id)",
+        " AND NOT r.glass"
+        " AND r.approvals_needed > (SELECT count(*) FROM access_vote v WHERE v.request_id = r.id)",
     ),
     "approved_by_another": (
         "its requester has voted for it",

@@ -106,10 +106,23 @@ class Recorder:
         while changes:
             try:
                 return await self._custody.store.commit_each(changes)
-            except Stale:  # one of them cannot be; the others need not suffer for it
-                return [await self._custody.try_commit(change) for change in changes]
             except Unavailable:
                 if time.monotonic() >= until:
                     raise
+            except Exception as error:  # one of them cannot be; the others need not suffer for it
+                if not isinstance(error, Stale):
+                    log.exception("ends were not written down together", extra={"action": "revoke"})
+                return [await self._write_alone(change) for change in changes]
             await asyncio.sleep(_AGAIN)
         return ()
+
+    async def _write_alone(self, change: Change) -> bool:
+        try:
+            (stood,) = await self._custody.store.commit_each([change])
+        except Unavailable:
+            raise
+        except Exception as error:
+            if not isinstance(error, Stale):
+                log.exception("an end was not written down", extra={"action": "revoke", "ref": change.grants[0].ref})
+            return False
+        return stood

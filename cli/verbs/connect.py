@@ -25,7 +25,7 @@ EXAMPLES = """\
   prodaccess connect PA-7 -- psql
   prodaccess connect PA-7 -- pg_dump --schema-only
   prodaccess connect PA-7 --show
-  psql "$(prodaccess connect PA-7 --show --format url)\""""
+  eval "$(prodaccess connect PA-7 --show --format env)\""""
 _FORMATS = ("text", "json", "env", "url", "pgpass")
 
 

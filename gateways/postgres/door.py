@@ -7,14 +7,16 @@ from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from access.errors import AccessError, Refused
+from access.errors import AccessError, Refused, Unavailable
 from access.sessions.admission import Visit
 from access.sessions.model import POSTGRES
+from audit.recording.writer import RecorderFailed
 from gateways.desk import Desk
 from gateways.live import Live
 from gateways.postgres.gateway import Hold
 from gateways.postgres.reception import Visitor
 from gateways.postgres.scram import Verifier
+from gateways.postgres.startup import meaningful
 from gateways.postgres.tape import FORM, SqlTape
 from gateways.postgres.upstream import Upstream
 
@@ -42,10 +44,16 @@ class PostgresDoor:
         visit = Visit(POSTGRES, visitor.name, address, client)
         live = await self.desk.open(visit, FORM, SqlTape)
         try:
-            return PostgresSession(self.desk, live, upstream_of(live, visitor))
+            session = PostgresSession(self.desk, live, upstream_of(live, visitor))
+            if text := meaningful(visitor.parameters):
+                session.tape.greeted(text)
+        except RecorderFailed as error:
+            self.desk.over(live, str(error))
+            raise Unavailable(str(error)) from error
         except BaseException as error:
             self.desk.over(live, str(error) or type(error).__name__)
             raise
+        return session
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,7 @@ async def _said(side: Side) -> bytes:
 
 def _no(name: str) -> Rejected:
     shown = "".join(c for c in name[:60] if c.isprintable())
-    return Rejected("28P01", f"No ticket of that name lets you in ({shown}).", "Get one with: prodaccess connect PA-7")
+    return Rejected("28P01", f"No pass of that name lets you in ({shown}).", "Get one with: prodaccess connect PA-7")
 
 
 def _decoy(name: str) -> Verifier:

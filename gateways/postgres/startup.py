@@ -18,6 +18,9 @@ _HARMLESS = """
     tcp_keepalives_idle tcp_keepalives_interval tcp_user_timeout timezone transaction_timeout
 """
 HARMLESS = frozenset(_HARMLESS.split())
+_MEANINGFUL = frozenset({"search_path", "standard_conforming_strings", "backslash_quote", "client_encoding"})
+_USUAL = frozenset({"utf8", "utf-8", "unicode", "'utf8'", "'utf-8'"})
+_PLAIN = re.compile(r'\w+(, ?[\w"$]+)*')
 _PIECES = re.compile(rb"((?:\\.|[^\\\s])+)", re.DOTALL)
 
 
@@ -35,15 +38,34 @@ def parameters_of(rest: bytes) -> dict[str, str]:
 def police(parameters: Mapping[str, str]) -> None:
     """Raises NotHere."""
     for name, value in parameters.items():
-        settings = set_by(value) if name == "options" else [name]
-        for setting in settings:
+        for setting, _ in set_by(value) if name == "options" else [(name, value)]:
             if setting.lower().replace("-", "_") not in HARMLESS:
                 shown = "".join(c for c in setting[:60] if c.isprintable())
                 raise NotHere(f"This gateway takes no {shown} with the greeting. Use SET once you are in.")
 
 
-def set_by(options: str) -> Iterator[str]:
-    """The settings that `-c name=value`, `-cname=value` and `--name=value` name. Raises NotHere for anything else."""
+def meaningful(parameters: Mapping[str, str]) -> str:
+    """As SQL, what was set with the greeting and changes what a text means; empty where nothing was.
+
+    It is kept like a statement: without it, nobody could say which table an unqualified name stands for.
+    """
+    pairs = [(name, value) for name, value in parameters.items() if name != "options"]
+    pairs += set_by(parameters.get("options", ""))
+    told = [(name.lower().replace("-", "_"), value) for name, value in pairs]
+    kept = [(name, value) for name, value in told if name in _MEANINGFUL and value.lower() not in _USUAL]
+    text = "; ".join(f"SET {name} = {value if _PLAIN.fullmatch(value) else _literal(value)}" for name, value in kept)
+    return f"{text} -- with the greeting" if text else ""
+
+
+def _literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def set_by(options: str) -> Iterator[tuple[str, str]]:
+    """The settings, and what they are set to: `-c name=value`, `-cname=value` and `--name=value`.
+
+    Raises NotHere for anything else.
+    """
     pieces = iter(_unescaped(piece) for piece in _PIECES.findall(options.encode()))
     for piece in pieces:
         if piece == "-c":
@@ -52,7 +74,8 @@ def set_by(options: str) -> Iterator[str]:
             setting = piece[2:]
         else:
             raise NotHere("This gateway takes only -c name=value as options. Use SET once you are in.")
-        yield setting.partition("=")[0]
+        name, _, value = setting.partition("=")
+        yield name, value
 
 
 def _unescaped(piece: bytes) -> str:

@@ -25,6 +25,8 @@ _LONGEST = 100_000  # characters; parsing takes time, and what is longer is not 
 
 READ, WRITE, SCHEMA, SESSION, OTHER = "read", "write", "schema", "session", "other"
 _WEIGHT = (SESSION, READ, OTHER, WRITE, SCHEMA)  # of several statements in one text, the heaviest names it
+#: a setting of the session decides whether such a quote ends its string; other encodings have it inside a character
+_AMBIGUOUS = re.compile(r"\\'|\ufffd")
 
 
 def _words(text: str) -> frozenset[str]:
@@ -60,7 +62,7 @@ def understand(text: str) -> Understood:
     return Understood(
         kind=max(kinds, key=_WEIGHT.index),
         touches=tuple(dict.fromkeys(touch for part in parts for touch in part.touches)),
-        coverage=OPAQUE if any(part.coverage == OPAQUE for part in parts) else FULL,
+        coverage=OPAQUE if _AMBIGUOUS.search(text) or any(part.coverage == OPAQUE for part in parts) else FULL,
         shape=_shape(text, tokens),
         flags=frozenset[str]().union(*(part.flags for part in parts)),
     )

@@ -39,6 +39,10 @@ class SqlTape:
         self._timer: asyncio.TimerHandle | None = None
         self._failed: RecorderFailed | None = None  # at a write that nobody waited for
 
+    def greeted(self, text: str) -> None:
+        """What the client has set before its first statement. Raises RecorderFailed."""
+        self.asked([Asked(0, text, size=len(text.encode())), Answered(0, "SET"), Settled("I")])
+
     # For the relay
 
     def asked(self, acts: Sequence[Act]) -> None:

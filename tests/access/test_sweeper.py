@@ -51,6 +51,28 @@ async def test_all_that_are_due_begin_in_one_transaction(world: World) -> None:
     assert {(await world.grant(n)).state for n in range(1, 6)} == {GrantState.REVOKED}
 
 
+class Choking(Counting):
+    """A store that cannot write one of the ends, and says so in a way that nobody expects."""
+
+    async def commit_each(self, changes: Sequence[Change], *, wait: bool = True) -> tuple[bool, ...]:
+        if any(change.grants[0].number == 2 for change in changes):
+            raise ValueError("not a text")
+        return await super().commit_each(changes, wait=wait)
+
+
+async def test_an_end_that_cannot_be_written_holds_up_no_other(world: World) -> None:
+    for _ in range(3):
+        await world.opened()
+    object.__setattr__(world.endings.custody, "store", Choking(world.store))
+    world.clock.pass_by(hours=1)
+    await world.sweep()
+    states = [(await world.grant(n)).state for n in range(1, 4)]
+    assert states == [GrantState.REVOKED, GrantState.ACTIVE, GrantState.REVOKED]
+    object.__setattr__(world.endings.custody, "store", world.store)
+    await world.sweep()  # the next look finds it again
+    assert (await world.grant(2)).state is GrantState.REVOKED
+
+
 async def test_reading_ahead_changes_nothing(world: World) -> None:
     await world.opened()
     world.clock.pass_by(minutes=59, seconds=59)

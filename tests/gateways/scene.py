@@ -35,6 +35,7 @@ from providers.memory import MemoryProvider
 from tests.people import ADA
 from tests.world import World
 
+DATABASE = "recorded"  # `postgres` itself may be closed to everybody
 POLICY = """
 version: 1
 people: {{ada: U0ADA, linus: U0LINUS, margaret: U0MARGARET}}
@@ -46,7 +47,7 @@ targets:
       read:
         provider: memory
         gateway: postgres
-        uses: {{host: {host}, port: "{port}", dbname: postgres, sslmode: disable}}
+        uses: {{host: {host}, port: "{port}", dbname: recorded, sslmode: disable}}
         who: [linus]
         approvers: [ada]
         max: 4h
@@ -86,7 +87,7 @@ class Ticket:
 
     def dsn(self, **more: Any) -> str:
         told = {"host": "127.0.0.1", "port": self.port, "user": self.name, "password": self.password}
-        return psycopg.conninfo.make_conninfo(**{**told, "dbname": "postgres", **more})
+        return psycopg.conninfo.make_conninfo(**{**told, "dbname": DATABASE, **more})
 
 
 def proof_of(password: str) -> str:
@@ -107,6 +108,8 @@ class Scene:
 
     def build(self) -> None:
         world = self.world
+        if not self.far.execute(f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"):
+            self.far.execute(f"CREATE DATABASE {DATABASE}")
         custody = world.grants.custody
         provider = Users(world.clock, server=world.far_side)
         provider.far = self.far

@@ -24,7 +24,7 @@ from gateways.recordings import free_shelves
 from gateways.telling import GRACE
 from prodaccess.parts.part import free_port
 from prodaccess.parts.postgres import Postgres
-from tests.gateways.scene import POLICY, Scene, gateway
+from tests.gateways.scene import DATABASE, POLICY, Scene, gateway
 from tests.people import ADA, LINUS
 from tests.world import World
 
@@ -111,7 +111,7 @@ async def test_a_recorder_that_fails_lets_nothing_pass(scene: Scene, postgres: P
     os.dup2(os.open("/dev/full", os.O_WRONLY), live.tape.recorder._file)
     with pytest.raises(psycopg.OperationalError, match="The recording cannot be written"):
         await db.execute("create table should_not_be_there (n int)")
-    assert postgres.execute("select to_regclass('should_not_be_there')") == [(None,)]
+    assert postgres.execute("select to_regclass('should_not_be_there')", DATABASE) == [(None,)]
     (closed,) = await scene.told(SessionClosed)
     assert closed.why.startswith("The recording cannot be written")
     await db.close()
@@ -184,7 +184,7 @@ async def test_who_signs_out_takes_the_passes_along(scene: Scene) -> None:
 
 async def test_another_database_is_not_what_was_granted(scene: Scene) -> None:
     ticket = await scene.ticket(*await scene.granted())
-    with pytest.raises(psycopg.OperationalError, match="PA-1 is for the database postgres"):
+    with pytest.raises(psycopg.OperationalError, match="PA-1 is for the database recorded"):
         await psycopg.AsyncConnection.connect(ticket.dsn(dbname="template1"))
     (closed,) = await scene.told(SessionClosed)
     assert closed.actions == 0

@@ -129,7 +129,7 @@ async def test_a_cut_ends_one_session_and_its_pass(scene: Scene) -> None:
     await scene.cutting.cut(session, ADA)
     with pytest.raises(psycopg.OperationalError, match="ada has ended this session"):
         await db.execute("select pg_sleep(30)")
-    with pytest.raises(psycopg.OperationalError, match="No ticket of that name"):
+    with pytest.raises(psycopg.OperationalError, match="No pass of that name"):
         await psycopg.AsyncConnection.connect(one.dsn())
     assert await (await kept.execute("select 1")).fetchone() == (1,)
     await kept.close()

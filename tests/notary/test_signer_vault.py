@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from access.errors import Unavailable
 from notary.signers.vault import TransitKey, VaultLogin, VaultSigner
 from prodaccess.parts.openbao import OpenBao
+from tests.fixtures_parts import VaultFixture
 from tests.notary.bench import Bench
 
 MOUNT = "audit-transit"
@@ -47,12 +48,10 @@ class Transit:
 
 
 @pytest.fixture(scope="module")
-def transit(openbao: OpenBao) -> Iterator[Transit]:
+def transit(openbao: OpenBao, vault: VaultFixture) -> Iterator[Transit]:
     with requests.Session() as session:
         root = hvac.Client(openbao.address, token=openbao.root_token, session=session, timeout=30)
         root.sys.enable_secrets_engine("transit", path=MOUNT)
-        if "approle/" not in root.sys.list_auth_methods()["data"]:
-            root.sys.enable_auth_method("approle")
         root.sys.create_or_update_policy("audit-signer", POLICY)
         root.auth.approle.create_or_update_approle("audit-signer", token_policies=["audit-signer"], token_ttl="1h")
         role_id = root.auth.approle.read_role_id("audit-signer")["data"]["role_id"]

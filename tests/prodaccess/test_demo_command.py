@@ -95,9 +95,17 @@ def taken_ports() -> Iterator[tuple[int, ...]]:
     ports = (PAGE_PORT, API_PORT, DB_PORT)
     with ExitStack() as stack:
         for port in ports:
-            with suppress(OSError):  # somebody else has it, which does as well
-                stack.enter_context(socket.create_server((HOST, port)))
+            stack.enter_context(_taken(port))
         yield ports
+
+
+def _taken(port: int) -> socket.socket:
+    """Another demo may have it for a while, and let it go just when ours looks."""
+    for _ in range(600):
+        with suppress(OSError):
+            return socket.create_server((HOST, port))
+        time.sleep(0.1)
+    raise AssertionError(f"{port} is never free")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

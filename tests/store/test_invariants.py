@@ -126,3 +126,10 @@ async def test_many_votes_that_are_allowed_hide_none_that_is_not(store: SqlStore
     )  # fmt: skip
     await store.commit(Change(events=tuple(replace(own, ref=f"PA-{n}") for n in range(8, 60) if n != 58)))
     assert found(store)["approved_by_another"] == (58,)
+
+
+async def test_one_vote_is_not_two(store: SqlStore) -> None:
+    run(store, "UPDATE access_request SET approvals_needed = 2 WHERE number = 3")
+    assert found(store)["voted_for"] == (3,)
+    run(store, VOTES.replace("U0ADA", "U0GRACE") + " WHERE number = 3")
+    assert found(store)["voted_for"] == ()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from access.events import GrantEnding
 from access.model import Cause, GrantState
@@ -91,3 +93,33 @@ async def test_a_result_that_cannot_be_completed_holds_up_no_other(world: World)
     assert told == {1: True, 2: False, 3: True}
     states = [(await world.grant(number)).state for number in (1, 2, 3)]
     assert states == [GrantState.REVOKED, GrantState.REVOKING, GrantState.REVOKED]
+
+
+class Choking:
+    """A store that cannot write one of the ends, and says so in a way that nobody expects."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    async def commit_each(self, changes: Sequence[Change]) -> tuple[bool, ...]:
+        if any(change.grants[0].number == 2 for change in changes):
+            raise ValueError("not a text")
+        stood: tuple[bool, ...] = await self._store.commit_each(changes)
+        return stood
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+async def test_a_result_that_cannot_be_written_holds_up_no_other(world: World) -> None:
+    custody, told = world.endings.custody, dict[int, bool]()
+    for number in (1, 2, 3):
+        await world.opened()
+        await begin(custody, [await world.grant(number)])
+    object.__setattr__(custody, "store", Choking(world.store))
+    recorder = Recorder(custody, world.tasks, lambda: 0)
+    for number in (1, 2, 3):
+        change = partial(gone, await world.grant(number), Gone(("Gone.",)), world.clock.now())
+        recorder.add(Result(change, partial(told.__setitem__, number)))
+    await world.tasks.drain(timeout=20)
+    assert told == {1: True, 2: False, 3: True}

@@ -37,7 +37,7 @@ async def test_a_wrong_ticket_and_a_wrong_name_are_told_apart_by_nobody(way: Way
             await psycopg.AsyncConnection.connect(way.dsn(**wrong))
         said.append(str(refused.value).replace("PA-8", "PA-7"))
     assert said[0] == said[1]
-    assert "No ticket of that name lets you in (PA-7)." in said[0]
+    assert "No pass of that name lets you in (PA-7)." in said[0]
     assert not way.door.sessions
 
 
