@@ -153,7 +153,7 @@ class Field:
     dsns: dict[str, str] = field(default_factory=dict)
     absent: list[str] = field(default_factory=list)
 
-    def open(self, wanted: Sequence[str], processes: int, loop: str) -> None:
+    def open(self, wanted: Sequence[str], processes: int) -> None:
         trust = Path(self.stack.enter_context(tempfile.TemporaryDirectory())) / "hba"
         trust.write_text("host all all 127.0.0.1/32 trust\n")
         trust.chmod(0o644)
@@ -166,7 +166,7 @@ class Field:
         upstream = {"host": HOST, "port": self.server.port, "user": "postgres", "password": "none"}
         for count in dict.fromkeys((1, processes)):
             name = OURS if count == 1 else f"{OURS} ×{count}"
-            gateway = self.stack.enter_context(GatewayProcess(upstream, processes=count, loop=loop))
+            gateway = self.stack.enter_context(GatewayProcess(upstream, processes=count))
             self.dsns[name] = gateway.dsn()
         for other in ALL:
             self._add(other, wanted)
@@ -202,13 +202,12 @@ class Part:
     against: Sequence[str] = ()
     rounds: int = ROUNDS
     processes: int = 2
-    loop: str = "asyncio"  # which `prodaccess serve` runs on
 
 
 def measure(part: Part = Part()) -> Result:
     with ExitStack() as stack:
         field = Field(stack)
-        field.open(part.against, part.processes, part.loop)
+        field.open(part.against, part.processes)
         direct = field.server.url()
         rows = pg_bulk.make(direct)
         wanted = [load for load in loads(field.server.psql.with_name("pgbench"), rows) if part.load in load.name]
@@ -221,7 +220,6 @@ def main() -> None:
     parser.add_argument("--against", nargs="*", default=[], help="only these beside ours")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
     parser.add_argument("--json", action="store_true")
     options = vars(parser.parse_args())
     as_json = options.pop("json")

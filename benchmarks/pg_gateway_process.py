@@ -129,12 +129,7 @@ def main() -> None:
         if not os.fork():
             die_with_supervisor()  # here: with the process that it was made by
             break
-    if config.get("loop") == "uvloop":
-        import uvloop  # noqa: PLC0415 (not among what is installed)
-
-        uvloop.run(serve(config))
-    else:
-        asyncio.run(serve(config))
+    asyncio.run(serve(config))
 
 
 if __name__ == "__main__":
