@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
-from prodaccess.parts.supervisor import signal_family
+from prodaccess.parts.supervisor import all_stopped, signal_family
 
 HOST = "127.0.0.1"
 READY_WITHIN = 30.0
@@ -97,7 +97,18 @@ class Part(ABC):
         """Start the server and return when it answers; raises PartError. Does nothing when it runs."""
         if self._directory is not None:
             return self
-        self.port = free_port(self.port)
+        wanted = self.port
+        self.port = free_port(wanted)
+        try:
+            self._start()
+        except PartError:
+            if is_free(self.port):
+                raise
+            self.port = free_port(wanted)  # somebody took it between our look and the server's
+            self._start()
+        return self
+
+    def _start(self) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix=f"prodaccess-{self.name.lower()}-"))
         try:
             self._supervisor = self._launch(self._prepare())
@@ -105,7 +116,6 @@ class Part(ABC):
         except BaseException:
             self.stop()
             raise
-        return self
 
     def stop(self) -> None:
         """Stop the server and remove its directory; does nothing when it does not run."""
@@ -122,6 +132,10 @@ class Part(ABC):
     def pause(self) -> None:
         """Freeze the server, as an overloaded host would: it accepts connections and answers nothing."""
         self._signal(signal.SIGSTOP)
+        for _ in range(100):  # a busy machine takes its time to stop every thread
+            if all_stopped(self._pid):
+                return
+            time.sleep(0.01)
 
     def resume(self) -> None:
         """Let a frozen server go on."""
@@ -164,4 +178,8 @@ class Part(ABC):
         return "Its log ends with:\n" + "\n".join(lines) if lines else "Its log is empty."
 
     def _signal(self, number: signal.Signals) -> None:
-        signal_family(int((self.directory / "pid").read_text()), number)
+        signal_family(self._pid, number)
+
+    @property
+    def _pid(self) -> int:
+        return int((self.directory / "pid").read_text())

@@ -75,6 +75,20 @@ def signal_family(pid: int, number: int) -> None:
             os.kill(member, number)
 
 
+def all_stopped(pid: int) -> bool:
+    """Whether every thread of a process and its descendants stands still; always, where there is no /proc."""
+    threads = (stat for member in family(pid) for stat in Path(f"/proc/{member}/task").glob("[0-9]*/stat"))
+    return all(state(stat) in "TtZX" for stat in threads)
+
+
+def state(stat: Path) -> str:
+    """The letter of proc(5); `X` for one that has ended meanwhile."""
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "X"
+
+
 def stop(server: subprocess.Popen[bytes], watcher: threading.Thread, stop_signal: int) -> None:
     """Ask the server to end, then insist."""
     if not watcher.is_alive():

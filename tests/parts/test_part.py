@@ -178,3 +178,21 @@ def test_a_frozen_part_stays_silent_until_it_is_resumed(kind: type[Postgres | Op
         part.pause()  # and a frozen part can be stopped
         directory, pids = part.directory, family(int((part.directory / "pid").read_text()))
     assert gone_within(1, directory, pids)
+
+
+class Raced(Listener):
+    """Somebody else takes its port just after it has looked."""
+
+    thief: socket.socket | None = None
+
+    def _prepare(self) -> Program:
+        self.thief = self.thief or socket.create_server((HOST, self.port))
+        return super()._prepare()
+
+    def _ready(self) -> bool:
+        return self.thief is not None and self.thief.getsockname()[1] != self.port and super()._ready()
+
+
+def test_a_port_that_is_taken_just_now_is_replaced() -> None:
+    with Raced() as part, part.thief or socket.socket() as thief:
+        assert part.port != thief.getsockname()[1]
