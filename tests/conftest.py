@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.prepared import migrate_all
 from tests.world import World
 
 if TYPE_CHECKING:
@@ -25,9 +26,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not any(part in _LONG for part in item.path.relative_to(here).parts))
 
 
+@pytest.fixture(scope="session")
+def migrated_database(postgres: Postgres) -> str:
+    """One whose tables are there, for the others to be copies of it."""
+    name = "prodaccess_migrated"
+    postgres.execute(f"CREATE DATABASE {name}")
+    migrate_all(postgres.url(name))
+    return name
+
+
 @pytest.fixture
-def fresh_database(postgres: Postgres) -> str:
-    """The URL of an empty database on the real PostgreSQL server."""
+def fresh_database(postgres: Postgres, migrated_database: str) -> str:
+    """The URL of a database on the real PostgreSQL server, with nothing in its tables."""
+    name = f"prodaccess_{next(_names)}"
+    postgres.execute(f"CREATE DATABASE {name} TEMPLATE {migrated_database}")
+    return postgres.url(name)
+
+
+@pytest.fixture
+def empty_database(postgres: Postgres) -> str:
+    """The same, without tables."""
     name = f"prodaccess_{next(_names)}"
     postgres.execute(f"CREATE DATABASE {name}")
     return postgres.url(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 from access.broker import Broker
@@ -23,17 +24,19 @@ from access.tasks import Tasks
 from access.ticketing import Ticketing
 from prodaccess.policy_file import parse_policy
 from providers.memory import MemoryProvider, MemoryServer
-from store import open_store
 from tests.groups import Groups
 from tests.people import ADA, LEDGER, LINUS, POLICY, Directory, ManualClock, ask
+from tests.prepared import open_prepared
 from tests.witness import MemoryWitness
+
+_parsed = cache(parse_policy)
 
 
 class Policies:
     """A policy source whose policy can be replaced."""
 
     def __init__(self, text: str) -> None:
-        self.policy: Policy = parse_policy(text)
+        self.policy: Policy = _parsed(text)
 
     def current(self) -> Policy:
         return self.policy
@@ -57,7 +60,7 @@ class World:
         self._build()
 
     def _build(self) -> None:
-        self.store = open_store(self.url, self.clock, LEDGER)
+        self.store = open_prepared(self.url, self.clock, LEDGER)
         self.provider = MemoryProvider(self.clock, server=self.far_side)
         self.witness = MemoryWitness(self.store.log)
         self.tasks = Tasks()

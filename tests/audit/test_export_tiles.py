@@ -15,8 +15,9 @@ from audit.export.tiles import write_tiles
 from audit.tree import SqlTiles, Tiles
 from notary.signers.file import FileSigner, make_key
 from notary.signing import Signing
-from store import SqlStore, open_store
+from store import SqlStore
 from tests.people import ADA, LEDGER, ManualClock
+from tests.prepared import open_prepared
 from verifier.main import main as verify
 
 clock = ManualClock()
@@ -26,7 +27,7 @@ class Log:
     """A store, and the key that signs its log."""
 
     def __init__(self, directory: Path) -> None:
-        self.store: SqlStore = open_store(f"sqlite:///{directory}/a.db", clock, LEDGER)
+        self.store: SqlStore = open_prepared(f"sqlite:///{directory}/a.db", clock, LEDGER)
         make_key(directory / "log.key")
         self.signing = Signing(self.store.log, FileSigner(LEDGER.origin, directory / "log.key"), clock)
 

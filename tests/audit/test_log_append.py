@@ -13,8 +13,9 @@ import pytest
 from access.events import CredentialIntended, Event, GrantEnded, LogQuiet, RequestCancelled, ServerStarted
 from audit.canonical import fields_of
 from audit.log import AHEAD, BEHIND, ClockAstray
-from store import SqlStore, open_store
+from store import SqlStore
 from tests.people import LEDGER, LINUS, ManualClock
+from tests.prepared import open_prepared
 
 
 class Log:
@@ -22,7 +23,7 @@ class Log:
 
     def __init__(self, url: str) -> None:
         self.clock = ManualClock()
-        self.store: SqlStore = open_store(url, self.clock, LEDGER)
+        self.store: SqlStore = open_prepared(url, self.clock, LEDGER)
 
     async def append(self, *events: Event, at: datetime | None = None) -> tuple[int, ...]:
         now = at or self.clock.now()

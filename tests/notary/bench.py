@@ -17,9 +17,10 @@ from notary.notary import Notary
 from notary.ports import Consistency, Genuine, Place, Signer
 from notary.signers.file import FileSigner, make_key
 from notary.signing import Signing
-from store import SqlStore, open_store
+from store import SqlStore
 from store.log import SqlLog
 from tests.people import LEDGER, ManualClock
+from tests.prepared import open_prepared
 
 
 class Bench:
@@ -38,7 +39,7 @@ class Bench:
         self.open()
 
     def open(self) -> None:
-        self.store = open_store(f"sqlite:///{self.file}", self.clock, LEDGER)
+        self.store = open_prepared(f"sqlite:///{self.file}", self.clock, LEDGER)
         self.new_notary()
 
     def new_notary(self, earlier: Sequence[VerifierKey] = ()) -> None:

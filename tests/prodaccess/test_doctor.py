@@ -378,11 +378,11 @@ async def test_a_log_that_is_not_the_one_that_slack_has_seen(house: Installation
 
 
 async def test_the_wall_on_postgresql(
-    house: Installation, fresh_database: str, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+    house: Installation, empty_database: str, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    owner = {"PRODACCESS_DATABASE_URL": fresh_database}
+    owner = {"PRODACCESS_DATABASE_URL": empty_database}
     assert "migrate" in wrong(await house.look("database", **owner))[0], "empty"
-    monkeypatch.setenv("PRODACCESS_DATABASE_URL", fresh_database)
+    monkeypatch.setenv("PRODACCESS_DATABASE_URL", empty_database)
     if not postgres.execute("SELECT 1 FROM pg_roles WHERE rolname = 'doctors_app'"):
         postgres.execute("CREATE ROLE doctors_app LOGIN PASSWORD 'of-the-test'")
     assert await asyncio.to_thread(migrate_verb, "doctors_app") == 0
@@ -391,10 +391,10 @@ async def test_the_wall_on_postgresql(
         ("database", State.WELL), ("privileges", State.WEAK), ("clock", State.WELL),
     ]  # fmt: skip
     assert "superuser" in found[1].what
-    url = make_url(fresh_database).set(username="doctors_app", password="of-the-test")
+    url = make_url(empty_database).set(username="doctors_app", password="of-the-test")
     walled = {"PRODACCESS_DATABASE_URL": url.render_as_string(hide_password=False)}
     assert [finding.state for finding in await house.look("database", **walled)] == [State.WELL, State.WELL]
-    name = fresh_database.rpartition("/")[2]
+    name = empty_database.rpartition("/")[2]
     for number in range(1, 52):
         postgres.execute(f"DROP TABLE IF EXISTS search_entry_{number}", name)
     found = await house.look("database", **walled)

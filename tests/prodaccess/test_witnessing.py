@@ -26,10 +26,11 @@ from notary.signers.file import FileSigner, make_key
 from notary.signing import Signing
 from prodaccess.parts.postgres import Postgres
 from prodaccess.witnessing import Outages, Witnessing
-from store import SqlStore, open_store
+from store import SqlStore
 from store.guards import Unguarded, unguarded
 from tests.notary.bench import Drawer, until
 from tests.people import LEDGER, ManualClock
+from tests.prepared import open_prepared
 
 
 class Slack:
@@ -55,7 +56,7 @@ class Server:
         self.clock = ManualClock()
         self.slack = Slack()
         self.key = directory / "log.key"
-        self.store: SqlStore = open_store(url or f"sqlite:///{self.file}", self.clock, LEDGER)
+        self.store: SqlStore = open_prepared(url or f"sqlite:///{self.file}", self.clock, LEDGER)
         if not self.key.exists():
             make_key(self.key)
 

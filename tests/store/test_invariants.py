@@ -13,9 +13,10 @@ from access.events import ApprovalGiven
 from access.ports import Change
 from audit.canonical import micros
 from benchmarks.revoke_load import a_grant, load
-from store import SqlStore, open_store
+from store import SqlStore
 from store.invariants import INVARIANTS, broken
 from tests.people import LEDGER, LINUS, ManualClock
+from tests.prepared import open_prepared
 
 HOUR = timedelta(hours=1)
 NOW = micros(ManualClock().now())
@@ -54,7 +55,7 @@ BREAKING = {
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
     url = f"sqlite:///{tmp_path}/rows.db" if request.param == "sqlite" else request.getfixturevalue("fresh_database")
     clock = ManualClock()
-    made = open_store(url, clock, LEDGER)
+    made = open_prepared(url, clock, LEDGER)
     load(made.log.database, [a_grant(number, clock.now(), clock.now() + HOUR) for number in range(1, 8)])
     for statement in (REQUESTS, VOTES):
         run(made, statement)

@@ -14,8 +14,9 @@ from access.model import Cause, GrantState, Person
 from access.retry import CLAIM
 from access.revoking.starting import ending
 from benchmarks.revoke_load import a_grant, load
-from store import SqlStore, open_store
+from store import SqlStore
 from tests.people import LEDGER, ManualClock
+from tests.prepared import open_prepared
 
 HOUR = timedelta(hours=1)
 
@@ -24,7 +25,7 @@ HOUR = timedelta(hours=1)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
     url = f"sqlite:///{tmp_path}/many.db" if request.param == "sqlite" else request.getfixturevalue("fresh_database")
     clock = ManualClock()
-    made = open_store(url, clock, LEDGER)
+    made = open_prepared(url, clock, LEDGER)
     now = clock.now()
     load(made.log.database, [a_grant(number, now, now + HOUR) for number in range(1, 8)])
     yield made

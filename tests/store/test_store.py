@@ -29,6 +29,7 @@ from access.ports import Change, Quota
 from store import SqlStore, open_store
 from store.database import Database, DatabaseLocked
 from tests.people import ADA, GRACE, LEDGER, LINUS, ManualClock
+from tests.prepared import open_prepared
 
 clock = ManualClock()
 NOW = clock.now()
@@ -40,7 +41,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         url = f"sqlite:///{tmp_path}/prodaccess.db"
     else:
         url = request.getfixturevalue("fresh_database")
-    opened = open_store(url, clock, LEDGER)
+    opened = open_prepared(url, clock, LEDGER)
     yield opened
     opened.close()
 

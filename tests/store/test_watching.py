@@ -16,9 +16,10 @@ from access.revoking.shadow import Shadow
 from access.revoking.starting import ending
 from audit.canonical import micros
 from benchmarks.revoke_load import a_grant, load
-from store import SqlStore, open_store
+from store import SqlStore
 from store.watching import Watching
 from tests.people import LEDGER, ManualClock
+from tests.prepared import open_prepared
 
 clock = ManualClock()
 MINUTE = timedelta(minutes=1)
@@ -27,7 +28,7 @@ MINUTE = timedelta(minutes=1)
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
     url = f"sqlite:///{tmp_path}/many.db" if request.param == "sqlite" else request.getfixturevalue("fresh_database")
-    made = open_store(url, clock, LEDGER)
+    made = open_prepared(url, clock, LEDGER)
     now = clock.now()
     load(made.log.database, [a_grant(n, now, now + (n % 5 + 1) * MINUTE) for n in range(1, 12)])
     yield made

@@ -316,31 +316,31 @@ def test_what_is_no_payload_key_is_not_understood(
 # PostgreSQL
 
 
-def test_a_view_in_postgresql(log: Log, fresh_database: str, verify: Verify) -> None:
-    log.postgresql(fresh_database)
-    with psycopg.connect(fresh_database) as db:
+def test_a_view_in_postgresql(log: Log, empty_database: str, verify: Verify) -> None:
+    log.postgresql(empty_database)
+    with psycopg.connect(empty_database) as db:
         db.execute("ALTER TABLE ledger_entry RENAME TO real_entry")
         db.execute("CREATE VIEW ledger_entry AS SELECT * FROM real_entry")
-    report = verify("database", fresh_database, "--key", log.signer.key)
+    report = verify("database", empty_database, "--key", log.signer.key)
     assert (report["exit"], report["failures"][0]["check"]) == (1, "tables")
 
 
-def test_a_row_policy_in_postgresql(log: Log, fresh_database: str, verify: Verify) -> None:
-    log.postgresql(fresh_database)
-    with psycopg.connect(fresh_database) as db:
+def test_a_row_policy_in_postgresql(log: Log, empty_database: str, verify: Verify) -> None:
+    log.postgresql(empty_database)
+    with psycopg.connect(empty_database) as db:
         db.execute("ALTER TABLE policy_bundle ENABLE ROW LEVEL SECURITY")
-    report = verify("database", fresh_database, "--key", log.signer.key)
+    report = verify("database", empty_database, "--key", log.signer.key)
     assert (report["exit"], report["failures"][0]["check"]) == (1, "tables")
 
 
-def test_the_same_log_in_postgresql(log: Log, fresh_database: str, verify: Verify) -> None:
-    log.postgresql(fresh_database)
+def test_the_same_log_in_postgresql(log: Log, empty_database: str, verify: Verify) -> None:
+    log.postgresql(empty_database)
     for options in ((), ("--quick",), ("--deep",)):
-        report = verify("database", fresh_database, "--key", log.signer.key, *options)
+        report = verify("database", empty_database, "--key", log.signer.key, *options)
         assert (report["exit"], report["entries"]) == (0, len(log.bodies)), report
-    with psycopg.connect(fresh_database) as db:
+    with psycopg.connect(empty_database) as db:
         db.execute("UPDATE ledger_entry SET body = %s WHERE seq = 300", (log.bodies[301],))
-    report = verify("database", fresh_database, "--key", log.signer.key)
+    report = verify("database", empty_database, "--key", log.signer.key)
     assert (report["exit"], report["failures"][0]["check"], report["failures"][0]["entry"]) == (1, "leaf", 300)
 
 

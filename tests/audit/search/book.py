@@ -29,6 +29,7 @@ from audit.tables import LedgerPayload
 from store.database import Database
 from store.migrate import migrate
 from tests.people import ADA, LEDGER, LINUS, ManualClock
+from tests.prepared import prepare
 
 NOW = ManualClock().now()
 _T = TypeVar("_T")
@@ -36,6 +37,7 @@ _T = TypeVar("_T")
 
 class Book:
     def __init__(self, url: str) -> None:
+        prepare(url)
         self.database = Database(url)
         migrate(self.database)
 
