@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 HASH_BYTES = 32
 EMPTY_ROOT = sha256(b"").digest()
@@ -18,12 +19,11 @@ class ProofError(Exception):
     """A proof does not hold, or speaks of what cannot be; `str()` is a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """The root of a perfect subtree: it covers the entries `index << level` up to `(index + 1) << level`."""
+class Node(NamedTuple):
+    """The root of a perfect subtree: it covers the entries `place << level` up to `(place + 1) << level`."""
 
     level: int
-    index: int
+    place: int
 
 
 Path = tuple[tuple[Node, ...], ...]
@@ -99,6 +99,10 @@ class Range:
 
 def perfect(start: int, end: int) -> tuple[Node, ...]:
     """The fewest perfect subtrees that cover the entries [start, end), from left to right."""
+    width = end - start
+    if width and not width & width - 1 and not start % width:  # is one, as most on a proof's path are
+        level = width.bit_length() - 1
+        return (Node(level, start >> level),)
     return tuple(_perfect(start, end))
 
 

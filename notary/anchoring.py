@@ -50,7 +50,7 @@ class Anchoring:
     records: Records
     clock: Clock
     outages: Outages
-    suspect: Callable[[Anchor], Awaitable[None]]
+    suspect: Callable[[Anchor], Awaitable[object]]
     patience: float = 45.0  # seconds, for one checkpoint at one anchor
     _courses: list[_Course] = field(default_factory=list)
 

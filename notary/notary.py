@@ -82,13 +82,14 @@ class Notary:
         self._unasked = list(anchors)
         return await self._ask_the_unasked()
 
-    async def ask(self, anchor: Anchor) -> None:
-        """Compare the log with what the anchor holds. Raises Unavailable, LogBroken."""
+    async def ask(self, anchor: Anchor) -> str | None:
+        """Compare the log with the newest note that the anchor holds: the answer. Raises Unavailable, LogBroken."""
         try:
             async with asyncio.timeout(self.patience):
                 newest = await anchor.newest(await self._signing.genuine())
                 if newest is not None:
                     await self._signing.compare(newest, anchor.name)
+                return newest
         except TimeoutError:
             raise Unavailable(f"{anchor.name} did not answer within {self.patience:g} s.") from None
         except Disagrees as error:

@@ -111,16 +111,21 @@ def _each(words: str) -> Iterator[str]:
 
 
 def _s3(words: str, origin: str) -> S3Anchor:
+    return S3Anchor(s3_place(words, origin))
+
+
+def s3_place(words: str, origin: str) -> S3Place:
+    """A bucket, and the prefix in it that belongs to this log alone. Raises BadSetting."""
     url = urlsplit(words)
     options = dict(parse_qsl(url.query, keep_blank_values=True))
     if url.scheme != "s3" or not _BUCKET.fullmatch(url.netloc) or set(options) - {"days", "region", "endpoint"}:
-        raise BadSetting(f"An S3 anchor is written s3://BUCKET/PREFIX?days=400&region=REGION, unlike {words!r}.")
+        raise BadSetting(f"A place in S3 is written s3://BUCKET/PREFIX?days=400&region=REGION, unlike {words!r}.")
     days = options.get("days", "400")  # a year, and the audit of it
     if not re.fullmatch(r"[1-9][0-9]{0,4}", days):
-        raise BadSetting(f"For how long S3 locks a checkpoint is a number of days, unlike {days!r}.")
+        raise BadSetting(f"For how long S3 locks something is a number of days, unlike {days!r}.")
     parts = [part for part in (url.path.strip("/"), origin) if part]
     aws = AwsPlace(options.get("region", ""), options.get("endpoint", ""))
-    return S3Anchor(S3Place(url.netloc, "/".join(parts) + "/", timedelta(days=int(days)), aws))
+    return S3Place(url.netloc, "/".join(parts) + "/", timedelta(days=int(days)), aws)
 
 
 def _witness(words: str, origin: str) -> WitnessAnchor:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any, Generic, TypeVar
+from typing import IO, Any, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
@@ -40,8 +40,21 @@ PATIENCE = 2.0  # seconds, for whoever waits: a database that stands still must 
 _SERVING = 0x70726F65  # the advisory lock's number
 #: seconds that a process may stand still in a transaction: one that is frozen must not keep its locks from all others
 _STANDSTILL = 10
+#: a server may be set to answer before it has written; what it forgets then is access that was given and handed out
+_DURABLE = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
 _TRIES = 30
 _Result = TypeVar("_Result")
+
+
+class _Way(NamedTuple):
+    """How a transaction begins on SQLite, and whether it is but one statement."""
+
+    sqlite: str
+    is_one: bool = False
+
+
+# IMMEDIATE takes the write lock at once: a transaction that read first could not upgrade later
+_WRITING, _READING, _ASKING = _Way("BEGIN IMMEDIATE"), _Way("BEGIN"), _Way("", is_one=True)
 
 
 class DatabaseLocked(AccessError):
@@ -90,8 +103,8 @@ class Database:
         )
         if self.is_sqlite:
             _prepare_sqlite(self.engine)
-        elif alone:
-            _prepare_postgresql(self.engine, self.called)
+        else:
+            _prepare_postgresql(self.engine, self.called if alone else "")
         self._held: Connection | None = None
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="store-read")
         self._writers = ThreadPoolExecutor(1 if self.is_sqlite else 8, thread_name_prefix="store-write")
@@ -125,20 +138,26 @@ class Database:
         raise DatabaseLocked(refusal)
 
     async def read(self, work: Callable[[Connection], _Result], *, patience: float = PATIENCE) -> _Result:
-        """Run `work` on a consistent view. Raises Unavailable, also after `patience` seconds."""
-        return await self._run(self._readers, _Call(work), patience, write=False)
+        """Run `work`, on PostgreSQL each statement on what stands by then. Raises Unavailable, also after `patience`
+        seconds.
+        """
+        return await self._run(self._readers, _Call(work), patience, _READING)
+
+    async def ask(self, work: Callable[[Connection], _Result], *, patience: float = PATIENCE) -> _Result:
+        """`read` for a single statement, which needs no transaction around it: two ways there and back less."""
+        return await self._run(self._readers, _Call(work), patience, _ASKING)
 
     async def write(self, work: Callable[[Connection], _Result], *, patience: float = PATIENCE) -> _Result:
         """Run `work` and commit, or roll back whatever it raises. Raises Unavailable, Stale.
 
         After `patience` seconds it is Unavailable too, and rolled back; only a commit that is under way may yet hold.
         """
-        return await self._run(self._writers, _Call(work), patience, write=True)
+        return await self._run(self._writers, _Call(work), patience, _WRITING)
 
-    async def _run(self, pool: ThreadPoolExecutor, call: _Call[_Result], patience: float, *, write: bool) -> _Result:
+    async def _run(self, pool: ThreadPoolExecutor, call: _Call[_Result], patience: float, how: _Way) -> _Result:
         try:
             async with asyncio.timeout(patience):  # a call that still waits for a thread is not made at all
-                return await asyncio.get_running_loop().run_in_executor(pool, self.transact, call, write)
+                return await asyncio.get_running_loop().run_in_executor(pool, self._transact, call, how)
         except TimeoutError:
             call.is_late = True
             log.warning("database is too slow", extra={"action": "database", "seconds": patience})
@@ -146,8 +165,14 @@ class Database:
 
     def transact(self, work: Callable[[Connection], _Result], write: bool = True) -> _Result:  # noqa: FBT001, FBT002
         """The synchronous form, for start-up and migrations."""
+        return self._transact(work, _WRITING if write else _READING)
+
+    def _transact(self, work: Callable[[Connection], _Result], how: _Way) -> _Result:
+        options: dict[str, Any] = {"prodaccess_begin": how.sqlite}
+        if how.is_one and not self.is_sqlite:
+            options["isolation_level"] = "AUTOCOMMIT"
         try:
-            with self.engine.connect().execution_options(prodaccess_write=write) as connection, connection.begin():
+            with self.engine.connect().execution_options(**options) as connection, connection.begin():
                 return work(connection)
         except _TooLate:
             raise Unavailable("The database answered too late. Nothing was changed.") from None
@@ -203,8 +228,10 @@ def _lock_beside(path: Path) -> IO[str]:
 def _prepare_postgresql(engine: Engine, called: str) -> None:
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _: Any) -> None:
-        connection.execute(f"SET idle_in_transaction_session_timeout = '{_STANDSTILL}s'")
-        connection.execute(f"SET application_name = '{called}'")
+        connection.execute(_DURABLE)
+        if called:
+            connection.execute(f"SET idle_in_transaction_session_timeout = '{_STANDSTILL}s'")
+            connection.execute(f"SET application_name = '{called}'")
         connection.commit()
 
 
@@ -217,6 +244,5 @@ def _prepare_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
-        # IMMEDIATE takes the write lock at once: a transaction that read first could not upgrade later
-        write = connection.get_execution_options().get("prodaccess_write", True)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        if begin := connection.get_execution_options().get("prodaccess_begin", _WRITING.sqlite):
+            connection.exec_driver_sql(begin)

@@ -15,9 +15,9 @@ from sqlmodel import col
 from access.lifecycle import GRANT_TERMINAL
 from access.model import parse_ref
 from access.revoking.following import Moves
-from audit.log import LOG, head
+from audit.log import head
 from audit.statement import Statement
-from audit.tables import LedgerEntry
+from audit.tables import LOG, LedgerEntry
 from store.database import Database
 from store.tables import AccessGrant
 

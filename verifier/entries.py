@@ -50,12 +50,12 @@ class Entries:
 
     def take(self, first: int, block: Block) -> None:
         """Runs of usual entries are held against one form, in less than a microsecond each; every other is read."""
-        at, read, alone = 0, len(block.bodies), self._alone
+        at, read, alone, beside = 0, len(block.bodies), self._alone, block.beside
         while at < read:
             end = self._reach(first + at, block, at)
             if not self._passes(first + at, block.bodies[at:end]):
                 for i in range(at, end := max(end, at + 1)):
-                    self._one(first + i, block.bodies[i], None if block.beside is None else block.beside[i])
+                    self._one(first + i, block.bodies[i], beside and beside.of(i))
             at = end
         if read:
             self._report.last_at = self._clock
@@ -69,8 +69,12 @@ class Entries:
             return at
         if beside is None:
             return at + min(usual.room(seq), usual.reach(seq, block.bodies[at:]))
-        end = min(at + usual.room(seq), len(beside))
-        return next((i for i in range(at, end) if beside[i] != same), end)
+        end = at + min(usual.room(seq), len(block.bodies) - at)
+        for column, value in zip(beside, same, strict=True):
+            part = column[at:end]
+            if part.count(value) < len(part):
+                end = at + next(i for i, each in enumerate(part) if each != value)
+        return end
 
     def _passes(self, seq: int, bodies: Sequence[bytes]) -> bool:
         """Whether all of these are usual; then they are dealt with."""

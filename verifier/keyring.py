@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 
 from .notes import Checkpoint, Key, Malformed
 from .report import Finding, Report, Tampered
@@ -21,6 +22,8 @@ class KeyRing:
         self._is_told = False
 
     def take(self, first: int, bodies: Sequence[bytes]) -> None:
+        if True not in map(bytes.endswith, bodies, repeat(_NAMES_ONE)):
+            return
         for i in [i for i, body in enumerate(bodies) if body.endswith(_NAMES_ONE)]:
             try:
                 self._named.append((first + i, Key.parse(json.loads(bodies[i])["data"]["key"])))

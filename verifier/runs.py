@@ -7,6 +7,8 @@ with that, byte by byte. What passes would pass one by one too; what does not is
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
+from operator import itemgetter
 from typing import NamedTuple
 
 from .subject import Subject
@@ -70,10 +72,13 @@ class Usual(NamedTuple):
         numbers = zip(range(n, n + count), times, range(seq - 1, seq - 1 + count), range(seq, seq + count), strict=True)
         if not (
             subject.last == seq - 1
-            and [body[-length:] for body in bodies] == [form % each for each in numbers]
+            and list(map(itemgetter(slice(-length, None)), bodies)) == list(map(form.__mod__, numbers))
             and b"".join(times).isdigit() and earliest <= min(times) and max(times) <= latest
-            and False not in [body.startswith(begins) for body in bodies]
-            and False not in [body.startswith(target, place) or target in body for body in bodies]
+            and all(map(bytes.startswith, bodies, repeat(begins)))
+            and (
+                all(map(bytes.startswith, bodies, repeat(target), repeat(place)))
+                or False not in [target in body for body in bodies]
+            )
         ):  # fmt: skip
             return 0
         subject.n, subject.last = n + count - 1, seq + count - 1

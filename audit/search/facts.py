@@ -14,8 +14,8 @@ from sqlmodel import col
 from access.events import Erased, Event
 from access.model import Person
 from audit.canonical import micros
-from audit.log import LOG, Entry
-from audit.tables import LedgerEntry
+from audit.log import Entry
+from audit.tables import LOG, LedgerEntry
 
 
 class Reader(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import unicodedata
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,9 +11,19 @@ from typing import Any
 
 import pytest
 
-from access.events import CredentialIntended, Event, GrantEnded, LogQuiet, RequestCancelled, ServerStarted
+from access.errors import Stale
+from access.events import (
+    CredentialIntended,
+    Event,
+    GrantEnded,
+    LogQuiet,
+    QueryRun,
+    RequestCancelled,
+    ServerStarted,
+)
 from audit.canonical import fields_of
 from audit.log import AHEAD, BEHIND, ClockAstray
+from audit.merkle import leaf_hash, subtree
 from store import SqlStore
 from tests.people import LEDGER, LINUS, ManualClock
 from tests.prepared import open_prepared
@@ -117,3 +128,46 @@ async def test_the_last_of_a_request_is_found_without_reading_the_others(tmp_pat
         plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {query}")]
     db.close()
     assert plan == ["SEARCH ledger_entry USING COVERING INDEX ledger_entry_ref (ref=?)"], "and nothing is sorted"
+
+
+def touched(log: Log, n: int) -> Event:
+    """One of some sessions' statements, every third without a word that is private."""
+    text = "" if n % 3 == 0 else f"SELECT 'caf\u0065\u0301 {n}'"
+    return QueryRun(
+        at=log.clock.now(), ref=f"PA-{n % 4}" if n % 5 else "", by=LINUS, session="s1", target="t", text=text, shape="",
+        touches=(), coverage="full", rows=n,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [1, 49, 300])
+async def test_many_at_once_are_what_they_would_be_one_by_one(log: Log, count: int) -> None:
+    await log.append(cancelled(log, "PA-2"))
+    events = [touched(log, n) for n in range(count)]
+    assert await log.append(*events) == tuple(range(1, count + 1))
+    await log.append(cancelled(log, "PA-1"))
+    read = await log.store.log.entries(-1, 1000)
+    assert [entry.seq for entry in read] == list(range(count + 2))
+    said = [getattr(entry.event, "text", "") for entry in read[1:-1]]
+    assert said == [unicodedata.normalize("NFC", event.text) for event in events if isinstance(event, QueryRun)]
+    followed: dict[str, tuple[int, int | None]] = {}
+    for body in await log.bodies():
+        if ref := body.get("ref"):
+            n, prev = followed.get(ref, (0, None))
+            assert (body["n"], body.get("prev")) == (n, prev)
+            followed[ref] = n + 1, body["seq"]
+    leaves = [leaf_hash(entry.body) for entry in read]
+    assert [entry.leaf for entry in read] == leaves
+    assert (await log.store.log.checkpoint_range(len(read))).root() == subtree(leaves)
+
+
+async def test_a_place_that_is_taken_is_nobodys_fault_and_nothing_is_written(log: Log) -> None:
+    """Another row stands where the log ends: whatever it is that was refused, it says so by our own error."""
+    await log.append(cancelled(log))
+    columns = "recorded_at, type, ref, leaf, body"
+    await log.tamper(f"INSERT INTO ledger_entry (log_id, seq, {columns}) SELECT 1, 1, {columns} FROM ledger_entry")
+    for count in (1, 120):
+        with pytest.raises(Stale):
+            await log.append(*(touched(log, n) for n in range(count)))
+    assert await log.store.log.head() == 0
+    found = await log.store.log.database.read(lambda tx: tx.exec_driver_sql("SELECT 1 FROM ledger_payload").all())
+    assert found == []

@@ -38,7 +38,7 @@ def test_hashes_are_those_of_rfc_6962() -> None:
 def test_every_way_to_a_root_gives_the_same(size: int) -> None:
     leaves = _LEAVES[:size]
     assert subtree(leaves) == Range().plus(leaves).root() == mth(leaves)
-    assert Range(size, tuple(mth(leaves[n.index << n.level : n.index + 1 << n.level]) for n in perfect(0, size))) == (
+    assert Range(size, tuple(mth(leaves[n.place << n.level : n.place + 1 << n.level]) for n in perfect(0, size))) == (
         Range().plus(leaves)
     )
 
@@ -73,7 +73,7 @@ def test_perfect_subtrees_cover_a_range_once_and_are_aligned(a: int, b: int) -> 
     start, end = min(a, b), max(a, b)
     at = start
     for node in perfect(start, end):
-        assert node.index << node.level == at
+        assert node.place << node.level == at
         at += 1 << node.level
     assert at == end
     assert len(perfect(start, end)) <= 2 * 13
@@ -86,7 +86,7 @@ def test_perfect_subtrees_of_a_known_range() -> None:
 
 
 def _hashed(nodes: tuple[Node, ...], leaves: list[bytes]) -> bytes:
-    return fold(mth(leaves[n.index << n.level : (n.index + 1) << n.level]) for n in nodes)
+    return fold(mth(leaves[n.place << n.level : (n.place + 1) << n.level]) for n in nodes)
 
 
 @st.composite

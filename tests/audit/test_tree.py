@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ from audit.merkle import (
 )
 from audit.statement import inserting
 from audit.tables import LedgerEntry, LedgerTile
-from audit.tree import SqlTiles, Tree, TreeDamaged, full_tiles
+from audit.tree import Kept, Piece, SqlTiles, Tree, TreeDamaged, full_tiles
 from tests.audit.reference import MemoryTiles, mth, path, proof, some_leaves
 
 _LEAVES = some_leaves(66_100)
@@ -187,3 +187,44 @@ def test_a_proof_asks_once(tx: Connection) -> None:
         asked.clear()
         assert Tree(SqlTiles(tx)).inclusion(seq, 66_100) == Tree(_LARGE).inclusion(seq, 66_100)
         assert len(asked) == 1
+
+
+class Reading(SqlTiles):
+    """What it reads is memory's; of level `lost` there is nothing."""
+
+    def __init__(self, kept: Kept) -> None:
+        super().__init__(None, kept=kept)  # type: ignore[arg-type]  # no database
+        self.lost, self.asked = -1, list[Piece]()
+
+    def _read(self, wanted: Sequence[Piece]) -> Sequence[Sequence[bytes]]:
+        self.asked += wanted
+        return [() if piece.level == self.lost else _LARGE.pieces([piece])[0] for piece in wanted]
+
+
+def test_what_is_kept_of_the_upper_levels_is_not_asked_for_again() -> None:
+    kept: Kept = {}
+    for size in (66_100, 66_000, 300, 66_100):
+        for seq in (0, 255, 299):
+            assert Tree(Reading(kept)).inclusion(seq, size) == Tree(_LARGE).inclusion(seq, size)
+    assert kept
+    assert all(piece.level for piece in kept), "of the entries' own level there would be too many"
+    last = Reading(kept)
+    assert Tree(last).inclusion(7, 66_100) == Tree(_LARGE).inclusion(7, 66_100)
+    assert all(piece.level == 0 for piece in last.asked)
+
+
+def test_nothing_of_a_damaged_tree_is_kept() -> None:
+    kept: Kept = {}
+    damaged = Reading(kept)
+    damaged.lost = 1
+    for _ in range(2):
+        with pytest.raises(TreeDamaged):
+            Tree(damaged).inclusion(7, 66_100)
+    assert 1 not in {piece.level for piece in kept}
+
+
+def test_what_is_kept_is_bounded() -> None:
+    kept: Kept = {}
+    for size in range(257, 66_000, 256):
+        Tree(Reading(kept)).range_at(size)
+        assert len(kept) <= 64

@@ -12,10 +12,10 @@ import pytest
 from tests.verifier.making import ADA, SECOND, Log, canonical, edited
 from verifier.entries import Entries
 from verifier.report import Finding, Report, Tampered
-from verifier.sources import Block
+from verifier.sources import Beside, Block
 
 COUNT = 110  # so that seq and n get another digit on the way
-Beside = tuple[int, bytes, bytes]
+Row = tuple[int, bytes, bytes]
 
 
 class Slowly(Entries):
@@ -28,7 +28,7 @@ class Slowly(Entries):
 class Counting(Entries):
     read = 0
 
-    def _one(self, seq: int, body: bytes, beside: Beside | None) -> None:
+    def _one(self, seq: int, body: bytes, beside: Row | None) -> None:
         self.read += 1
         super()._one(seq, body, beside)
 
@@ -46,20 +46,24 @@ def log() -> Log:
     return log
 
 
-def beside_of(log: Log) -> list[Beside]:
+def beside_of(log: Log) -> list[Row]:
     return [(at, type_.encode(), ref.encode()) for at, type_, ref in log.rows]
+
+
+def columns(rows: Sequence[Row] | None) -> Beside | None:
+    return None if rows is None else Beside(*zip(*rows, strict=True))
 
 
 Outcome = tuple[Finding | None, list[Finding], list[Finding], dict[str, int]]
 
 
-def outcome(kind: type[Entries], bodies: Sequence[bytes], beside: Sequence[Beside] | None) -> Outcome:
+def outcome(kind: type[Entries], bodies: Sequence[bytes], beside: Sequence[Row] | None) -> Outcome:
     """The finding that ends it, what else was found, and what passed."""
     report = Report("test")
     entries = kind(report, 0, 60, deep=False)
     try:
         for at in range(0, len(bodies), 50):
-            part = None if beside is None else beside[at : at + 50]
+            part = columns(None if beside is None else beside[at : at + 50])
             entries.take(at, Block(bodies[at : at + 50], beside=part))
         entries.finish(None)
     except Tampered as tampered:
@@ -78,7 +82,7 @@ def both(log: Log, bodies: Sequence[bytes]) -> Outcome:
 def test_most_of_a_batch_is_not_read_one_by_one(log: Log) -> None:
     for beside in (beside_of(log), None):
         entries = Counting(Report("test"), 0, 60, deep=False)
-        entries.take(0, Block(log.bodies, beside=beside))
+        entries.take(0, Block(log.bodies, beside=columns(beside)))
         assert entries.read == len(log.bodies) - COUNT + 1, "and the first of the batch"
     finding, failures, exceptions, passed = both(log, log.bodies)
     assert (finding, failures, exceptions) == (None, [], [])

@@ -29,7 +29,7 @@ def test_a_range_between_two_others(a: int, b: int, c: int) -> None:
     tree.extend(LEAVES[start:end])
     assert [node.level for node in perfect(end, size)] == levels_between(end, size)
     for node, level in zip(perfect(end, size), levels_between(end, size), strict=True):
-        tree.extend([mth(LEAVES[node.index << level : (node.index + 1) << level])], level)
+        tree.extend([mth(LEAVES[node.place << level : (node.place + 1) << level])], level)
     assert (tree.size, tree.root()) == (size, mth(LEAVES[:size]))
 
 

@@ -7,13 +7,24 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 
+class Beside(NamedTuple):
+    """What a database keeps beside each entry."""
+
+    recorded_at: Sequence[int]
+    type: Sequence[bytes]
+    ref: Sequence[bytes]
+
+    def of(self, at: int) -> tuple[int, bytes, bytes]:
+        return self.recorded_at[at], self.type[at], self.ref[at]
+
+
 class Block(NamedTuple):
     """Up to 256 entries. What stands beside them in a database is there too: it must say the same."""
 
     bodies: Sequence[bytes]
     seqs: Sequence[int] | None = None
     leaves: Sequence[bytes] | None = None
-    beside: Sequence[tuple[int, bytes, bytes]] | None = None  # recorded_at, type, ref
+    beside: Beside | None = None
 
 
 class Signed(NamedTuple):

@@ -274,7 +274,7 @@ async def test_erased_words_do_not_stay_in_the_write_ahead_file(book: Book) -> N
     book.say(query("the zanzibarian secret"))
     while (await log.project(50)).more:
         pass
-    reading = book.database.engine.connect().execution_options(prodaccess_write=False)
+    reading = book.database.engine.connect().execution_options(prodaccess_begin="BEGIN")
     reading.exec_driver_sql("SELECT count(*) FROM search_entry").one()
     book.erase(0)
     while (await log.project(50)).more:

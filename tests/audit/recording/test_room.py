@@ -1,0 +1,122 @@
+"""A disk that fills up, or fails: what cannot be recorded does not pass, in either form."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from audit.recording.form import KEY, Header
+from audit.recording.reader import Recording
+from audit.recording.room import Room
+from audit.recording.writer import Recorder, RecorderFailed
+from gateways.postgres.conversation import Asked
+from gateways.postgres.tape import SqlTape
+from gateways.ssh.acts import Fed, Shown, Started
+from gateways.ssh.tape import SshTape
+
+HEADER = Header(session="PA-7-1", ref="PA-7", form="sql", started_at=0)
+FULL = 1 << 62  # bytes that no disk has free
+
+
+def recorder(path: Path, room: Room | None = None) -> Recorder:
+    return Recorder(path, HEADER, bytes(KEY), room)
+
+
+def sql(made: Recorder) -> Callable[[int], None]:
+    tape = SqlTape(made)
+    return lambda n: tape.asked([Asked(n, "select 1")])
+
+
+def shell(made: Recorder) -> Callable[[int], None]:
+    tape = SshTape(made)
+    return lambda n: tape.write([Started(n, "command", "ls"), Shown(n, b"x"), Fed(n, b"y")])
+
+
+@pytest.mark.parametrize("form", [sql, shell])
+@pytest.mark.parametrize(("device", "said"), [("/dev/full", "No space left"), ("/proc/self/mem", "Input/output error")])
+def test_the_act_that_cannot_be_written_is_not_let_through(
+    tmp_path: Path, form: Callable[[Recorder], Callable[[int], None]], device: str, said: str
+) -> None:
+    made = recorder(tmp_path / "r")
+    act = form(made)
+    act(1)
+    whole = (tmp_path / "r").read_bytes()
+    broken = os.open(device, os.O_WRONLY)
+    os.dup2(broken, made._file)
+    os.close(broken)
+    for n in (2, 3):
+        with pytest.raises(RecorderFailed, match=f"The recording cannot be written: {said}"):
+            act(n)
+    made.abandon()
+    assert (tmp_path / "r").read_bytes() == whole
+
+
+def test_a_piece_of_a_frame_does_not_stay_in_the_way_of_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "r"
+    made = recorder(path)
+    made.write("asked", {"text": "one"})
+    before, (soft, hard) = made.size, resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (made.size + 40, hard))  # as a disk that takes the half of it
+    try:
+        with pytest.raises(RecorderFailed, match="File too large"):
+            made.write("asked", {"text": "x" * 1000})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.stat().st_size == before
+    made.close("there is room again")
+    assert [record.kind for _, record in Recording(path, bytes(KEY)).read()] == ["asked", "end"]
+
+
+def test_what_cannot_be_begun_leaves_nothing(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        with pytest.raises(RecorderFailed):
+            recorder(tmp_path / "r")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_below_the_reserve_nothing_more_is_recorded_but_the_end(tmp_path: Path) -> None:
+    room = Room(tmp_path, 0)
+    made, other = recorder(tmp_path / "r", room), recorder(tmp_path / "other", room)
+    made.write("asked", {"text": "one"})
+    room._reserve = FULL
+    with pytest.raises(RecorderFailed, match=r"the gateway's disk is nearly full. Tell an admin."):
+        made.look()
+    for each in (made, other):  # one look is enough for all on that disk
+        with pytest.raises(RecorderFailed, match="nearly full"):
+            each.write("asked", {"text": "two"})
+    made.close("The recording cannot be written.")
+    recording = Recording(tmp_path / "r", bytes(KEY))
+    assert [record.kind for _, record in recording.read()] == ["asked", "end"]
+    assert recording.reading.complete
+    room._reserve = 0
+    other.write("asked", {"text": "there is room again"})
+    other.close("closed")
+
+
+def test_a_disk_is_not_looked_at_for_each_record(tmp_path: Path) -> None:
+    class Counting(Room):
+        looks = 0
+
+        def look(self) -> None:
+            self.looks += 1
+            super().look()
+
+    room = Counting(tmp_path, 0)
+    made = recorder(tmp_path / "r", room)
+    for n in range(1000):
+        made.write("asked", {"n": n})
+    made.close("closed")
+    assert room.looks == 1
+
+
+def test_a_disk_that_cannot_be_looked_at_is_no_disk(tmp_path: Path) -> None:
+    with pytest.raises(RecorderFailed, match="No such file"):
+        Room(tmp_path / "gone", 0).take(1)
