@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import heapq
 import logging
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -66,6 +66,9 @@ class Sweeper:
     _sooner: asyncio.Event = field(default_factory=asyncio.Event)
     _is_beginning: bool = False
 
+    def __post_init__(self) -> None:
+        self.broker.endings.proving.waiting.wake = self.try_again
+
     async def run(self) -> None:
         """Until cancelled. Sleeps on elapsed time, so that a clock which is set back holds nothing up."""
         while True:
@@ -82,6 +85,11 @@ class Sweeper:
                 async with asyncio.timeout(EVERY):
                     await self._now.wait()
             self._now.clear()
+
+    @property
+    def is_busy(self) -> bool:
+        """With anything that is due, or will be within seconds."""
+        return bool(self._busy)
 
     def beside(self, others: frozenset[int], me: int) -> None:
         """Which processes are at work, and who we are: what is due is shared among all."""
@@ -121,21 +129,41 @@ class Sweeper:
         To repeat one that another, living server is at is harmless.
         """
         due = await self.store.due(self.clock.now() + CLAIM, self.batch)
-        grants = (await self.store.grants_by_number(due.grants)).values()
-        mine = [g for g in grants if g.state is GrantState.REVOKING and ("grant", g.number) not in self._busy]
-        self._busy |= {("grant", grant.number) for grant in mine}
-        await self._begin([foresee(self._custody, grant) for grant in mine])
+        await self._take_at_once(due.grants, lambda _: True)
 
     async def take_up(self, living: Collection[int]) -> None:
         """Ends that were claimed by a process that is none of these. Raises Unavailable."""
-        numbers = [n for n in await self.store.abandoned(living) if ("grant", n) not in self._busy]
-        grants = (await self.store.grants_by_number(numbers)).values()
-        mine = [g for g in grants if g.state is GrantState.REVOKING and g.claim is not None and g.claim not in living]
+
+        def is_left(grant: Grant) -> bool:
+            return grant.claim is not None and grant.claim not in living
+
+        taken = await self._take_at_once(await self.store.abandoned(living), is_left)
+        if taken:
+            log.warning("ends of a process that is gone are taken up", extra={"action": "sweep", "count": taken})
+
+    def try_again(self, numbers: Sequence[int]) -> Sequence[int]:
+        """Their provider answers again, so those that nobody is at just now need not wait. Returns them."""
+        free = [number for number in numbers if ("grant", number) not in self._busy]
+        from_memory = self.stand_in.hurry(free) if self.stand_in is not None else ()
+        if here := [number for number in free if not self._is_held(number)]:
+            self.tasks.start(self._try_again(here), name="try again")
+        return (*here, *from_memory)
+
+    async def _try_again(self, numbers: Sequence[int]) -> None:
+        try:
+            await self._take_at_once(numbers, lambda grant: grant.claim is None)
+        except AccessError as error:
+            log.warning("what waits for a provider cannot be read", extra={"action": "sweep", "why": str(error)})
+
+    async def _take_at_once(self, numbers: Sequence[int], is_ours: Callable[[Grant], bool]) -> int:
+        """How many of them. Raises Unavailable."""
+        grants = (await self.store.grants_by_number([n for n in numbers if ("grant", n) not in self._busy])).values()
+        ending = [grant for grant in grants if grant.state is GrantState.REVOKING and is_ours(grant)]
+        mine = [grant for grant in ending if ("grant", grant.number) not in self._busy]
         self._busy |= {("grant", grant.number) for grant in mine}
-        if mine:
-            log.warning("ends of a process that is gone are taken up", extra={"action": "sweep", "count": len(mine)})
         for i in range(0, len(mine), AT_ONCE):
-            await self._begin([foresee(self._custody, grant) for grant in mine[i : i + AT_ONCE]])
+            await self._begin([foresee(self._custody, grant, waits=False) for grant in mine[i : i + AT_ONCE]])
+        return len(mine)
 
     def _take_grants(self, grants: Sequence[Grant] | Any) -> None:
         for grant in grants:

@@ -1,8 +1,9 @@
 """How late grants end when many end at once, among 100,000 that are active.
 
-Lateness is that of the finished call to the provider, from the deadline on. The provider takes 5 ms for each; then a
-real OpenBao with a real PostgreSQL behind it, where the floor is the same number of bare synchronous revocations with
-hvac, as many at a time, in the same run. Each is measured several times, and the median is shown. A part of it:
+Lateness is that of the finished call to the provider, from the deadline on. The provider takes 5 ms for each; then the
+same with a database that stands still; then a real OpenBao with a real PostgreSQL behind it, where the floor is
+the same number of bare synchronous revocations with hvac, as many at a time, in the same run. Each is measured several
+times but the second, and the median is shown. A part of it:
 `python -m benchmarks.revoke --engine sqlite --without-vault`.
 """
 
@@ -14,39 +15,23 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
-from access.model import Grant
-from access.ports import Gone, NotYet
+from benchmarks import revoke_memory
 from benchmarks.figures import Figure, Result, median, percentile
-from benchmarks.revoke_load import LEDGER, Revoker, a_grant, load
+from benchmarks.revoke_load import LEDGER, Revoker, Slow, a_grant, load
 from benchmarks.revoke_real import really
 from prodaccess.clock import SystemClock
 from prodaccess.memory import settle_memory
 from prodaccess.parts.postgres import Postgres
-from providers.memory import MemoryProvider
 from store import SqlStore, open_store
 
 ACTIVE = 100_000
 AIMS = {1_000: 300, 10_000: 1_000}  # milliseconds, p99
 ROUNDS = 3
 ENOUGH = 90.0  # seconds with one engine, after which nothing is measured once more
-CALL = 0.005
 SOON = timedelta(seconds=6)
-
-
-class Slow(MemoryProvider):
-    """Takes its time for each call, and notes when each was done."""
-
-    def __init__(self, clock: SystemClock) -> None:
-        super().__init__(clock, "fake")
-        self.done: dict[int, datetime] = {}
-
-    async def revoke(self, grant: Grant) -> Gone | NotYet:
-        await asyncio.sleep(CALL)
-        self.done[grant.number] = self._clock.now()
-        return Gone(("The make-believe target has removed it.",), tried=True)
 
 
 def measure(engines: tuple[str, ...] = ("sqlite", "postgresql"), *, vault: bool = True) -> Result:
@@ -58,13 +43,14 @@ def measure(engines: tuple[str, ...] = ("sqlite", "postgresql"), *, vault: bool 
 
 
 def _on(engine: str) -> list[Figure]:
-    with _database(engine) as url:
+    with _database(engine) as (url, server):
         clock = SystemClock()
         store = open_store(url, clock, LEDGER)
         try:
             now, later, until = clock.now(), clock.now() + timedelta(hours=1), time.monotonic() + ENOUGH
             load(store.log.database, [a_grant(number, now, later) for number in range(1, ACTIVE + 1)])
-            return [figure for count in AIMS for figure in _of(store, clock, (engine, count), until)]
+            figures = [figure for count in AIMS for figure in _of(store, clock, (engine, count), until)]
+            return figures + (list(revoke_memory.figures(server, store, clock)) if server is not None else [])
         finally:
             store.close()
 
@@ -102,13 +88,13 @@ async def _ended(store: SqlStore, clock: SystemClock, count: int) -> tuple[float
 
 
 @contextmanager
-def _database(engine: str) -> Iterator[str]:
+def _database(engine: str) -> Iterator[tuple[str, Postgres | None]]:
     with tempfile.TemporaryDirectory(prefix="prodaccess-revoke-") as directory:
         if engine == "sqlite":
-            yield f"sqlite:///{Path(directory)}/revoke.db"
+            yield f"sqlite:///{Path(directory)}/revoke.db", None
         else:
             with Postgres() as server:
-                yield server.url()
+                yield server.url(), server
 
 
 def main() -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,7 +20,7 @@ from access.endings import Endings
 from access.events import GrantActive
 from access.grants import Grants
 from access.model import Grant, GrantState, Handle, Lease, Person
-from access.ports import People, Provider, Witness
+from access.ports import Gone, NotYet, People, Provider, Witness
 from access.sweeper import Sweeper
 from access.tasks import Tasks
 from audit.log import ORIGIN, Ledger
@@ -27,6 +28,7 @@ from audit.payloads import PayloadKey
 from audit.statement import inserting
 from prodaccess.clock import SystemClock
 from prodaccess.policy_file import parse_policy
+from providers.memory import MemoryProvider
 from store import SqlStore, rows
 from store.database import Database
 from store.tables import AccessGrant, AccessHandle, AccessLease
@@ -34,6 +36,7 @@ from store.tables import AccessGrant, AccessHandle, AccessLease
 LEDGER = Ledger(ORIGIN, PayloadKey(bytes(32)))
 _GRANT, _HANDLE, _LEASE = inserting(AccessGrant), inserting(AccessHandle), inserting(AccessLease)
 _BATCH = 5_000
+CALL = 0.005  # seconds
 _POLICY = "version: 1\npeople: {linus: U0LINUS}\nadmins: [linus]\ntargets: {}\n"
 
 
@@ -72,6 +75,19 @@ def _opened(grants: Sequence[Grant]) -> Iterator[GrantActive]:
         )  # fmt: skip
 
 
+class Slow(MemoryProvider):
+    """Takes its time for each call, and notes when each was done."""
+
+    def __init__(self, clock: SystemClock) -> None:
+        super().__init__(clock, "fake")
+        self.done: dict[int, datetime] = {}
+
+    async def revoke(self, grant: Grant) -> Gone | NotYet:
+        await asyncio.sleep(CALL)
+        self.done[grant.number] = self._clock.now()
+        return Gone(("The make-believe target has removed it.",), tried=True)
+
+
 class Policies:
     """One policy."""
 
@@ -100,18 +116,25 @@ class Revoker:
         broker = Broker(self.store, nobody, policies, self.clock, Grants(custody), Endings(custody))
         self.sweeper = Sweeper(self.store, broker, self.clock, self.tasks)
 
-    async def run_until_ended(self, count: int, within: float) -> None:
-        before = await self._revoked()
-        sweeping = self.tasks.start(self.sweeper.run(), "sweep")
-        until = time.monotonic() + within
-        while self.ended() < count and time.monotonic() < until:  # noqa: ASYNC110 (a look at the rows would slow them)
-            await asyncio.sleep(0.1)
-        while await self._revoked() < before + count:
-            if time.monotonic() > until:
-                raise AssertionError("the grants have not ended")
-            await asyncio.sleep(0.5)
-        sweeping.cancel()
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        tasks = [self.tasks.start(self.sweeper.run(), "sweep")]
+        if self.sweeper.stand_in is not None:
+            tasks.append(self.tasks.start(self.sweeper.stand_in.run(), "stand in"))
+        yield
+        for task in tasks:
+            task.cancel()
         await self.tasks.drain(5)
+
+    async def run_until_ended(self, count: int, within: float) -> None:
+        before, until = await self._revoked(), time.monotonic() + within
+        async with self.running():
+            while self.ended() < count and time.monotonic() < until:  # noqa: ASYNC110 (a look at the rows would slow them)
+                await asyncio.sleep(0.1)
+            while await self._revoked() < before + count:
+                if time.monotonic() > until:
+                    raise AssertionError("the grants have not ended")
+                await asyncio.sleep(0.5)
 
     async def _revoked(self) -> int:
         return (await self.store.grants_by_state())[GrantState.REVOKED.value]

@@ -95,7 +95,7 @@ class _Ours:
         last = max((at - deadline).total_seconds() for at in timed.done.values())
         return last, (await tokens - deadline).total_seconds()
 
-    def _opened(self, number: int, made: _Made, deadline: datetime) -> Grant:
+    def _opened(self, number: int, made: Made, deadline: datetime) -> Grant:
         """One grant with one credential of the real issuer, as it would be recorded."""
         grant = a_grant(number, self.clock.now(), deadline)
         handle = replace(grant.handles[0], locator=made.accessor)
@@ -114,7 +114,7 @@ class _Ours:
         return set(self.root.list("auth/token/accessors")["data"]["keys"])
 
 
-class _Made(NamedTuple):
+class Made(NamedTuple):
     """A token as a grant's, and a credential under it."""
 
     accessor: str
@@ -122,24 +122,25 @@ class _Made(NamedTuple):
     login: Secret
 
 
-def _made(client: Any, number: int) -> _Made:
+def make(client: Any, number: int) -> Made:
+    """As a client that may make tokens of grants."""
     body = {"policies": ["grant-orders-read"], "ttl": "660s", "explicit_max_ttl": "660s",
             "meta": {"grant": str(number)}, "display_name": f"bench-{number}"}  # fmt: skip
     token = client.adapter.post("/v1/auth/token/create/grant", json=body)["auth"]
     as_grant = hvac.Client(client.url, token=token["client_token"], session=client.session)
     read = as_grant.adapter.get("/v1/pa-db/creds/orders-read")
-    return _Made(token["accessor"], read["lease_id"], Secret(read["data"]))
+    return Made(token["accessor"], read["lease_id"], Secret(read["data"]))
 
 
-def _many(client: Any) -> list[_Made]:
+def _many(client: Any) -> list[Made]:
     with ThreadPoolExecutor(VaultProvider.at_once) as pool:
-        return list(pool.map(partial(_made, client), range(REAL)))
+        return list(pool.map(partial(make, client), range(REAL)))
 
 
 def _bare(client: Any) -> float:
     """Seconds for as many leases, each of a token of its own, revoked on as many threads as we use."""
 
-    def revoke(made: _Made) -> None:
+    def revoke(made: Made) -> None:
         client.adapter.put("/v1/sys/leases/revoke", json={"lease_id": made.lease_id, "sync": True})
 
     leases = _many(client)

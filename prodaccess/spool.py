@@ -105,7 +105,10 @@ class FileSpool:
         self._taken, self._file = {}, None
 
     def leave(self) -> None:
-        """What is not in the log yet stays on disk, for the next start."""
+        """What is not in the log yet stays on disk, for the next start. Not under a write that is under way."""
+        self._thread.submit(self._leave)
+
+    def _leave(self) -> None:
         for file in self._taken.values():
             os.close(file)
         self._taken, self._file = {}, None
@@ -113,7 +116,7 @@ class FileSpool:
     def close(self) -> None:
         """The same, and nothing more is written."""
         self._thread.shutdown()
-        self.leave()
+        self._leave()
 
 
 def _taken_over(path: Path) -> int | None:

@@ -56,7 +56,10 @@ def measure(stand_in: StandIn, registry: CollectorRegistry) -> None:
             lambda: stand_in.unwritten,
         ),
         "prodaccess_spool_unconfirmed": ("Of those, not proven to be over.", lambda: stand_in.unconfirmed),
-        "prodaccess_spool_broken": ("1 when the spool cannot be written.", lambda: stand_in.spool.is_broken),
+        "prodaccess_spool_broken": (
+            "1 when the spool cannot be written, or not in time.",
+            lambda: stand_in.is_spool_broken,
+        ),
     }
     for name, (words, value) in gauges.items():
         Gauge(name, words, registry=registry).set_function(value)

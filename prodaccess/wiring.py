@@ -7,26 +7,19 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 
 from fastapi import FastAPI
 
 from access.broker import Broker
-from access.custody import Custody
-from access.endings import Endings
 from access.erasing import Erasing
 from access.errors import AccessError
 from access.grants import Grants
 from access.ports import Clock, Provider
 from access.reaper import Reaper
-from access.revoking.stand_in import StandIn
 from access.rights import Rights
 from access.signin import SignIns
-from access.sweeper import Sweeper
 from access.tasks import Tasks
-from access.ticketing import Ticketing
 from api.app import create_api
 from api.parts import ApiParts
 from audit.inquiry import Inquiry
@@ -36,17 +29,14 @@ from bot.settings import BotParts, BotSettings
 from directory.memberships import Directories
 from prodaccess.directories import hearing, kinds_of, make_directories
 from prodaccess.gateways import Gateways, known_gateways, make_gateways
-from prodaccess.issuers import Neighbours, make_providers
-from prodaccess.ledger import make_ledger
-from prodaccess.policy_file import ReloadingPolicy, load_policy
-from prodaccess.policy_serving import Fits, reloading, warnings
+from prodaccess.policy_file import ReloadingPolicy
+from prodaccess.policy_serving import Fits, warnings, write_down_changes
 from prodaccess.replicas import Replicas
+from prodaccess.revoker import Revoker
 from prodaccess.settings import Settings
-from prodaccess.skew import follow
-from prodaccess.standing_in import make_stand_in
 from prodaccess.ticket_systems import known_systems, make_tickets
 from prodaccess.witnessing import Witnessing, make_witnessing
-from store import SqlStore, open_store
+from store import SqlStore
 from tickets.system import RecentTickets
 
 VERSION = version("prodaccess")
@@ -57,6 +47,7 @@ class House:
     """Everything that runs in one server process."""
 
     settings: Settings
+    ends: Revoker
     clock: Clock
     store: SqlStore
     policies: ReloadingPolicy
@@ -65,8 +56,6 @@ class House:
     tickets: Mapping[str, RecentTickets]
     broker: Broker
     sign_ins: SignIns
-    sweeper: Sweeper
-    stand_in: StandIn
     reaper: Reaper
     rights: Rights
     witnessing: Witnessing
@@ -77,11 +66,12 @@ class House:
     gateways: Gateways
 
 
-def build(settings: Settings, clock: Clock) -> House:
-    """Raises PolicyError, SettingsError, DatabaseLocked, Unavailable: what keeps a server from starting, in words."""
-    store, policies, providers = _ground(settings, clock)
-    tasks, replicas = Tasks(), Replicas(store)
-    providers = replicas.serial(providers)
+def build(settings: Settings, ends: Revoker, policies: ReloadingPolicy) -> House:
+    """Around what already ends grants. Raises PolicyError, SettingsError: what keeps a server from starting."""
+    store, clock, providers, tasks, replicas = ends.store, ends.clock, ends.providers, ends.tasks, ends.replicas
+    fits = Fits(providers, kinds_of(settings), known_systems(settings), known_gateways(settings))
+    fits(policies.policy)
+    write_down_changes(policies, fits, (store, clock))
 
     slack = bot_settings(settings)
     people = create_people(slack, policies, clock)
@@ -91,23 +81,18 @@ def build(settings: Settings, clock: Clock) -> House:
     witnessing = make_witnessing(
         settings, store, clock, create_anchor(slack, people.directory, settings["PRODACCESS_AUDIT_ORIGIN"])
     )
-    custody = Custody(
-        store, people, policies, clock, providers, witnessing.notary, tasks=tasks, memberships=directories,
-        tickets=Ticketing(tickets), claimant=replicas.claimant, sessions=store.sessions,
-    )  # fmt: skip
-    endings = Endings(custody)
-    stand_in = make_stand_in(settings, store, endings)
+    ends.outside.know(people, witnessing.notary, directories, tickets)
+    endings, custody = ends.endings, ends.endings.custody
     rights = Rights(custody, endings)
     broker = Broker(store, people, policies, clock, Grants(custody), endings)
     gateways = make_gateways(settings, store, broker)
     sign_ins = SignIns(store, people, clock)
-    sweeper = Sweeper(store, broker, clock, tasks, stand_in=stand_in)
     inquiry = Inquiry(store, store.log, store.log, people, policies, clock)
 
     bot_parts = BotParts(
         broker=broker, sign_ins=sign_ins, policies=policies, feed=store.log, notebook=store, store=store, clock=clock,
         tasks=tasks, settings=slack, directory=people.directory, receipts=witnessing.notary, inquiry=inquiry,
-        group_changed=hearing(directories, rights, tasks), turn=replicas.turn,
+        group_changed=hearing(directories, rights, tasks), turn=replicas.turn, sessions=gateways.parts.sessions,
     )  # fmt: skip
     bot = BotRunner(bot_parts)
     readiness = Readiness(store, providers, bot, lambda: {**witnessing.ready(), "clock": replicas.clock_trouble})
@@ -115,39 +100,13 @@ def build(settings: Settings, clock: Clock) -> House:
         broker=broker, sign_ins=sign_ins, policies=policies, people=replace(people, recent=True), feed=store.log,
         store=store, clock=clock, readiness=readiness, grants_by_state=store.grants_by_state,
         public_urls=(settings.public_url, f"http://{settings['PRODACCESS_LISTEN']}"), version=VERSION,
-        inquiry=inquiry, erasing=Erasing(store, people, policies, clock), warnings=partial(warnings, policies),
-        spend=store.spend, gateways=gateways.parts,
+        inquiry=inquiry, erasing=Erasing(store, people, policies, clock, sessions=store.sessions),
+        warnings=lambda: {**warnings(policies), **gateways.warnings()}, spend=store.spend, gateways=gateways.parts,
     )  # fmt: skip
     return House(
-        settings, clock, store, policies, providers, directories, tickets, broker, sign_ins, sweeper, stand_in,
+        settings, ends, clock, store, policies, providers, directories, tickets, broker, sign_ins,
         Reaper(custody), rights, witnessing, tasks, bot, create_api(parts), replicas, gateways,
     )  # fmt: skip
-
-
-def _ground(settings: Settings, clock: Clock) -> tuple[SqlStore, ReloadingPolicy, dict[str, Provider]]:
-    """What everything else stands on, and what a server may refuse to start for."""
-    path = Path(settings["PRODACCESS_POLICY"])
-    neighbours = Neighbours()
-    policy, providers = load_policy(path), make_providers(settings, clock, neighbours)
-    fits = Fits(providers, kinds_of(settings), known_systems(settings), known_gateways(settings))
-    fits(policy)
-    store = _open(settings, clock)
-    policies = reloading(path, policy, fits, (store, clock))
-    neighbours.policies, neighbours.store = policies, store
-    return store, policies, providers
-
-
-def _open(settings: Settings, clock: Clock) -> SqlStore:
-    """The store, whose clock agrees with ours. Raises DatabaseLocked, Unavailable."""
-    store = open_store(
-        settings.reveal("PRODACCESS_DATABASE_URL") or "sqlite:///var/prodaccess.db", clock, make_ledger(settings)
-    )
-    try:
-        follow(store.log.database, clock)
-    except AccessError:
-        store.close()
-        raise
-    return store
 
 
 @dataclass

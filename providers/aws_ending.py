@@ -49,7 +49,7 @@ class AwsEnding:
         self._sts = sts
         self._iam = iam
         self._clock = clock
-        self._account = ""
+        self._accounts: dict[str, str] = {}  # of the roles that are written to
         self._written: dict[str, Denies] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
@@ -124,6 +124,8 @@ class AwsEnding:
         return read_denies(answer["PolicyDocument"])
 
     def _tidy(self, role: str) -> None:
+        if not self._is_ours_by(self._accounts[role]):
+            return
         stored = self._read(role).joined(self._written.get(role, Denies()))
         needed = stored.needed(self._clock.now())
         if needed == stored:
@@ -150,8 +152,13 @@ class AwsEnding:
             )
 
     def _is_ours(self, cut: Cut) -> bool:
-        self._account = self._account or _call(self._sts.get_caller_identity)["Account"]
-        return cut.account == self._account
+        self._accounts[cut.role] = cut.account
+        return self._is_ours_by(cut.account)
+
+    def _is_ours_by(self, account: str) -> bool:
+        """Asked each time: our own keys may be those of another account by now."""
+        found: str = _call(self._sts.get_caller_identity)["Account"]
+        return account == found
 
 
 def _call(operation: Callable[..., Mapping[str, Any]], **arguments: Any) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from weakref import WeakValueDictionary
 
 from access.duration import in_words, parse_duration
-from access.errors import AccessError, BadInput, ProviderError, ProviderRefused, ProviderSilent
+from access.errors import AccessError, BadInput, OtherIssuer, ProviderError, ProviderRefused, ProviderSilent
 from access.gate import Intent, Sealed
 from access.model import Grant, GrantState, Handle, Lease, Person
 from access.ports import Clock, Gone, Guarantee, Issued, NotYet
@@ -142,6 +142,7 @@ class IdentityCenterProvider:
             return NotYet(str(error))
 
     async def _end(self, grant: Grant, pair: Pair) -> Gone | NotYet:
+        self._must_be_here(pair)
         async with self._alone(pair):
             covering, unknown = await self._covering(grant, pair)
             if covering is not None:
@@ -173,6 +174,7 @@ class IdentityCenterProvider:
         if not grant.handles or not grant.live_leases():
             return False
         try:
+            self._must_be_here(_pair(grant, grant.handles[-1]))
             return await self._assignments.exists(_pair(grant, grant.handles[-1]))
         except ProviderError as error:
             raise ProviderSilent(str(error)) from error
@@ -204,6 +206,7 @@ class IdentityCenterProvider:
 
     async def has_died(self, grant: Grant, lease: Lease) -> str:
         pair = Pair(grant.uses["account"], grant.uses["permission_set"], lease.locator)
+        self._must_be_here(pair)
         return "" if await self._assignments.exists(pair) else "IAM Identity Center no longer lists the assignment."
 
     async def remove(self, piece: Piece) -> tuple[str, ...]:
@@ -228,6 +231,12 @@ class IdentityCenterProvider:
     def _alone(self, pair: Pair) -> asyncio.Lock:
         """One grant's end must not cross another's beginning on the same pair."""
         return self._locks.setdefault(pair, asyncio.Lock())
+
+    def _must_be_here(self, pair: Pair) -> None:
+        """Another instance has no such assignment, and that is no proof. Raises OtherIssuer."""
+        theirs, ours = pair.permission_set.split("/")[-2], self._settings.instance_arn.rpartition("/")[2]
+        if theirs != ours:
+            raise OtherIssuer(f"it was made in the instance {theirs} of IAM Identity Center, and this one is {ours}")
 
     def _named(self, person: Person) -> str:
         name = self._user_name(person)

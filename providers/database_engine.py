@@ -25,6 +25,7 @@ class Engine:
     name_length: int  # the user-name template keeps this much of a token's display name
     sentence: str
     try_login: Callable[[Mapping[str, str], Secret], Login]  # at a place (see PLACE); blocking
+    own: tuple[str, ...] = ()  # what else it knows of the way there; those paths mean nothing to a terminal
     tries_first: bool = False  # whether a refusal proves nothing unless the same login has worked from here before
 
     @property
@@ -33,7 +34,7 @@ class Engine:
 
     def check(self, uses: Mapping[str, str]) -> tuple[str, ...]:
         """Faults in a rule's `uses`, as sentences."""
-        faults = list(key_faults(uses, ("role",), PLACE))
+        faults = list(key_faults(uses, ("role",), (*PLACE, *self.own)))
         if not re.fullmatch(r"[\w.-]*", uses.get("role", "")):
             faults.append("`role` is the name of a role below Vault's mount: letters, digits, dots and dashes.")
         if not re.fullmatch(r"[1-9][0-9]{0,4}", uses.get("port", self.port)):
@@ -57,4 +58,5 @@ POSTGRES = Engine(
         "and the old login is tried to prove it."
     ),
     try_login=try_login,
+    own=("sslrootcert",),
 )

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum, auto
 
-import psycopg
-
 from access.secret import Secret
 
 # What PostgreSQL says to a password that is not good, and to a user that may not log in whatever the password.
@@ -26,12 +24,14 @@ class Login(Enum):
 
 
 def try_login(place: Mapping[str, str], secret: Secret) -> Login:
-    """Log in once to PostgreSQL at `place` (host, port, dbname, sslmode) and leave again. Blocking.
+    """Log in once to PostgreSQL at `place` (host, port, dbname, sslmode, sslrootcert) and leave again. Blocking.
 
     PostgreSQL gives the same refusal for a wrong password, a user without login and a user that does not exist.
     libpq hides the SQLSTATE of a failed connection, so the words are read; in a language we cannot read
     (`lc_messages`) the answer is UNKNOWN.
     """
+    import psycopg  # noqa: PLC0415 (a tenth of a second, which a start that ends what is overdue does not need)
+
     values = secret.reveal()
     try:
         psycopg.connect(
@@ -39,6 +39,7 @@ def try_login(place: Mapping[str, str], secret: Secret) -> Login:
             port=place.get("port", "5432"),
             dbname=place.get("dbname") or "postgres",
             sslmode=place.get("sslmode", "prefer"),
+            sslrootcert=place.get("sslrootcert"),
             user=values["username"],
             password=values["password"],
             connect_timeout=PATIENCE,

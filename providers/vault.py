@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from access.errors import HandleLost, ProviderError, ProviderRefused, ProviderSilent
+from access.errors import HandleLost, OtherIssuer, ProviderError, ProviderRefused, ProviderSilent
 from access.gate import Intent, Sealed
 from access.model import Grant, Handle, Lease
 from access.ports import Clock, Gone, Issued, NotYet
@@ -35,7 +35,8 @@ log = logging.getLogger(__name__)
 class VaultProvider:
     """An issuer of users of one kind of database.
 
-    `uses`: `role` is required; `host`, `port`, `dbname`, `sslmode` serve the terminal and the probe.
+    `uses`: `role` is required; `host`, `port`, `dbname`, `sslmode` serve the terminal and the probe,
+    `sslrootcert` the probe and the gateway.
     """
 
     at_once = 8  # more at a time make Vault and the database slower, not the work faster
@@ -85,7 +86,7 @@ class VaultProvider:
         }  # fmt: skip
         created = self._clock.now()
         answer = self._client.call("post", f"auth/token/create/{self._settings.token_role}", body)
-        handle = Handle(grant.number, attempt, part(answer, "auth", "accessor"), created)
+        handle = Handle(grant.number, attempt, part(answer, "auth", "accessor"), created, self._client.cluster())
         if part(answer, "auth", "orphan") is not True:
             self._client.call("post", "auth/token/revoke-accessor", {"accessor": handle.locator})
             raise ProviderRefused(
@@ -194,7 +195,8 @@ class VaultProvider:
         return await asyncio.to_thread(self._survey.look, accounted)
 
     async def has_died(self, grant: Grant, lease: Lease) -> str:
-        del grant
+        if denied := (await self._ending.cluster()).denies(grant, lease):
+            raise OtherIssuer(denied)
         gone = await asyncio.to_thread(self._survey.is_gone, lease.locator)
         return "Vault no longer knows the lease." if gone else ""
 

@@ -8,22 +8,23 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import BaseHTTPResponse, PoolManager, Retry
 from urllib3.exceptions import HTTPError
 
-from access.errors import ProviderRefused, ProviderSilent
+from access.errors import ProviderError, ProviderRefused, ProviderSilent
 from access.secret import Secret
 from providers.vault_errors import VaultRefused, explain, silence
 
 Answer = dict[str, Any]
 CONNECTIONS = 16
 CODES = (200, 202, 204)
+#: A standby answers it too; without the parameters, with a status that means no.
+_HEALTH = "sys/health?standbyok=true&perfstandbyok=true"
 #: Nothing is sent twice; a standby's word that another server is the active one (307) is followed.
 _NO_RETRIES = Retry(
     total=None, connect=0, read=0, status=0, other=0, redirect=5, respect_retry_after_header=False
@@ -41,6 +42,7 @@ class VaultSettings:
     token_role: str = "grant"  # noqa: S105  the name of a role
     namespace: str = ""
     ca: str = ""  # path to a CA bundle; empty: the public ones
+    before: frozenset[str] = frozenset()  # clusters whose place this one has taken: it is believed about their leases
     origin: str = ""  # the audit log's name, written into each grant's token: another installation's are not ours
     timeout: float = 10.0  # seconds, per call
 
@@ -49,6 +51,7 @@ class VaultSettings:
 class _Login:
     token: Secret
     renew_at: float  # monotonic seconds: half of its life
+    cluster: str = ""  # where it is good: no other takes it
 
 
 class VaultClient:
@@ -79,7 +82,7 @@ class VaultClient:
         data = None if body is None else json.dumps(body).encode()
         try:
             response = self._connections.urlopen(
-                method.upper(), self._base + path, body=data, headers=self._headers(token), retries=_NO_RETRIES
+                method.upper(), self._base + path, body=data, headers=self._headers(token, path), retries=_NO_RETRIES
             )
         except HTTPError as error:
             raise silence(error, self.settings.timeout) from None  # its frames hold the token
@@ -89,13 +92,17 @@ class VaultClient:
         """Close the connections."""
         self._connections.clear()
 
-    def _headers(self, token: Secret | None) -> dict[str, str]:
+    def _headers(self, token: Secret | None, path: str) -> dict[str, str]:
         headers = {"X-Vault-Request": "true", "Content-Type": "application/json"}
         if token:
             headers["X-Vault-Token"] = token.reveal()["token"]
-        if self.settings.namespace:
+        if self.settings.namespace and path != _HEALTH:  # which is known outside of all namespaces alone
             headers["X-Vault-Namespace"] = self.settings.namespace
         return headers
+
+    def cluster(self) -> str:
+        """The id of the cluster that takes our login; empty where it does not say. Logs in when needed."""
+        return self._current().cluster
 
     def keep_alive(self) -> None:
         """Renew our login when half of its life is over, so that no grant has to wait for it."""
@@ -115,8 +122,15 @@ class VaultClient:
             if self._login is not None and self._login is not instead_of:
                 return self._login  # another thread was first
             body = {"role_id": self.settings.role_id, "secret_id": self._secret_id()}
-            self._login = _read_login(self.call_as(None, "post", "auth/approle/login", body))
+            login = _read_login(self.call_as(None, "post", "auth/approle/login", body))
+            self._login = replace(login, cluster=self._asked_for_its_cluster())
             return self._login
+
+    def _asked_for_its_cluster(self) -> str:
+        try:
+            return str(self.call_as(None, "get", _HEALTH).get("cluster_id") or "")
+        except ProviderError:
+            return ""
 
     def _secret_id(self) -> str:
         try:
@@ -126,7 +140,8 @@ class VaultClient:
 
     def _renew(self, login: _Login) -> _Login:
         try:
-            renewed = _read_login(self.call_as(login.token, "post", "auth/token/renew-self", {}))
+            answer = self.call_as(login.token, "post", "auth/token/renew-self", {})
+            renewed = replace(_read_login(answer), cluster=login.cluster)
         except ProviderRefused:
             return self._log_in(instead_of=login)
         with self._lock:
@@ -159,9 +174,15 @@ def _read_login(answer: Answer) -> _Login:
 
 def _connections(settings: VaultSettings) -> PoolManager:
     """No proxy, .netrc or CA from the environment gets between us and Vault."""
-    ca = settings.ca or DEFAULT_CA_BUNDLE_PATH
+    ca = settings.ca or _public_ones()
     trusted: dict[str, Any] = {"ca_cert_dir": ca} if Path(ca).is_dir() else {"ca_certs": ca}
     return PoolManager(maxsize=CONNECTIONS, timeout=settings.timeout, cert_reqs="CERT_REQUIRED", **trusted)
+
+
+def _public_ones() -> str:
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH  # noqa: PLC0415 (slow to read in, and mostly not needed)
+
+    return DEFAULT_CA_BUNDLE_PATH
 
 
 def _read(response: BaseHTTPResponse) -> Answer:

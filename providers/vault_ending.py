@@ -23,12 +23,13 @@ from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
-from access.errors import ProviderError, ProviderSilent
+from access.errors import OtherIssuer, ProviderError, ProviderSilent
 from access.model import Grant
 from access.ports import Gone, NotYet
 from access.secret import Secret
 from providers.database_probe import Login
 from providers.vault_client import VaultClient
+from providers.vault_cluster import Cluster
 from providers.vault_errors import VaultRefused
 from providers.vault_tokens import Tokens
 
@@ -56,9 +57,23 @@ class VaultEnding:
     workers: ThreadPoolExecutor  # its own: calls that nobody answers hold up nothing else
 
     async def end(self, grant: Grant, held: Mapping[str, Held], *, is_over: bool) -> Gone | NotYet:
-        """`is_over`: its deadline has passed. Raises ProviderError when Vault takes no calls."""
+        """`is_over`: its deadline has passed. Raises ProviderError when Vault takes no calls.
+
+        What was made at another Vault is not asked of this one, and keeps the grant from being over.
+        """
+        cluster = await self.cluster()
+        here, held = cluster.part_of(grant, held)
         with self.tokens.revocation():
-            return await self._end(grant, held, is_over=is_over)
+            result = await self._end(here, held, is_over=is_over)
+        if await self.cluster() != cluster:  # our login has died on the way, and another one has taken the calls
+            return NotYet("another Vault answers than at the beginning of the try")
+        denied = cluster.denies(grant)
+        return NotYet(denied) if denied and isinstance(result, Gone) else result
+
+    async def cluster(self) -> Cluster:
+        """Who takes our login. Raises ProviderError."""
+        (name,) = await self._each(lambda client: client.cluster(), [self.client])
+        return Cluster(name, self.client.settings.before)
 
     async def _end(self, grant: Grant, held: Mapping[str, Held], *, is_over: bool) -> Gone | NotYet:
         began = time.monotonic()
@@ -83,6 +98,8 @@ class VaultEnding:
 
     async def anything_lives(self, grant: Grant) -> bool:
         """Whether a recorded token or lease still exists. Raises ProviderError."""
+        if denied := (await self.cluster()).denies(grant):
+            raise OtherIssuer(denied)
         tokens = await self._each(self.tokens.live, [handle.locator for handle in grant.handles])
         gone = await self._each(self._is_gone, [lease.locator for lease in grant.live_leases() if lease.locator])
         return any(tokens) or not all(gone)

@@ -31,6 +31,8 @@ NAME_LENGTH = 48
 BACKSTOP = timedelta(seconds=60)  # what Vault's clock may be ahead
 SLACK = timedelta(minutes=10)  # hosts whose clock is behind: so much longer a certificate stays on the list
 UNTIDIED = timedelta(minutes=30)  # what is not cleared this long after its end, nobody clears
+_OPTIONAL = ("principals", "host", "port", "extensions", "source_address", "force_command")
+_OF_THE_GATEWAY = ("host_key", "host_ca", "host_name", "forward", "marks")  # which says what it wants of them
 _KEY_ID = re.compile(r"pa-([1-9][0-9]{0,14}):")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,62}")
 _ADDRESS = re.compile(r"[0-9A-Fa-f.:/,]{2,200}")
@@ -50,7 +52,7 @@ class VaultSshProvider:
 
     `uses`: `role` (of Vault's SSH engine) and `user` (at the host) are required. `principals` (default: the user),
     `extensions` (default: permit-pty), `source_address` and `force_command` narrow the certificate; `host` and `port`
-    go to the terminal.
+    go to the terminal, or are where the gateway finds the host.
     """
 
     at_once = 8
@@ -72,8 +74,7 @@ class VaultSshProvider:
         self._list = KrlFile(settings.krl, clock)
 
     def check(self, uses: Mapping[str, str]) -> tuple[str, ...]:
-        optional = ("principals", "host", "port", "extensions", "source_address", "force_command")
-        faults = list(key_faults(uses, ("role", "user"), optional))
+        faults = list(key_faults(uses, ("role", "user"), (*_OPTIONAL, *_OF_THE_GATEWAY)))
         if not re.fullmatch(r"[\w.-]*", uses.get("role", "")):
             faults.append("`role` is the name of a role of Vault's SSH engine: letters, digits, dots and dashes.")
         if not all(_NAME.fullmatch(name) for name in (uses.get("user") or "x", *_listed(uses, "principals"))):
@@ -126,7 +127,8 @@ class VaultSshProvider:
         if not leases:
             return Gone(("No certificate of this grant is left.",))
         end = max(lease.not_after for lease in leases)
-        ended = f"The last certificate ended by itself at {end:%H:%M:%S} UTC; open sessions are not cut."
+        sessions = "open sessions are the gateway's to cut" if grant.gateway else "open sessions are not cut"
+        ended = f"The last certificate ended by itself at {end:%H:%M:%S} UTC; {sessions}."
         if now >= end + SLACK:
             return Gone((ended,))
         try:
@@ -138,7 +140,7 @@ class VaultSshProvider:
         if now >= end:
             return Gone((ended, listed))
         effective_by = min(self._clock.now() + self._settings.lag, end)
-        return Gone((listed, f"Hosts follow by {effective_by:%H:%M:%S} UTC; open sessions are not cut."), effective_by)
+        return Gone((listed, f"Hosts follow by {effective_by:%H:%M:%S} UTC; {sessions}."), effective_by)
 
     async def find(self, grant: Grant) -> bool:
         """Vault lists no certificates; what may live is what was recorded and has not reached its end."""

@@ -34,6 +34,8 @@ _POSTGRESQL_READ = (
     "SELECT number, version FROM access_grant WHERE number = ANY(%(numbers)s::bigint[]) ORDER BY number FOR UPDATE"
 )
 
+_NOT_LONG = "SET LOCAL lock_timeout = '1500ms'"
+
 
 def as_read(tx: Connection, grants: Collection[Grant], *, wait: bool) -> frozenset[int]:
     """Numbers of those that are still as they were read, locked; without `wait`, those that nobody is at."""
@@ -42,6 +44,8 @@ def as_read(tx: Connection, grants: Collection[Grant], *, wait: bool) -> frozens
         found = tx.exec_driver_sql(_SQLITE_READ, (json.dumps(list(versions.items())),)).scalar_one()
         return frozenset(json.loads(found))
     query = _POSTGRESQL_READ if wait else f"{_POSTGRESQL_READ} SKIP LOCKED"
+    if not wait:  # nor for the log's lock: what cannot be begun in time is ended from memory
+        tx.exec_driver_sql(_NOT_LONG)
     found = tx.exec_driver_sql(query, {"numbers": list(versions)})
     return frozenset(number for number, version in found if versions[number] == version)
 

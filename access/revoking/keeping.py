@@ -30,7 +30,7 @@ def kept(grant: Grant) -> Kept:
     own = [
         grant.number, grant.attempts, grant.alarms, round(grant.duration.total_seconds()),
         *map(_micros, (grant.created_at, grant.expires_at, grant.started_at, grant.ending_since)),
-        [[h.attempt, h.locator, _micros(h.created_at)] for h in grant.handles],
+        [[h.attempt, h.locator, _micros(h.created_at), h.issuer] for h in grant.handles],
         [
             [x.n, x.attempt, x.public_id, x.locator, *map(_micros, (x.issued_at, x.not_after, x.gone_at, x.aborted_at))]
             for x in grant.leases
@@ -52,7 +52,7 @@ def grant_of(known: Kept) -> Grant:
         created_at=moment(created), expires_at=moment(expires), due_at=moment(known.due),
         duration=timedelta(seconds=duration), started_at=_moment(started), attempts=attempts,
         ending_since=_moment(ending), alarms=alarms,
-        handles=tuple(Handle(number, attempt, locator, moment(at)) for attempt, locator, at in handles),
+        handles=tuple(Handle(number, attempt, locator, moment(at), issuer) for attempt, locator, at, issuer in handles),
         leases=tuple(
             Lease(number, n, attempt, name, locator, moment(at), moment(until), _moment(gone), _moment(aborted))
             for n, attempt, name, locator, at, until, gone, aborted in leases

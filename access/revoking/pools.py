@@ -16,20 +16,29 @@ _UNKNOWN = 8  # at a time, for a provider that is no longer configured
 
 
 class Pool:
-    """At most `size` jobs at a time, in their order; what somebody waits for comes first."""
+    """At most `size` jobs at a time, in their order; what somebody waits for comes first.
+
+    What was tried in vain before leaves a quarter of the workers to what was not: calls that nobody answers must not
+    hold up what can still be ended.
+    """
 
     def __init__(self, size: int, tasks: Tasks, name: str) -> None:
         self._size, self._tasks, self._name = size, tasks, name
         self._jobs: deque[Job] = deque()
-        self._workers = 0
+        self._again: deque[Job] = deque()
+        self._workers = self._at_it_again = 0
+        self._most_again = max(1, size - size // 4)
 
     @property
     def waiting(self) -> int:
         """Jobs that no worker has taken yet."""
-        return len(self._jobs)
+        return len(self._jobs) + len(self._again)
 
-    def add(self, job: Job, *, first: bool = False) -> None:
-        if first:
+    def add(self, job: Job, *, first: bool = False, again: bool = False) -> None:
+        """`again`: it was tried in vain before."""
+        if again:
+            self._again.append(job)
+        elif first:
             self._jobs.appendleft(job)
         else:
             self._jobs.append(job)
@@ -39,10 +48,23 @@ class Pool:
 
     async def _work(self) -> None:
         try:
-            while self._jobs:
-                await self._do(self._jobs.popleft())
+            while self._jobs or self._may_try_again():
+                if self._jobs:
+                    await self._do(self._jobs.popleft())
+                else:
+                    await self._do_again(self._again.popleft())
         finally:
             self._workers -= 1
+
+    def _may_try_again(self) -> bool:
+        return bool(self._again) and self._at_it_again < self._most_again
+
+    async def _do_again(self, job: Job) -> None:
+        self._at_it_again += 1
+        try:
+            await self._do(job)
+        finally:
+            self._at_it_again -= 1
 
     async def _do(self, job: Job) -> None:
         try:

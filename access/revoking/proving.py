@@ -19,6 +19,7 @@ from access.ports import Change, Gone, NotYet
 from access.retry import alarms_by, pause
 from access.revoking.pools import Pools
 from access.revoking.recorder import Recorder, Result
+from access.revoking.waiting import Waiting
 from access.sessions.ending import sessions_first
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class Proving:
         self._custody = custody
         self.patience = LONGEST
         self.pools = Pools(custody.providers, custody.tasks)
+        self.waiting = Waiting()
         self.coming = 0  # ends that are due and not yet handed to us
         self._recorder = Recorder(custody, custody.tasks, lambda: self.pools.waiting + self.coming)
 
@@ -56,7 +58,7 @@ class Proving:
     def prove_all(self, grants: Iterable[Grant], done: Done = _nobody) -> None:
         """The same for many, in their order, as they stand right now; `done` is told each number when all is over."""
         for grant in grants:
-            self.pools.of(grant.provider).add(partial(self._prove, grant, done))
+            self.pools.of(grant.provider).add(partial(self._prove, grant, done), again=grant.attempts > 1)
 
     async def ask(self, grant: Grant) -> Gone | NotYet:
         """One try whose result somebody else keeps; to be called on the grant's pool."""
@@ -84,17 +86,23 @@ class Proving:
                 grant = await self._custody.load(grant.number)
                 if grant.state is not GrantState.REVOKING:
                     return None
+            began = self.waiting.now()
             answer = await self._revoke(grant)  # 8
         now = self._custody.clock.now()
         change = partial(gone, grant, answer, now) if isinstance(answer, Gone) else partial(_failed, grant, answer, now)
-        return Result(change, partial(self._recorded, grant, done, urgent), urgent)
+        failed = None if isinstance(answer, Gone) else began
+        return Result(change, partial(self._recorded, grant, done, urgent, failed), urgent)
 
-    def _recorded(self, grant: Grant, done: Done, urgent: bool, it_stood: bool) -> None:  # noqa: FBT001
-        """What did not stand has met another write of the same row: once more, on the row as it is now."""
-        if it_stood or urgent:
-            done(grant.number)
-        else:
-            self.pools.of(grant.provider).add(partial(self._prove, grant, done, fresh=True, urgent=True))
+    def _recorded(self, grant: Grant, done: Done, urgent: bool, failed: float | None, it_stood: bool) -> None:  # noqa: FBT001
+        """What did not stand has met another write of the same row: once more, on the row as it is now.
+
+        `failed`: when the try began that has proven nothing.
+        """
+        if not it_stood and not urgent:
+            return self.pools.of(grant.provider).add(partial(self._prove, grant, done, fresh=True, urgent=True))
+        done(grant.number)
+        if it_stood and failed is not None:
+            self.waiting.failed(grant.provider, grant.number, failed)
 
     async def _revoke(self, grant: Grant) -> Gone | NotYet:
         provider = self._custody.providers.get(grant.provider)
@@ -102,11 +110,14 @@ class Proving:
             return NotYet(f"no provider is configured as “{grant.provider}”")
         try:
             async with asyncio.timeout(self.patience):
-                return await answer_of(provider.revoke(grant))
+                answer = await answer_of(provider.revoke(grant))
         except ProviderError as error:
             return NotYet(str(error))
         except TimeoutError:
             return NotYet(f"the provider did not answer within {self.patience:g} s")
+        if isinstance(answer, Gone) and grant.handles:  # without one, it was not asked
+            self.waiting.proved(grant.provider, grant.number)
+        return answer
 
 
 def gone(grant: Grant, gone: Gone, now: datetime) -> Change:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from access.custody import Custody
 from access.errors import AccessError, Unavailable
@@ -32,6 +32,7 @@ EVERY = 0.25  # seconds between looks: what others wrote is known so soon
 _FILLING = 0.1  # 100,000 grants take a minute and a quarter of a processor; the next deadlines are read first
 _SILENT = 0.5
 _SLOW = 0.5  # an answer that did not come for so long may be on its way
+_DISK = 0.25  # seconds that an end waits for the spool at most: under load a disk takes many to write a line
 _TICK = 0.05  # seconds between looks at the memory, while it is all there is
 
 
@@ -74,6 +75,7 @@ class StandIn:
     _outcomes: dict[int, Outcome] = field(default_factory=dict)
     _at_work: set[int] = field(default_factory=set)
     _alarms: dict[int, int] = field(default_factory=dict)
+    _late: set[asyncio.Task[None]] = field(default_factory=set)  # what the spool's disk has not done in time
 
     def __post_init__(self) -> None:
         self._outcomes |= {outcome.number: outcome for outcome in self.spool.left()}
@@ -91,6 +93,11 @@ class StandIn:
     def unconfirmed(self) -> int:
         """Those of them that are not proven to be over."""
         return sum(outcome.gone is None for outcome in self._outcomes.values())
+
+    @property
+    def is_spool_broken(self) -> bool:
+        """It was not written, or not in time."""
+        return bool(self._late) or self.spool.is_broken
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -148,6 +155,14 @@ class StandIn:
             self._at_work |= {grant.number for grant in new}
             self.custody.tasks.start(self._begin(new), name="end from memory")
 
+    def hurry(self, numbers: Iterable[int]) -> tuple[int, ...]:
+        """Those of them that wait to be tried again need not. Returns them."""
+        now = self.custody.clock.now()
+        ready = tuple(number for number in numbers if number in self._outcomes and number not in self._at_work)
+        for number in ready:
+            self.following.shadow.later(number, now)
+        return ready
+
     def _is_over(self, grant: Grant) -> bool:
         known = self._outcomes.get(grant.number)
         return known is not None and known.gone is not None and known.version == grant.version
@@ -162,9 +177,11 @@ class StandIn:
                 self._outcomes[grant.number] = outcome
         await self._note([self._outcomes[grant.number] for grant in grants])
         for grant in grants:
-            self.proving.pools.of(grant.provider).add(partial(self._try, grant))
+            again = self._outcomes[grant.number].tries > 0
+            self.proving.pools.of(grant.provider).add(partial(self._try, grant), again=again)
 
     async def _try(self, grant: Grant) -> None:
+        began = self.proving.waiting.now()
         try:
             answer = await self.proving.ask(grant)
             outcome = self._after(grant, answer)
@@ -173,6 +190,7 @@ class StandIn:
             self._at_work.discard(grant.number)
         if isinstance(answer, NotYet):
             self._again(grant, outcome)
+            self.proving.waiting.failed(grant.provider, grant.number, began)
 
     def _after(self, grant: Grant, answer: Gone | NotYet) -> Outcome:
         known, now = self._outcomes[grant.number], self.custody.clock.now()
@@ -201,6 +219,19 @@ class StandIn:
     # Writing down
 
     async def _note(self, outcomes: Sequence[Outcome]) -> None:
+        await self._let_the_disk(self._spool(outcomes))
+
+    async def _let_the_disk(self, work: Coroutine[Any, Any, None]) -> None:
+        """In the order in which it is told; where it stands still, nothing waits for it any more."""
+        task = self.custody.tasks.start(work, "spool")
+        _, late = await asyncio.wait({task}, timeout=0 if self._late else _DISK)
+        if late and not self._late:
+            log.critical("the spool's disk stands still; ends do not wait for it", extra={"action": "stand in"})
+        if late:
+            self._late.add(task)
+            task.add_done_callback(self._late.discard)
+
+    async def _spool(self, outcomes: Sequence[Outcome]) -> None:
         """Ending comes before saying so: what cannot be spooled stays in memory."""
         try:
             await self.spool.append(outcomes)
@@ -225,4 +256,4 @@ class StandIn:
             del self._outcomes[number]
             self._alarms.pop(number, None)
         if not self._outcomes and not self._at_work:
-            await self.spool.clear()
+            await self._let_the_disk(self.spool.clear())

@@ -43,10 +43,10 @@ class Foreseen:
     begun: Grant  # as it stands once that is written
 
 
-def foresee(custody: Custody, grant: Grant) -> Foreseen:
-    """What is due later begins when it is due: whoever holds this waits for that moment."""
+def foresee(custody: Custody, grant: Grant, *, waits: bool = True) -> Foreseen:
+    """What is due later begins when it is due, if whoever holds this waits for that moment."""
     now, claim = custody.clock.now(), custody.claimant()
-    change = _next(grant, max(now, grant.due_at or now), claim)
+    change = _next(grant, max(now, grant.due_at or now) if waits else now, claim)
     (moved,) = change.grants
     return Foreseen(grant, claim, change, replace(moved, version=moved.version + 1))
 

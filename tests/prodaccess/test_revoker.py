@@ -18,7 +18,7 @@ from audit.log import ORIGIN
 from audit.payloads import KEY
 from benchmarks.revoke_load import a_grant, load
 from prodaccess.clock import SystemClock
-from prodaccess.revoker import build
+from prodaccess.revoker import Revoker, any_policy, build
 from prodaccess.settings import SettingsError, read_settings
 from store import open_store
 from store.database import DatabaseLocked
@@ -39,28 +39,35 @@ def environment(directory: Path, database: str) -> dict[str, str]:
     }
 
 
+def revoker_of(given: dict[str, str]) -> Revoker:
+    settings = read_settings(given, only_to_end=True)
+    return build(settings, SystemClock(), any_policy(settings))
+
+
 def test_it_knows_neither_slack_nor_the_api(tmp_path: Path) -> None:
-    """Everything made as for a run; what then stands in memory is what it needs."""
+    """Everything made as for a run; what then stands in memory is what it needs. A server has no more at first."""
     words = (
         "import os, sys\n"
+        "import prodaccess.serve\n"
         "from prodaccess.clock import SystemClock\n"
-        "from prodaccess.revoker import build\n"
+        "from prodaccess.revoker import any_policy, build\n"
         "from prodaccess.settings import read_settings\n"
-        "build(read_settings(os.environ, only_to_end=True), SystemClock()).close()\n"
+        "settings = read_settings(os.environ, only_to_end=True)\n"
+        "build(settings, SystemClock(), any_policy(settings)).close()\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))\n"
     )
     given = environment(tmp_path, f"sqlite:///{tmp_path}/a.db") | {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", words], env=given, capture_output=True, text=True, check=True)
     known = set(done.stdout.split())
     unwanted = {"slack_sdk", "slack_bolt", "aiohttp", "fastapi", "uvicorn", "starlette", "apscheduler", "bot", "api",
-                "notary", "boto3", "hvac"}  # fmt: skip
+                "notary", "boto3", "hvac", "requests", "prometheus_client"}  # fmt: skip
     assert "access" in known
     assert not known & unwanted
 
 
 async def test_it_ends_what_is_due_beside_a_server(fresh_database: str, tmp_path: Path) -> None:
     server = open_store(fresh_database, SystemClock(), LEDGER)
-    revoker = build(read_settings(environment(tmp_path, fresh_database), only_to_end=True), SystemClock())
+    revoker = revoker_of(environment(tmp_path, fresh_database))
     try:
         now = SystemClock().now()
         due = now + timedelta(seconds=0.2)
@@ -83,14 +90,14 @@ def test_sqlite_refuses_it_beside_a_server(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/a.db"
     server = open_store(url, SystemClock(), LEDGER)
     with pytest.raises(DatabaseLocked, match="SQLite serves one process"):
-        build(read_settings(environment(tmp_path, url), only_to_end=True), SystemClock())
+        revoker_of(environment(tmp_path, url))
     server.close()
 
 
 def test_a_policy_that_cannot_be_used_keeps_nothing_from_ending(tmp_path: Path) -> None:
     given = environment(tmp_path, f"sqlite:///{tmp_path}/a.db")
     Path(given["PRODACCESS_POLICY"]).write_text("targets: [")
-    revoker = build(read_settings(given, only_to_end=True), SystemClock())
+    revoker = revoker_of(given)
     assert revoker.policies.current().rules == ()
     revoker.close()
 

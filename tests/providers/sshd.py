@@ -1,71 +1,14 @@
-"""A real sshd that trusts Vault's certificate authority and reads the revocation list."""
+"""What an engineer's machine does with an SSH certificate, at a real sshd."""
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
-import socket
 import subprocess
 import time
-from contextlib import closing
 from pathlib import Path
 
 from access.ports import Released
-from prodaccess.parts.part import Part, PartError, Program
-
-CONFIG = """\
-Port {port}
-ListenAddress 127.0.0.1
-HostKey {directory}/host_key
-PidFile none
-LogLevel VERBOSE
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-UsePAM no
-StrictModes no
-PermitRootLogin yes
-AuthorizedKeysFile none
-TrustedUserCAKeys {directory}/ca.pub
-AuthorizedPrincipalsFile {directory}/principals
-RevokedKeys {krl}
-"""
-
-
-def find_sshd() -> str:
-    """Its path, or an empty text: it is part of the system, not of our packages."""
-    return shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or ""
-
-
-class Sshd(Part):
-    """`user` is the account of this process: sshd without root can let in nobody else."""
-
-    name = "sshd"
-
-    def __init__(self, ca: str, krl: Path, principal: str) -> None:
-        super().__init__()
-        self.user = pwd.getpwuid(os.geteuid()).pw_name
-        self._ca = ca
-        self._krl = krl
-        self._principal = principal
-
-    @property
-    def log(self) -> str:
-        return (self.directory / "server.log").read_text(errors="replace")
-
-    def _prepare(self) -> Program:
-        if os.geteuid() == 0:
-            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where it locks its unprivileged half in
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.directory / "host_key"], check=True)
-        (self.directory / "ca.pub").write_text(self._ca)
-        (self.directory / "principals").write_text(self._principal + "\n")
-        config = self.directory / "sshd_config"
-        config.write_text(CONFIG.format(port=self.port, directory=self.directory, krl=self._krl))
-        return Program([find_sshd(), "-D", "-e", "-f", str(config)])
-
-    def _ready(self) -> bool:
-        with closing(socket.socket()) as probe:
-            return probe.connect_ex((self.host, self.port)) == 0
+from prodaccess.parts.part import PartError
+from prodaccess.parts.sshd import Sshd
 
 
 class Terminal:

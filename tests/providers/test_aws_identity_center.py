@@ -329,3 +329,15 @@ async def test_the_rights_in_the_documentation_are_those_that_are_used(
     allowed = [action for statement in shown["Statement"] for action in statement["Action"]]
     assert {action.partition(":")[2] for action in allowed} == set(center.calls)
     assert [action for action in allowed if action.startswith("identitystore:")] == ["identitystore:GetUserId"]
+
+
+async def test_another_instance_does_not_say_that_an_assignment_is_gone(bench: IdentityCenterBench) -> None:
+    desk = bench.desk()
+    await desk.open_and_collect()
+    other = bench.provider_with(instance_arn="arn:aws:sso:::instance/ssoins-ffffffffffffffff")
+    answer = await other.revoke(desk.grant)
+    assert isinstance(answer, NotYet)
+    assert "was made in the instance ssoins-0123456789abcdef" in answer.why
+    with pytest.raises(ProviderSilent, match="was made in the instance"):
+        await other.find(desk.grant)
+    assert await desk.provider.find(desk.grant)

@@ -262,7 +262,7 @@ async def test_faulty_uses_open_nothing(bench: VaultBench, calls: Callable[[], l
         ({"rol": "x", "role": "x"}, "`rol` is not known; did you mean `role`?"),
         (
             {"role": "x", "zebra": "1"},
-            "`zebra` is not known; known here: role, host, port, dbname, sslmode.",
+            "`zebra` is not known; known here: role, host, port, dbname, sslmode, sslrootcert.",
         ),
         (
             {"role": "../../sys/seal"},

@@ -18,12 +18,13 @@ from cryptography.hazmat.primitives.serialization import SSHCertificate, load_ss
 from access.errors import ProviderRefused
 from access.ports import Gone, NotYet
 from access.secret import Secret
+from prodaccess.parts.sshd import find_sshd
 from prodaccess.parts.vault_ssh_setup import MOUNT, ROLE, ssh_role
 from providers.krl import read_krl
 from tests.fixtures_parts import VaultFixture
 from tests.providers.contract import ProviderContract, is_gone
 from tests.providers.recipes import recipe, run
-from tests.providers.sshd import find_sshd, says, wait_past
+from tests.providers.sshd import says, wait_past
 from tests.providers.vault_ssh_bench import VaultSshBench
 
 pytestmark = pytest.mark.skipif(not find_sshd(), reason="sshd is not installed: apt-get install openssh-server")

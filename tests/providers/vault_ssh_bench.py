@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from access.ports import Released
+from prodaccess.parts.sshd import Sshd
 from prodaccess.parts.vault_ssh_setup import MOUNT, ROLE, steps
 from providers.krl_file import KrlFile
 from providers.vault_client import VaultSettings
 from providers.vault_ssh import SshSettings, VaultSshProvider
 from tests.fixtures_parts import VaultFixture
 from tests.providers.contract import Desk, WallClock, make_grant
-from tests.providers.sshd import Sshd, Terminal
+from tests.providers.sshd import Terminal
 
 
 def set_up(vault: VaultFixture, users: str) -> str:

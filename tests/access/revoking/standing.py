@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,18 @@ class Standing:
 
     def close(self) -> None:
         self.spool.close()
+
+
+class StuckSpool(FileSpool):
+    """A spool on a disk that stands still until it is `released`."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.released = threading.Event()
+
+    def _write(self, outcomes: Sequence[Outcome]) -> None:
+        self.released.wait()
+        super()._write(outcomes)
 
 
 class NoSpool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -17,7 +18,7 @@ from access.revoking.outcome import Outcome
 from access.revoking.replaying import replay
 from access.revoking.starting import ending
 from access.timing import extended
-from tests.access.revoking.standing import NoSpool, Standing
+from tests.access.revoking.standing import NoSpool, Standing, StuckSpool
 from tests.people import LINUS
 from tests.world import World
 
@@ -276,6 +277,31 @@ async def test_ending_does_not_wait_for_a_spool_that_cannot_be_written(standing:
     assert not world.provider.live()
     await standing.come_back()
     assert (await world.grant(1)).state is GrantState.REVOKED
+
+
+async def test_ending_does_not_wait_for_a_disk_that_stands_still(standing: Standing) -> None:
+    world, stand_in = standing.world, standing.stand_in
+    await _open(standing, count=20)
+    stuck = stand_in.spool = StuckSpool(standing.directory)
+    await standing.follow()
+    standing.silence.reigns = True
+    world.clock.pass_by(hours=1)
+    try:
+        stand_in.end(standing.shadow.due(world.clock.now()))
+        while world.provider.live():  # noqa: ASYNC110 (nobody tells)
+            await asyncio.sleep(0.01)
+        assert (standing.spooled(), stand_in.is_spool_broken) == ([], True)
+        standing.silence.reigns = False
+        while stand_in.unwritten:  # the log has it before the disk
+            await stand_in.look()
+    finally:
+        stuck.released.set()
+    await world.tasks.drain(timeout=30)
+    assert {grant.state for grant in (await world.store.grants_by_number(range(1, 21))).values()} == {
+        GrantState.REVOKED
+    }
+    assert (standing.spooled(), stand_in.is_spool_broken) == ([], False)  # what came late is removed all the same
+    stuck.close()
 
 
 async def test_what_cannot_be_written_down_keeps_its_file_and_holds_up_nothing(standing: Standing) -> None:
