@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from access.errors import BadInput, NotFound, Refused, TooLate
-from access.events import AuditSearched, TextErased
+from access.events import AuditSearched, RecordingErased, TextErased
 from access.lifecycle import GRANT_TERMINAL
 from access.model import Person, RequestState, parse_ref
 from access.model import ref as as_ref
-from access.ports import Change, Clock, People, PolicySource, PrivateTexts, Store
+from access.ports import Change, Clock, People, PolicySource, PrivateTexts, SessionStore, Store
 from access.refusals import Refusals, refused
 
 LONGEST_WHY = 500
@@ -25,15 +25,18 @@ class Erasing:
     policies: PolicySource
     clock: Clock
     refusals: Refusals = field(default_factory=Refusals)
+    sessions: SessionStore | None = None  # where there are gateways
 
     async def erase(self, ref: str, why: str, by: Person) -> tuple[PrivateTexts, ...]:
-        """Every private text of one request: its reason, the reason of a denial, what was typed.
+        """Every private text of one request: its reason, the reason of a denial, what was typed; and the keys of its
+        recordings, wherever those are.
 
-        Returns what was erased. Raises BadInput, Refused, NotFound, TooLate (while it is open).
+        Returns the texts. Raises BadInput, Refused, NotFound, TooLate (while it is open).
         """
         number = parse_ref(ref)
         person = await self._admin(as_ref(number), why, by)
         await self._must_be_over(number)
+        await self._destroy_keys(number, why, person)
         return await self._destroy(await self.store.private_texts(as_ref(number)), why, person)
 
     async def erase_entry(self, seq: int, why: str, by: Person) -> tuple[PrivateTexts, ...]:
@@ -68,6 +71,15 @@ class Erasing:
             )
             await self.store.commit(Change(events=events))
         return held
+
+    async def _destroy_keys(self, number: int, why: str, by: Person) -> None:
+        """One after the other: asked again, it goes on with what is left. Raises TooLate, Stale."""
+        found = () if self.sessions is None else await self.sessions.sessions_of(number)
+        if still := next((session for session in found if session.closed_at is None), None):
+            raise TooLate(f"{still.id} is not closed yet. Erase it when it is.")
+        for session in (session for session in found if session.seed):
+            event = RecordingErased(at=self.clock.now(), ref=session.ref, by=by, session=session.id, why=why.strip())
+            await self.store.commit(Change(sessions=(replace(session, seed=""),), events=(event,)))
 
     async def _no(self, person: Person, what: str, error: Refused) -> Refused:
         event = refused(person, f"erase {what}", error, self.clock.now())

@@ -2,30 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from .acts import ACTS, WRITES, gave, is_bad, lasted, text_of
 from .output import at, coloured, safe, terminal_width, wrapped
 
 Fact = dict[str, Any]
-_ACTS = ("db.query", "host.command", "host.file")
-_GOOD = ("ok", "skipped")
-_WRITES = ("write", "schema")
-_SHORT = 400  # characters of a statement, unless all of it is wanted
 
 
-def replayed(told: dict[str, Any], *, only: str, full: bool) -> str:
-    """The whole page. `only`: `writes`, `errors` or everything."""
+@dataclass(frozen=True)
+class Look:
+    """What is wanted of it. `only`: `writes`, `errors` or everything; `search`: what has this in its text."""
+
+    only: str = ""
+    search: str = ""
+    full: bool = False
+
+    def wants(self, fact: Fact) -> bool:
+        facts = fact["facts"]
+        if self.search and self.search.casefold() not in text_of(facts, full=True).casefold():
+            return False
+        if self.only == "errors":
+            return is_bad(facts)
+        return self.only != "writes" or changes(facts)
+
+
+def page(told: dict[str, Any], look: Look) -> str:
+    """All of it."""
     session, entries = told["session"], told["entries"]
     began = datetime.fromisoformat(session["opened_at"])
     lines = [_title(session)]
     for fact in entries:
-        if fact["kind"] in _ACTS and _is_wanted(fact, only):
-            lines += _act(fact, began, full=full)
+        if fact["kind"] in ACTS and look.wants(fact):
+            lines += _act(fact, began, full=look.full)
         elif fact["kind"] == "session.cut":
             lines.append(f"{_clock(fact, began)}  cut by {safe(fact['by'] or 'nobody')}")
     return "\n".join([*lines, _end(session, entries)])
+
+
+def changes(facts: dict[str, Any]) -> bool:
+    """Whether it may change something, as far as that can be told."""
+    return facts.get("kind") in WRITES or facts.get("coverage", "full") != "full"
+
+
+def step_through(told: dict[str, Any], look: Look, ask: Callable[[], str] = input) -> None:
+    """One after the other: Enter, w, e, /TEXT, q."""
+    began = datetime.fromisoformat(told["session"]["opened_at"])
+    print(_title(told["session"]))
+    wanted = look
+    for fact in told["entries"]:
+        if fact["kind"] not in ACTS or not look.wants(fact) or not wanted.wants(fact):
+            continue
+        print("\n".join(_act(fact, began, full=True)))
+        try:
+            typed = ask()
+        except EOFError:
+            return
+        if typed == "q":
+            return
+        wanted = Look({"w": "writes", "e": "errors"}.get(typed, ""), typed[1:] if typed[:1] == "/" else "")
+    print(_end(told["session"], told["entries"]))
 
 
 def _title(session: dict[str, Any]) -> str:
@@ -37,58 +76,25 @@ def _title(session: dict[str, Any]) -> str:
 
 
 def _end(session: dict[str, Any], entries: list[Fact]) -> str:
-    acts = [fact for fact in entries if fact["kind"] in _ACTS]
-    failed = sum(1 for fact in acts if _outcome(fact) not in _GOOD)
+    acts = [fact for fact in entries if fact["kind"] in ACTS]
+    failed = sum(1 for fact in acts if is_bad(fact["facts"]))
     count = f"{len(acts)} statement{'' if len(acts) == 1 else 's'}, {failed} failed"
     if session["closed_at"] is None:
         return f"\n{count} so far; it is open."
     return f"\n{count}. Closed {at(session['closed_at'])}: {safe(session['why'])}\nrecording {session['recording']}"
 
 
-def _is_wanted(fact: Fact, only: str) -> bool:
-    facts = fact["facts"]
-    if only == "errors":
-        return _outcome(fact) not in _GOOD
-    return only != "writes" or facts.get("kind") in _WRITES or facts.get("coverage") != "full"
-
-
 def _act(fact: Fact, began: datetime, *, full: bool) -> Iterator[str]:
-    facts, bad = fact["facts"], _outcome(fact) not in _GOOD
-    state = "failed" if bad else "pending" if facts.get("kind") in _WRITES else ""
-    head = f"{_clock(fact, began)}  {_lasted(facts):>8}  {_gave(facts):>12}  "
-    text = safe(facts["text"]) if full else _shortened(facts["text"])
-    values = f"  -- {safe(facts['values'])}" if facts.get("values") else ""
-    for line in wrapped(head, text + values, f"[{fact['seq']}]", terminal_width()):
+    facts = fact["facts"]
+    state = "failed" if is_bad(facts) else "pending" if facts.get("kind") in WRITES else ""
+    head = f"{_clock(fact, began)}  {lasted(facts):>8}  {gave(facts):>12}  "
+    for line in wrapped(head, text_of(facts, full=full), f"[{fact['seq']}]", terminal_width()):
         yield coloured(line, state)
-
-
-def _shortened(text: str) -> str:
-    line = " ".join(safe(part) for part in text.split())
-    return line if len(line) <= _SHORT else f"{line[:_SHORT]}…"
-
-
-def _outcome(fact: Fact) -> str:
-    return str(fact["facts"].get("outcome", "ok"))
 
 
 def _clock(fact: Fact, began: datetime) -> str:
     """When it was sent, since the session was opened."""
-    lasted = (fact["facts"].get("lasted") or 0) / 1_000_000
-    seconds = max(0.0, (datetime.fromisoformat(fact["at"]) - began).total_seconds() - lasted)
+    took = (fact["facts"].get("lasted") or 0) / 1_000_000
+    seconds = max(0.0, (datetime.fromisoformat(fact["at"]) - began).total_seconds() - took)
     minutes, rest = divmod(seconds, 60)
     return f"+{int(minutes):02}:{rest:06.3f}"
-
-
-def _lasted(facts: dict[str, Any]) -> str:
-    micros = facts.get("lasted")
-    if micros is None:
-        return "—"
-    return f"{micros / 1000:.1f} ms" if micros < 1_000_000 else f"{micros / 1_000_000:.1f} s"
-
-
-def _gave(facts: dict[str, Any]) -> str:
-    outcome = facts.get("outcome", "ok")
-    if outcome != "ok":
-        return safe(f"error {outcome}" if len(outcome) == 5 and outcome != "ok" else outcome)
-    rows = facts.get("rows")
-    return "" if rows is None else f"{rows} row{'' if rows == 1 else 's'}"

@@ -6,19 +6,24 @@ import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from access.errors import Unavailable
+from access.policy.secrets import Secret
 from access.sessions.model import Session
 from audit.canonical import micros
 from audit.payloads import PayloadKey
-from audit.recording.form import Header
+from audit.recording.form import Broken, Header
 from audit.recording.reader import Recording
+from audit.recording.redaction import Redaction
+from audit.recording.redaction_rules import own_rules
+from audit.recording.room import Room
 from audit.recording.writer import Recorder
 
 LEAST_FREE = 256 << 20  # bytes: below it no session begins, so that those that run can be recorded to their end
+RESERVE = 64 << 20  # bytes: below it those that run end, too
 _MOST = 64  # processes beside each other
 
 
@@ -31,18 +36,31 @@ class Shelf:
     key: PayloadKey
     lock: int  # held open for life: the kernel frees it even on `kill -9`
     least: int = LEAST_FREE
+    reserve: int = RESERVE
+    room: Room = field(init=False, repr=False, compare=False)
 
-    def begin(self, session: Session, form: str) -> Recorder:
-        """Raises RecorderFailed."""
-        header = Header(session=session.id, ref=session.ref, form=form, started_at=micros(session.opened_at))
-        return Recorder(self.file(session), header, self._key_of(session))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "room", Room(self.path, self.reserve))
+
+    def begin(self, session: Session, form: str, secrets: Iterable[Secret] = ()) -> Recorder:
+        """`secrets`: the policy's own. Raises RecorderFailed."""
+        header = Header(
+            session=session.id, ref=session.ref, form=form, started_at=micros(session.opened_at), raw=session.raw
+        )
+        recorder = Recorder(self.file(session), header, key_of(session, self.key), self.room)
+        recorder.redaction = Redaction(own_rules(secrets), raw=session.raw)
+        return recorder
 
     def read(self, session: Session) -> Recording:
-        """Reading it raises Broken, OSError."""
-        return Recording(self.file(session), self._key_of(session))
+        """Raises Broken; reading it, also OSError."""
+        return Recording(self.file(session), key_of(session, self.key))
 
     def file(self, session: Session) -> Path:
         return self.path / f"{session.id}.rec"
+
+    def names(self) -> list[str]:
+        """The sessions that have a file here."""
+        return [path.stem for path in self.path.glob("PA-*.rec")]
 
     def must_have_room(self) -> None:
         """Raises Unavailable."""
@@ -56,8 +74,12 @@ class Shelf:
     def close(self) -> None:
         os.close(self.lock)
 
-    def _key_of(self, session: Session) -> bytes:
-        return self.key.of_recording(bytes.fromhex(session.seed))
+
+def key_of(session: Session, key: PayloadKey) -> bytes:
+    """Raises Broken: without its seed there is none."""
+    if not session.seed:
+        raise Broken("the key of this recording was destroyed on purpose")
+    return key.of_recording(bytes.fromhex(session.seed))
 
 
 def free_shelves(place: Path, key: PayloadKey) -> Iterator[Shelf]:
@@ -73,6 +95,16 @@ def free_shelves(place: Path, key: PayloadKey) -> Iterator[Shelf]:
             yield shelf
         if is_new and found:
             return
+
+
+def idle_shelves(place: Path, key: PayloadKey) -> Iterator[Shelf]:
+    """Those that no living process has, each taken while it is looked at."""
+    for number in range(1, _MOST + 1):
+        if (place / f"{number}").exists() and (shelf := _take(place / f"{number}", key)) is not None:
+            try:
+                yield shelf
+            finally:
+                shelf.close()
 
 
 def _take(path: Path, key: PayloadKey) -> Shelf | None:

@@ -32,13 +32,17 @@ class Broken(Exception):
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose session it is. `form`: how its records are to be read, `sql` or `terminal`."""
+    """Whose session it is. `form`: how its records are to be read, `sql` or `terminal`.
+
+    Not `raw`: secrets were taken out before it was written.
+    """
 
     version: int = VERSION
     session: str
     ref: str
     form: str
     started_at: int  # microseconds since the epoch
+    raw: bool = True
 
     def line(self) -> bytes:
         return _line.encode(self) + b"\n"
@@ -90,7 +94,7 @@ def header_of(line: bytes) -> Header:
     """Raises Broken."""
     try:
         header = _header.decode(line)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise Broken(f"this is no recording ({error})") from None
     if header.version != VERSION:
         raise Broken(f"this recording is of version {header.version}; {VERSION} is understood here")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Sequence
@@ -10,17 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from audit.recording.form import LENGTH, LONGEST, Header, Record, Sealer, grown
+from audit.recording.redaction import Redaction
+from audit.recording.room import RecorderFailed, Room
 
-
-class RecorderFailed(Exception):
-    """The recording cannot be written. Nothing may pass that is not recorded, so the session has to end."""
+__all__ = ["Recorder", "RecorderFailed"]
 
 
 class Recorder:
-    """One session's file. Never appended to by anybody else, never opened again once it is closed."""
+    """One session's file. Never appended to by anybody else, never opened again once it is closed.
 
-    def __init__(self, path: Path, header: Header, key: bytes) -> None:
+    `redaction` is for whoever makes the records: nothing is taken out of them here.
+    """
+
+    def __init__(self, path: Path, header: Header, key: bytes, room: Room | None = None) -> None:
         """Raises RecorderFailed, also where the file is already there."""
+        self.redaction = Redaction(raw=header.raw)
+        self._room = room
         line = header.line()
         self.path = path
         self.hash = sha256(line).digest()
@@ -34,7 +40,12 @@ class Recorder:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise RecorderFailed(f"The recording cannot be begun: {error.strerror}.") from error
-        self._put(line)
+        try:
+            self._put(line)
+        except RecorderFailed:
+            self._let_go()
+            path.unlink(missing_ok=True)
+            raise
 
     @property
     def at(self) -> int:
@@ -50,6 +61,8 @@ class Recorder:
         frame = self._sealer.seal(self._frames, records, last=last)
         if len(frame) > LENGTH.size + LONGEST:
             raise RecorderFailed("The recording cannot be written: this is more at once than could be read back.")
+        if self._room is not None and not last:  # the last one is what the reserve is for
+            self._room.take(len(frame))
         self._put(frame)
         self._frames += 1
         self.records += len(records)
@@ -65,6 +78,11 @@ class Recorder:
         except OSError as error:
             self._clean = False
             raise RecorderFailed(f"The recording cannot be made durable: {error.strerror}.") from error
+
+    def look(self) -> None:
+        """Whether there is still room, also where nothing is written. Raises RecorderFailed."""
+        if self._room is not None:
+            self._room.look()
 
     def close(self, why: str) -> None:
         """Its last record; without it, a reader says that the recording was cut off. Raises RecorderFailed."""
@@ -91,5 +109,11 @@ class Recorder:
             while written < len(data):
                 written += os.write(self._file, data[written:])
         except OSError as error:
+            self._take_back()
             raise RecorderFailed(f"The recording cannot be written: {error.strerror}.") from error
         self.size += len(data)
+
+    def _take_back(self) -> None:
+        """A piece of a frame, on a full disk: whatever is written behind it could not be read."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._file, self.size)
