@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +19,18 @@ from pathlib import Path
 import asyncssh
 
 from access.secret import Secret
-from audit.recording.form import KEY, Header, Record
+from audit.recording.form import KEY, Header
 from audit.recording.writer import Recorder
-from gateways.ssh.acts import Act, record_of
 from gateways.ssh.gateway import Hold, SshGateway
+from gateways.ssh.line import Asked
 from gateways.ssh.reception import Visitor
+from gateways.ssh.tape import FORM, SshTape
 from gateways.ssh.upstream import Upstream
 from prodaccess.parts.part import Part, Program
 
 PRINCIPAL = "gateway"
 NAME = "PA-7"
+RECORDED_BY = bytes(KEY)
 _CONFIG = """\
 Port {port}
 ListenAddress 127.0.0.1
@@ -84,59 +85,48 @@ class Host(Part):
         return " ".join((self.directory / "host_key.pub").read_text().split()[:2])
 
 
-class _Tape:
-    """A recording on disk, as in production."""
-
-    def __init__(self, directory: Path) -> None:
-        session = secrets.token_hex(8)
-        header = Header(session=session, ref=NAME, form="terminal", started_at=time.time_ns() // 1000)
-        self._recorder = Recorder(directory / session, header, os.urandom(KEY))
-
-    def write(self, acts: Sequence[Act]) -> None:
-        at = self._recorder.at
-        self._recorder.write_all([Record(at, *record_of(act)) for act in acts])
-
-    def close(self, why: str) -> None:
-        self._recorder.close(why)
-
-
 @dataclass
 class _Session:
-    upstream: Upstream
-    tape: _Tape
+    """One connection. What goes into the log each second is gathered and dropped: the log has its own benchmark."""
 
-    def running(self, hold: Hold) -> None: ...
+    upstream: Upstream
+    tape: SshTape
+    _timer: asyncio.TimerHandle | None = None
+
+    def asks(self, asked: Asked) -> None:
+        """Nobody is asked."""
+
+    def running(self, _hold: Hold) -> None:
+        self._harvest()
 
     def over(self, why: str) -> None:
-        self.tape.close(why)
+        if self._timer is not None:
+            self._timer.cancel()
+        self.tape.harvest()
+        self.tape.recorder.close(why)
+
+    def _harvest(self) -> None:
+        self.tape.harvest(self.tape.waiting)
+        self._timer = asyncio.get_running_loop().call_later(1, self._harvest)
 
 
 @dataclass(frozen=True)
 class _Door:
-    """Lets in one key."""
+    """Lets in one key, to a recording on disk as in production."""
 
     upstream: Upstream
     key: str
     directory: Path
 
-    @property
-    def proofs(self) -> _Door:
-        return self
-
-    async def knows_key(self, name: str, key: str) -> bool:
+    async def knows(self, name: str, key: str) -> bool:
         return name == NAME and key == self.key
-
-    async def knows_authority(self, name: str, key: str) -> bool:
-        del name, key
-        return False
-
-    async def knows_password(self, name: str, password: str) -> bool:
-        del name, password
-        return False
 
     async def admit(self, visitor: Visitor) -> _Session:
         del visitor
-        return _Session(self.upstream, _Tape(self.directory))
+        session = secrets.token_hex(8)
+        header = Header(session=session, ref=NAME, form=FORM, started_at=time.time_ns() // 1000)
+        (self.directory / "recordings").mkdir(exist_ok=True)
+        return _Session(self.upstream, SshTape(Recorder(self.directory / "recordings" / session, header, RECORDED_BY)))
 
 
 class Gateway(Part):

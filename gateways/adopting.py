@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -10,11 +11,12 @@ from typing import Any
 
 from access.errors import Stale
 from access.events import Event
+from access.policy.secrets import Secret
 from access.ports import Change, Clock, SessionStore, Store
 from access.sessions.ending import closed
 from access.sessions.model import Session
 from audit.recording.form import Broken, Record
-from audit.recording.reader import Reading
+from audit.recording.reader import Reading, Recording
 from gateways.live import About, about_left
 from gateways.recordings import Shelf
 
@@ -25,7 +27,7 @@ _BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class Way:
     """How a protocol's recordings are told: their acts, as they were harvested, and one as an entry."""
 
     acts: Callable[[Iterable[Record]], Iterator[Any]]
@@ -34,12 +36,13 @@ class Telling:
 
 @dataclass(frozen=True)
 class Adopting:
-    """`ways`: by gateway."""
+    """`ways`: by gateway. `secrets`: what the policy wants taken out of what is told."""
 
     store: Store
     sessions: SessionStore
     clock: Clock
-    ways: Mapping[str, Telling]
+    ways: Mapping[str, Way]
+    secrets: Callable[[], Iterable[Secret]] = tuple
 
     async def adopt(self, shelf: Shelf) -> None:
         """Every session that this shelf's earlier process held. Raises Unavailable."""
@@ -51,30 +54,44 @@ class Adopting:
             log.warning("a session was cut off", extra={"action": "session", "session": session.id})
 
     async def _close(self, session: Session, shelf: Shelf) -> None:
-        reading, acts, why = self._read(session, shelf)
-        events = islice(self._events(session, acts), session.acts, None)  # those before are in the log
-        while batch := list(islice(events, _BATCH)):
+        left = _Left(shelf.read(session))
+        events = islice(self._events(session, left), session.acts, None)  # those before are in the log
+        while batch := await asyncio.to_thread(lambda: list(islice(events, _BATCH))):
             session = replace(session, acts=session.acts + len(batch))
             await self.store.commit(Change(sessions=(session,), events=tuple(batch)))
             session = replace(session, version=session.version + 1)
-        if reading is not None:
-            session = replace(session, recording=reading.hash.hex(), size=shelf.file(session).stat().st_size)
-        await self.store.commit(closed(session, why, self.clock.now(), late=True))
+        if left.reading is not None:
+            session = replace(session, recording=left.reading.hash.hex(), size=left.reading.size)
+        await self.store.commit(closed(session, left.why, self.clock.now(), late=True))
 
-    def _read(self, session: Session, shelf: Shelf) -> tuple[Reading | None, list[Record], str]:
-        """As far as it can be read: a frame whose end is missing was never acted on."""
-        recording, records = shelf.read(session), list[Record]()
-        reading: Reading | None = None
+    def _events(self, session: Session, left: _Left) -> Iterator[Event]:
+        way = self.ways.get(session.gateway, _NO_WAY)
+        told = about_left(session, self.clock.now(), self.secrets())
+        return (way.event(act, told) for act in way.acts(left.records()))
+
+
+@dataclass
+class _Left:
+    """A recording without an end, as far as it can be read: a frame whose end is missing was never acted on."""
+
+    recording: Recording
+    reading: Reading | None = None
+    why: str = CUT_OFF
+
+    def records(self) -> Iterator[Record]:
+        """One after the other: all of a terminal's at once would be too much."""
         try:
-            for so_far, record in recording.read():
-                reading = so_far
-                records.append(record)
-            reading = recording.reading
+            for reading, record in self.recording.read():
+                self.reading = reading
+                yield record
+            self.reading = self.recording.reading
         except (Broken, OSError) as error:
-            return reading, records, f"{CUT_OFF} Its recording cannot be read on: {error}."
-        return reading, records, CUT_OFF
+            self.why = f"{CUT_OFF} Its recording cannot be read on: {error}."
 
-    def _events(self, session: Session, records: Iterable[Record]) -> Iterator[Event]:
-        way = self.ways.get(session.gateway)
-        told = about_left(session, self.clock.now())
-        return iter(()) if way is None else (way.event(act, told) for act in way.acts(records))
+
+def _nothing(records: Iterable[Record]) -> Iterator[Any]:
+    for _ in records:
+        yield from ()
+
+
+_NO_WAY = Way(_nothing, lambda act, _: act)

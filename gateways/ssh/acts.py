@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,16 @@ class CommandBegan:
     n: int
     text: str
     exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LineEntered:
+    """What stood on the terminal's line, behind its prompt, when the client sent it off: no shell has said what it
+    made of that."""
+
+    KIND: ClassVar[str] = "line"
+    n: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +197,9 @@ class Told:
 @dataclass(frozen=True, slots=True)
 class Ended:
     """The program is over. Neither `status` nor `signal`: nobody said how. The hashes are of all that passed, except
-    that what was typed at a terminal has none: of something short, a hash would give it away."""
+    that what was typed at a terminal has none: of something short, a hash would give it away. Nor has SFTP, whose files
+    have their own. `error`: it never began.
+    """
 
     KIND: ClassVar[str] = "ended"
     n: int
@@ -196,17 +209,25 @@ class Ended:
     received_sha256: str
     status: int | None = None
     signal: str = ""
+    error: str = ""
 
 
 Act = (
-    Started | Refused | Shown | Fed | Resized | Signalled | CommandBegan | CommandEnded | FileAsked | FileAnswered
-    | FilePassed | FileDone | Passed | Opaque | Told | Ended
+    Started | Refused | Shown | Fed | Resized | Signalled | CommandBegan | LineEntered | CommandEnded | FileAsked
+    | FileAnswered | FilePassed | FileDone | Passed | Opaque | Told | Ended
 )  # fmt: skip
+_KINDS: dict[str, type[Act]] = {kind.KIND: kind for kind in get_args(Act)}
 
 
 def record_of(act: Act) -> tuple[str, dict[str, Any]]:
     """An act as a record of a recording: its kind and its data, ready for JSON. Bytes that are text stay legible."""
     return act.KIND, {field.name: _plain(getattr(act, field.name)) for field in fields(act)}
+
+
+def act_of(kind: str, data: Mapping[str, Any]) -> Act | None:
+    """The same, read back; None for a record that is no act."""
+    made = _KINDS.get(kind)
+    return None if made is None else made(**{name: _READ.get(name, _as_it_is)(value) for name, value in data.items()})
 
 
 def _plain(value: object) -> object:
@@ -218,3 +239,17 @@ def _plain(value: object) -> object:
     if isinstance(value, Screen):
         return {"term": value.term, "columns": value.columns, "rows": value.rows}
     return list(value) if isinstance(value, tuple) else value
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _bytes(value: str | dict[str, str]) -> bytes:
+    return value.encode() if isinstance(value, str) else bytes.fromhex(value["hex"])
+
+
+#: by the name of the field: those that JSON has no type for
+_READ: dict[str, Callable[[Any], Any]] = {
+    "data": _bytes, "environment": tuple, "screen": lambda value: Screen(**value) if value else None,
+}  # fmt: skip

@@ -6,14 +6,15 @@ import codecs
 import json
 from collections.abc import Iterable, Iterator
 
-from gateways.ssh.acts import Act, CommandBegan, Ended, Resized, Screen, Shown, Told
+from gateways.ssh.acts import Act, CommandBegan, CommandEnded, Ended, Resized, Screen, Shown, Told
 from gateways.ssh.text import harmless
 
 
 def asciicast(screen: Screen, began: int, acts: Iterable[tuple[int, Act]]) -> Iterator[str]:
     """Lines, from acts with their microseconds since the beginning. `began` is in seconds since 1970.
 
-    Characters that were split between two chunks are put together again. Marks show the commands.
+    Characters that were split between two chunks are put together again. Marks show the commands, and with ✗ which of
+    them failed.
     """
     term = {"cols": screen.columns or 80, "rows": screen.rows or 24, "type": screen.term}
     yield json.dumps({"version": 3, "term": term, "timestamp": began})
@@ -35,8 +36,14 @@ def _event(act: Act, text: codecs.IncrementalDecoder) -> tuple[str, str] | None:
             return "o", f"\r\n{line}\r\n"
         case Resized(_, columns, rows):
             return "r", f"{columns}x{rows}"
-        case CommandBegan(_, command):
-            return "m", harmless(command)
+        case CommandBegan() | CommandEnded():
+            return _mark(act)
         case Ended():
             return "x", str(act.status if act.status is not None else 1)
     return None
+
+
+def _mark(act: CommandBegan | CommandEnded) -> tuple[str, str] | None:
+    if isinstance(act, CommandBegan):
+        return "m", harmless(act.text)
+    return ("m", f"✗ exit {act.status}") if act.status else None

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
-from asyncssh import SSHClientConnection, SSHServerConnection
+from asyncssh import ProtocolError, SSHClientConnection, SSHServerConnection
 from asyncssh.connection import SSHConnection
-from asyncssh.constants import MSG_IGNORE
-from asyncssh.packet import SSHPacketLogger
-from asyncssh.public_key import SSHOpenSSHCertificate
+from asyncssh.constants import MSG_CHANNEL_OPEN, MSG_CHANNEL_OPEN_CONFIRMATION, MSG_IGNORE
+from asyncssh.packet import SSHPacket, SSHPacketLogger
 
 LITTLE = 256 * 1024  # bytes that may wait in the transport before the other side is slowed down
 MOST = 8 << 20  # and before the connection is given up: answers have no window
 UNREAD = 2 << 20  # bytes that may come while we look somebody up
 DEFERRED = 10_000  # packets held back while keys are exchanged
+ASKED = 1000  # channels, and questions, at once: they wait while somebody is let in, and while the log is behind
+SMALLEST = 512  # bytes: who takes no longer packets than that makes each piece of output cost a thousandfold
 CIPHERS = (
     "aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com", "aes256-ctr", "aes128-ctr",
 )  # fmt: skip
@@ -54,11 +55,15 @@ class _Roomy(SSHConnection):
         unsent, self._unsent, self._unsent_size = self._unsent, [], 0
         if unsent and not self._pipe.is_closing():
             self._pipe.write(b"".join(unsent))
+            if self._pipe.get_write_buffer_size() > self.most:  # here too: who takes nothing may say nothing either
+                self.abort()
 
     def send_packet(self, pkttype: int, *args: bytes, handler: SSHPacketLogger | None = None) -> None:
         """Without the empty packets that asyncssh puts between: they protect ciphers that are not offered here."""
         if pkttype != MSG_IGNORE:
             super().send_packet(pkttype, *args, handler=handler)
+        if len(self._deferred_packets) > DEFERRED:
+            self.abort()
 
     def data_received(self, data: bytes, datatype: int | None = None) -> None:
         if self._overfull:
@@ -68,8 +73,8 @@ class _Roomy(SSHConnection):
 
     @property
     def _overfull(self) -> bool:
-        unsent = self._pipe.get_write_buffer_size()
-        return unsent > self.most or len(self._deferred_packets) > DEFERRED or len(self._inpbuf) > UNREAD
+        asked = max(len(self._channels), len(self._global_request_queue))
+        return len(self._inpbuf) > UNREAD or asked > ASKED
 
     def pause_writing(self) -> None:
         self._say_room(room=False)
@@ -92,9 +97,7 @@ class _Roomy(SSHConnection):
 
 
 class Inbound(_Roomy, SSHServerConnection):
-    """From a client. `shown` is the certificate that it proved itself with, if it was one."""
-
-    shown: SSHOpenSSHCertificate | None = None
+    """From a client."""
 
     def _send_kexinit(self) -> None:
         """OpenSSH asks for ChaCha20 first, and has AES-GCM since 6.2: that moves twice as much here."""
@@ -102,11 +105,29 @@ class Inbound(_Roomy, SSHServerConnection):
             self._enc_algs = [name for name in self._enc_algs if name in _GCM] or self._enc_algs
         super()._send_kexinit()
 
-    async def _validate_openssh_certificate(self, username: str, cert: SSHOpenSSHCertificate) -> Any:
-        key = await super()._validate_openssh_certificate(username, cert)
-        self.shown = cert if key is not None else None
-        return key
+    def _process_channel_open(self, pkttype: int, pktid: int, packet: SSHPacket) -> None:
+        opening = SSHPacket(packet.get_remaining_payload())
+        opening.get_string()  # the channel's type
+        _demand_long_packets(opening, after=2)
+        super()._process_channel_open(pkttype, pktid, packet)
+
+    _packet_handlers = {**SSHServerConnection._packet_handlers, MSG_CHANNEL_OPEN: _process_channel_open}  # noqa: RUF012
 
 
 class Outbound(_Roomy, SSHClientConnection):
     """To the host."""
+
+    def _process_channel_open_confirmation(self, pkttype: int, pktid: int, packet: SSHPacket) -> None:
+        _demand_long_packets(SSHPacket(packet.get_remaining_payload()), after=3)
+        super()._process_channel_open_confirmation(pkttype, pktid, packet)
+
+    _packet_handlers = {  # noqa: RUF012
+        **SSHClientConnection._packet_handlers, MSG_CHANNEL_OPEN_CONFIRMATION: _process_channel_open_confirmation,
+    }  # fmt: skip
+
+
+def _demand_long_packets(packet: SSHPacket, *, after: int) -> None:
+    """`after` so many numbers stands how long the other end takes them. Raises asyncssh.ProtocolError."""
+    *_, longest = (packet.get_uint32() for _ in range(after + 1))
+    if longest < SMALLEST:
+        raise ProtocolError(f"packets of at most {longest} bytes are too short here")

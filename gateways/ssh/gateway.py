@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import asyncssh
 from asyncssh import SSHServerConnectionOptions
 
+from access.errors import AccessError, Refused
 from gateways.ssh.connections import CIPHERS, Inbound
-from gateways.ssh.reception import Proofs, Reception, Visitor
+from gateways.ssh.line import Asked
+from gateways.ssh.reception import Reception, Visitor
 from gateways.ssh.relay import Relay, Tape
 from gateways.ssh.upstream import KEEPALIVE, Upstream, log_in
 
@@ -20,6 +23,7 @@ log = logging.getLogger(__name__)
 
 #: OpenSSH's client says only to its like that nobody reads a program's output any more (`yes | head`)
 _VERSION = "OpenSSH_9.9-prodaccess"
+CLOSING = 2.0  # seconds
 
 
 class Session(Protocol):
@@ -31,6 +35,10 @@ class Session(Protocol):
     @property
     def tape(self) -> Tape: ...
 
+    def asks(self, asked: Asked) -> Awaitable[str] | None:
+        """Why it may not be started, once somebody has said so; None where nobody needs to be asked."""
+        ...
+
     def running(self, hold: Hold) -> None:
         """It has begun; from here on `hold` can end it."""
         ...
@@ -41,8 +49,7 @@ class Session(Protocol):
 class Door(Protocol):
     """Who is let in."""
 
-    @property
-    def proofs(self) -> Proofs: ...
+    async def knows(self, name: str, key: str) -> bool: ...
 
     async def admit(self, visitor: Visitor) -> Session:
         """Raises AccessError."""
@@ -55,9 +62,12 @@ class Hold:
 
     relay: Relay
 
-    def tell(self, text: str) -> None:
+    def tell(self, notice: str) -> None:
         """A line on the client's terminals."""
-        self.relay.tell(text)
+        self.relay.tell(notice)
+
+    def slow(self, *, down: bool) -> None:
+        self.relay.slow(down=down)
 
     async def cut(self, why: str) -> None:
         """Kill what runs, say why, and end it: within a second, also where nobody answers."""
@@ -78,32 +88,29 @@ class SshGateway:
     most_strangers: int = 200  # at once, who have not
     strangers: int = 0
     _relays: set[Relay] = field(default_factory=set)
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     async def listen(self, host: str, port: int) -> asyncio.Server:
         asyncssh.set_log_level(logging.WARNING)  # it would write commands and names into our log
         options = await self._options()
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: Inbound(loop, options), host, port, backlog=512)
-        task = loop.create_task(self._each_second())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return server
+        return await loop.create_server(lambda: Inbound(loop, options), host, port, backlog=512)
 
     async def close(self, why: str) -> None:
         """End all sessions. The listener is closed by whoever has it."""
-        for task in self._tasks:
-            task.cancel()
         await asyncio.gather(*(relay.cut(why) for relay in list(self._relays)))
+        if self._tasks:  # who is being let in just then
+            await asyncio.wait(self._tasks, timeout=CLOSING)
 
     async def _options(self) -> SSHServerConnectionOptions:
         certificates = [asyncssh.import_certificate(self.host_certificate)] if self.host_certificate else []
         options: SSHServerConnectionOptions = await SSHServerConnectionOptions.construct(
-            server_factory=lambda: Reception(self.door.proofs, self),
+            server_factory=lambda: Reception(self.door.knows, self),
             server_host_keys=[asyncssh.import_private_key(self.host_key)], server_host_certs=certificates,
             config=None, gss_host=None, gss_kex=False, gss_auth=False, kbdint_auth=False, host_based_auth=False,
-            compression_algs=["none"], encryption_algs=CIPHERS, server_version=_VERSION, agent_forwarding=False,
-            x11_forwarding=False, login_timeout=self.greeting, keepalive_interval=KEEPALIVE, keepalive_count_max=3,
+            password_auth=False, compression_algs=["none"], encryption_algs=CIPHERS, server_version=_VERSION,
+            agent_forwarding=False, x11_forwarding=False, login_timeout=self.greeting, keepalive_interval=KEEPALIVE,
+            keepalive_count_max=3,
         )  # fmt: skip
         return options
 
@@ -117,9 +124,22 @@ class SshGateway:
         """He has proved who he is, or is gone."""
         self.strangers -= 1
 
+    def keep(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._kept)
+
+    def _kept(self, task: asyncio.Task[Any]) -> None:
+        """Why somebody was not let in has been told to them, if they were still there."""
+        self._tasks.discard(task)
+        if not task.cancelled() and isinstance(error := task.exception(), Exception):
+            log.debug("a client was not let in", extra={"action": "connect", "why": str(error)})
+
     async def admit(self, visitor: Visitor, client: Inbound) -> Relay:
         """Raises AccessError."""
         session = await self.door.admit(visitor)
+        if client.is_closed():
+            session.over("closed")
+            raise Refused("The client is gone.")
         upstream = session.upstream
         relay: Relay | None = None
 
@@ -133,21 +153,18 @@ class SshGateway:
             session.over(f"the host was not reached: {error or type(error).__name__}")
             raise
         relay = Relay(client, host, session.tape, lambda why: self._ended(relay, session, why))
-        relay.marks, relay.forwards = upstream.marks, upstream.forwards
+        relay.marks, relay.forwards, relay.asks = upstream.marks, upstream.forwards, session.asks
         self._relays.add(relay)
+        try:
+            session.running(Hold(relay))  # before a byte passes: it may have been ended since it was let in
+        except AccessError as error:
+            relay.end(str(error))
+            raise
         if client.is_closed():
             relay.end("closed")
-        else:
-            session.running(Hold(relay))
         return relay
 
     def _ended(self, relay: Relay | None, session: Session, why: str) -> None:
         if relay is not None:
             self._relays.discard(relay)
         session.over(why)
-
-    async def _each_second(self) -> None:
-        while True:
-            await asyncio.sleep(1)
-            for relay in list(self._relays):
-                relay.moved()

@@ -60,6 +60,12 @@ class Marks:
     _held: bytearray = field(default_factory=bytearray)  # the beginning of a mark whose end has not come
     _number: bytes = b""  # of the last line in the shell's history
     _running: bool = False
+    _seen: bool = False
+
+    @property
+    def at_prompt(self) -> bool:
+        """Whether the shell that makes them waits for a line."""
+        return self._seen and not self._running
 
     def feed(self, data: bytes) -> list[Act]:
         if b"\x1b" not in data and (not self._held or b"\x07" not in data):
@@ -83,6 +89,7 @@ class Marks:
                 self._held.clear()
 
     def _marked(self, kind: bytes, value: bytes) -> Iterator[Act]:
+        self._seen = True
         if kind == b"C":
             self._running = True
             yield self._began(value)

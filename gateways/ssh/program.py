@@ -6,22 +6,26 @@ The same bytes go out that came in. What the acts tell of is recorded before it 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Protocol
 
-from asyncssh import SSHClientSession, SSHServerSession
 from asyncssh.constants import EXTENDED_DATA_STDERR
-from asyncssh.packet import PacketDecodeError, SSHPacket, String
+from asyncssh.packet import PacketDecodeError, SSHPacket, String, UInt32
 
 from audit.recording.writer import RecorderFailed
 from gateways.ssh.acts import Act, Opaque, Refused, Resized, Screen, Signalled, Started, Told
 from gateways.ssh.channels import Far, Near
+from gateways.ssh.flow import Flow
+from gateways.ssh.line import APPROVAL, LOG, Asked, Channel, Line
 from gateways.ssh.marks import new_word, shell_command
-from gateways.ssh.sftp import NotSftp
+from gateways.ssh.sftp_packets import NotSftp
 from gateways.ssh.text import harmless, text_of
 from gateways.ssh.watch import Watch
 
+log = logging.getLogger(__name__)
+
+NOT_RUN = 126  # as shells say that a command cannot be run
 MOST_VARIABLES = 64
 LONGEST = 64 * 1024  # bytes of a variable
 
@@ -30,36 +34,6 @@ _NOT_HERE = {
     "auth-agent-req@openssh.com": ("agent forwarding", "Your agent is not forwarded through the gateway."),
     "x11-req": ("X11 forwarding", "X11 is not forwarded through the gateway."),
 }
-
-
-class Line(Protocol):
-    """The connection that a program belongs to."""
-
-    marks: bool
-
-    def write(self, acts: Sequence[Act]) -> None:
-        """Raises RecorderFailed."""
-        ...
-
-    def failed(self, error: RecorderFailed) -> None:
-        """Nothing may pass any more."""
-        ...
-
-    def gone(self, program: Program) -> None: ...
-
-    def notices(self) -> list[str]:
-        """What is still to be told to whoever can be told."""
-        ...
-
-
-class Channel(Protocol):
-    """What of an asyncssh channel is used, be it a session's or a forwarded connection's."""
-
-    def write(self, data: bytes, datatype: int | None = None) -> None: ...
-    def write_eof(self) -> None: ...
-    def close(self) -> None: ...
-    def pause_reading(self) -> None: ...
-    def resume_reading(self) -> None: ...
 
 
 class Program:
@@ -71,17 +45,23 @@ class Program:
         self.far: Channel | None = None
         self.watch = Watch(n)
         self._line = line
-        self._started = False
+        self._started = False  # asked for; nothing else can be
+        self._told = False  # in the recording
         self._over = False
+        self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting: asyncio.Task[None] | None = None
         self._deaf = False
+        self._is_mute = False
         self._screen: Screen | None = None
         self._environment: list[str] = []
-        self._full = {"client": set[str](), "host": set[str]()}
+        self.flow = Flow(self._source)
 
     # What the client asks
 
     def asked(self, name: str, payload: bytes, wants: bool) -> bool | None:  # noqa: FBT001 (a callback's shape)
-        """A request of the client. Whatever is not known here goes no further."""
+        """A request of the client: what is not known here goes no further, and nothing that outruns the end."""
+        if self._over or self._is_mute:
+            return False
         handle = _REQUESTS.get(name)
         try:
             if handle is not None:
@@ -89,7 +69,7 @@ class Program:
             if name in _STARTS:
                 return self._start(name, payload)
             if name in _NOT_HERE:
-                self._refuse(*_NOT_HERE[name])
+                return self._refuse(*_NOT_HERE[name])
         except RecorderFailed as error:
             self._line.failed(error)
         except PacketDecodeError:
@@ -101,19 +81,60 @@ class Program:
             return False
         self._started = True
         what = _STARTS[name]
-        text = text_of(SSHPacket(payload).get_string()) if payload else ""
+        text = "" if name == "shell" else text_of(SSHPacket(payload).get_string())
+        if "\0" in text:  # hosts take what stands before it
+            return self._refuse(f"{what} {text}", "The gateway does not let a byte of zero through.")
+        waiting = self._line.may(Asked(what, text, self.tell, self._gone))
+        if waiting is None:
+            self._launch(name, payload, text)
+        else:
+            self.flow.room("host", APPROVAL, room=False)
+            self._waiting = asyncio.ensure_future(self._launch_if(waiting, name, payload, text))
+        return None
+
+    async def _launch_if(self, waiting: Awaitable[str], name: str, payload: bytes, text: str) -> None:
+        """What the client sends meanwhile waits with it."""
+        try:
+            why = await waiting
+        except Exception:
+            log.exception("nobody could be asked", extra={"action": "hold"})
+            why = "Nobody could be asked to let it run. Try again in a moment."
+        if self._over or self._is_mute:
+            return
+        try:
+            if why:
+                self._line.refused(Refused(self.n, text, why))
+                self._answer(True)  # noqa: FBT003 (a callback's shape); or else `ssh` would show nothing of it
+                self.tell(why)
+                self._end_with(NOT_RUN)
+            else:
+                self._launch(name, payload, text)
+                self.flow.room("host", APPROVAL, room=True)
+        except RecorderFailed as error:
+            self._line.failed(error)
+
+    def _end_with(self, status: int) -> None:
+        if isinstance(self.near, Near):
+            self.near.say("exit-status", UInt32(status))
+        self.close()
+
+    def _launch(self, name: str, payload: bytes, text: str) -> None:
+        what = _STARTS[name]
         self.watch = Watch.of(self.n, what, text, self._screen)
         self._line.write([Started(self.n, what, text, self._screen, tuple(self._environment))])
+        self._told = True
         if name == "shell" and self._screen is not None and self._line.marks:
             word = new_word()
             self.watch = Watch(self.n, self._screen, word)
             name, payload = "exec", String(shell_command(word))
         self._ask(name, payload, self._begun)
-        return None
 
     def _begun(self, ok: bool) -> None:  # noqa: FBT001 (a callback's shape)
         self._answer(ok)
-        if ok:
+        self.flow.begin()
+        if not ok:
+            self.watch.error = "the host did not start it"
+        else:
             for notice in self._line.notices():
                 self.tell(notice)
 
@@ -136,7 +157,9 @@ class Program:
         return self._pass_on(name, packet, wants)
 
     def _resized(self, name: str, packet: SSHPacket, wants: bool) -> bool | None:  # noqa: FBT001 (a handler)
-        self._line.write([Resized(self.n, packet.get_uint32(), packet.get_uint32())])
+        columns, rows = packet.get_uint32(), packet.get_uint32()
+        self._line.write([Resized(self.n, columns, rows)])
+        self.watch.resized(columns)
         return self._pass_on(name, packet, wants)
 
     def _signalled(self, name: str, packet: SSHPacket, wants: bool) -> bool | None:  # noqa: FBT001 (a handler)
@@ -162,9 +185,10 @@ class Program:
         if isinstance(self.near, Near):
             self.near.answer(ok)
 
-    def _refuse(self, what: str, why: str) -> None:
-        self._line.write([Refused(self.n, what, why)])
+    def _refuse(self, what: str, why: str) -> bool:
+        self._line.refused(Refused(self.n, what, why))
         self.tell(why)
+        return False
 
     # What the host says of it
 
@@ -173,23 +197,25 @@ class Program:
         if name not in ("exit-status", "exit-signal", "xon-xoff", "eow@openssh.com"):
             return False
         with suppress(PacketDecodeError):
-            packet = SSHPacket(payload)
-            if name == "exit-status":
-                self.watch.status = packet.get_uint32()
-            elif name == "exit-signal":
-                self.watch.signal = text_of(packet.get_string())[:32]
+            self.watch.exits(name, SSHPacket(payload))
         if isinstance(self.near, Near):
             self.near.say(name, payload)
         return True
 
     # What passes
 
+    def mute(self) -> None:
+        """Nothing passes any more, either way; what the host still says is recorded."""
+        self._is_mute = True
+
     def from_client(self, data: bytes) -> None:
+        if self._is_mute:
+            return
         self._pass(data, self.watch.sent, self.far, None)
 
     def from_host(self, data: bytes, datatype: int | None) -> None:
         error = datatype == EXTENDED_DATA_STDERR
-        deaf = self._deaf and not error
+        deaf = self._is_mute or (self._deaf and not error)
         self._pass(data, lambda data: self.watch.received(data, error=error), None if deaf else self.near, datatype)
 
     def _pass(self, data: bytes, watch: Callable[[bytes], list[Act]], to: Channel | None, datatype: int | None) -> None:
@@ -224,31 +250,15 @@ class Program:
         """One end has closed the channel: what came before has passed, and the other is closed behind it."""
         self.close(self.far if end == "client" else self.near)
 
-    # Who cannot take more slows the other down
-
-    def room(self, end: str, why: str, *, room: bool) -> None:
-        """Whether the `client` or the `host` can take more; `why` is the channel or the whole connection."""
-        full = self._full[end]
-        (full.discard if room else full.add)(why)
-        if full:
-            self._source(end, read=False)
-        else:  # not at once: what has waited would be passed on from in here, fill that end and empty it again
-            asyncio.get_running_loop().call_soon(self._read_on, end)
-
-    def _read_on(self, end: str) -> None:
-        if not self._full[end]:
-            self._source(end, read=True)
-
-    def _source(self, end: str, *, read: bool) -> None:
-        source = self.far if end == "client" else self.near
-        if source is not None and self._started and not self._over:
-            (source.resume_reading if read else source.pause_reading)()
+    def _source(self, end: str) -> Channel | None:
+        """Nothing is read before something was started."""
+        return (self.far if end == "client" else self.near) if self._started and not self._over else None
 
     # From outside
 
     def tell(self, text: str) -> None:
         """A line of ours, unless the client does not read what it has already."""
-        if self.near is None or not self._started or self._full["client"]:
+        if self.near is None or not self._started or self.flow.full["client"] - {LOG}:
             return
         with suppress(RecorderFailed, OSError):
             self._line.write([Told(self.n, text)])
@@ -266,8 +276,9 @@ class Program:
         """Once; both ends, or only the one that is still open."""
         if not self._over:
             self._over = True
+            self._gone.set_result(None)
             try:
-                if self._started:
+                if self._told:
                     self._line.write(self.watch.over())
             except RecorderFailed as error:
                 self._line.failed(error)
@@ -275,11 +286,6 @@ class Program:
         for end in ends or (self.near, self.far):
             if end is not None:
                 end.close()
-
-    def forwards(self) -> None:
-        """It is a forwarded connection: nothing has to be asked for first."""
-        self._started = True
-        self.watch = Watch(self.n, keeps_input=False)
 
 
 _Handler = Callable[[Program, str, SSHPacket, bool], "bool | None"]
@@ -291,55 +297,3 @@ _REQUESTS: dict[str, _Handler] = {
     "break": Program._signalled,
     "eow@openssh.com": Program._deafened,
 }
-
-
-class NearEnd(SSHServerSession[bytes]):
-    """What asyncssh calls for the client's channel."""
-
-    def __init__(self, program: Program) -> None:
-        self._program = program
-
-    def connection_made(self, chan: Any) -> None:
-        self._program.near = chan
-
-    def data_received(self, data: bytes, _: int | None) -> None:
-        self._program.from_client(data)
-
-    def eof_received(self) -> bool:
-        self._program.ended_by("client")
-        return True
-
-    def pause_writing(self) -> None:
-        self._program.room("client", "channel", room=False)
-
-    def resume_writing(self) -> None:
-        self._program.room("client", "channel", room=True)
-
-    def connection_lost(self, _: Exception | None) -> None:
-        self._program.lost("client")
-
-
-class FarEnd(SSHClientSession[bytes]):
-    """What asyncssh calls for the host's channel."""
-
-    def __init__(self, program: Program) -> None:
-        self._program = program
-
-    def connection_made(self, chan: Any) -> None:
-        self._program.far = chan
-
-    def data_received(self, data: bytes, datatype: int | None) -> None:
-        self._program.from_host(data, datatype)
-
-    def eof_received(self) -> bool:
-        self._program.ended_by("host")
-        return True
-
-    def pause_writing(self) -> None:
-        self._program.room("host", "channel", room=False)
-
-    def resume_writing(self) -> None:
-        self._program.room("host", "channel", room=True)
-
-    def connection_lost(self, _: Exception | None) -> None:
-        self._program.lost("host")

@@ -8,10 +8,11 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
+from collections import deque
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from gateways.ssh.acts import Act, FileAnswered, FileAsked, FileDone, FilePassed
+from gateways.ssh.acts import Act, Fed, FileAnswered, FileAsked, FileDone, FilePassed, Opaque
 from gateways.ssh.tally import Tally
 from gateways.ssh.text import path_of, placed
 
@@ -19,7 +20,12 @@ LONGEST = 8192  # bytes of a line
 EVERY = 8 << 20
 _FILE = re.compile(rb"([CD])([0-7]{4,6}) ([0-9]{1,19}) ([^\0\n]+)")
 _TIMES = re.compile(rb"T[0-9]+ [0-9]+ [0-9]+ [0-9]+")
-_OPTIONS = re.compile(r"-[rpvdqtf]+")
+#: with nothing in it that shells read otherwise than we do, but for what they put in the place of a pattern
+_COMMAND = re.compile(
+    r"(?:/usr/bin/|/bin/)?scp(?P<options>(?: +-[rpvdqtf]+)+)(?: +--)?(?P<paths>(?: +[^\s\x00-\x1f\x7f;&|<>`$()#-]"
+    r"[^\x00-\x1f\x7f;&|<>`$()#]*)?)"
+)
+_EXPANDED = re.compile(r"[*?\[{~!^\\]")
 
 
 class NotRcp(Exception):
@@ -29,11 +35,12 @@ class NotRcp(Exception):
 @dataclass(frozen=True, slots=True)
 class Copy:
     """What a command line of the far `scp` says: whether it `sends`, which paths it was given, and whether the one to
-    write to `is_directory` for certain."""
+    write to `is_directory` for certain. Not `is_certain`: a shell puts other paths in their place."""
 
     sends: bool
     paths: tuple[str, ...]
     is_directory: bool = False
+    is_certain: bool = True
 
     def place(self, name: str) -> tuple[str, str]:
         """Of a file at the top: its path, and what it is called there should that path be a directory."""
@@ -46,22 +53,22 @@ class Copy:
 
 
 def read_command(command: str) -> Copy | None:
-    """None where it is anything but a plain `scp -t` or `scp -f`, by itself: what a shell would expand may be all
-    sorts of things."""
-    if re.search(r"[;&|<>`$()\n]", command):
+    """None where it is anything but a plain `scp -t` or `scp -f`, by itself, as `scp` writes it: what a shell would
+    expand, cut off as a comment, or take for the value of an option, may be all sorts of things."""
+    found = _COMMAND.fullmatch(command)
+    if found is None:
         return None
     try:
-        words = shlex.split(command)
+        paths = shlex.split(found["paths"])
     except ValueError:
         return None
-    if len(words) < 3 or posixpath.basename(words[0]) != "scp":
+    flags = {flag for word in found["options"].split() for flag in word[1:]}
+    if not paths or any(path.startswith("-") for path in paths):
         return None
-    options = [word for word in words[1:] if _OPTIONS.fullmatch(word)]
-    paths = [word for word in words[1:] if not word.startswith("-")]
-    flags = {flag for word in options for flag in word[1:]}
-    if not paths or ("t" in flags) == ("f" in flags):
+    if ("t" in flags) == ("f" in flags) or ("t" in flags and len(paths) > 1):
         return None
-    return Copy("f" in flags, tuple(paths), "d" in flags)
+    is_certain = not _EXPANDED.search(found["paths"])
+    return Copy("f" in flags, tuple(paths), "d" in flags, is_certain)
 
 
 @dataclass(slots=True)
@@ -85,25 +92,44 @@ class Rcp:
     _verdict: bool = False  # the byte after a file's content is due
     _answer: bytearray = field(default_factory=bytearray)
     _complaint: bool = False
+    #: what the side that acknowledges has still to answer, and what is told when it does; its first word is unasked
+    _due: deque[FileAnswered | FileDone | None] = field(default_factory=lambda: deque([None]))
+    broken: bool = False  # no scp any more
 
     def sent(self, data: bytes) -> list[Act]:
-        """The client's, before they are forwarded. Raises NotRcp."""
-        return list(self._answers(data) if self.copy.sends else self._stream(data))
+        """The client's, before they are forwarded."""
+        return self._acts(self._answers(data) if self.copy.sends else self._stream(data))
 
     def received(self, data: bytes) -> list[Act]:
-        """The host's. Raises NotRcp."""
-        return list(self._stream(data) if self.copy.sends else self._answers(data))
+        """The host's."""
+        return self._acts(self._stream(data) if self.copy.sends else self._answers(data))
 
     def over(self) -> list[Act]:
-        """A file that did not come to its end."""
+        """A file that did not come to its end, or of which nobody said so."""
         file, self._file = self._file, None
-        return [self._done(file, closed=False)] if file is not None else []
+        left = [self._done(file, closed=False)] if file is not None else []
+        left += [replace(act, closed=False) for act in self._due if isinstance(act, FileDone)]
+        self._due.clear()
+        return list(left)
+
+    def _acts(self, told: Iterator[Act]) -> list[Act]:
+        acts: list[Act] = []
+        try:
+            for act in told:
+                acts.append(act)  # noqa: PERF402 (what was told before the fault counts)
+        except NotRcp as error:
+            self.broken = True
+            acts += [Opaque(self.n, str(error)), *self.over()]
+        return acts
 
     # The side that sends
 
     def _stream(self, data: bytes) -> Iterator[Act]:
+        """Nothing before the other side has answered what came before: it may have taken it for something else."""
         rest = memoryview(data)
         while rest:
+            if self._due:
+                raise NotRcp("a sender that does not wait for answers")
             if self._file is not None and self._file.left:
                 rest = yield from self._content(self._file, rest)
             elif self._verdict:
@@ -126,9 +152,11 @@ class Rcp:
         """The byte after the content: zero, or the sender could not read all of it and says so in a line."""
         file, self._file, self._verdict = self._file, None, False
         assert file is not None  # content is only ever that of a file
-        yield self._done(file, error="" if verdict == 0 else "the sender could not read all of it")
         if verdict:
+            yield self._done(file, error="the sender could not read all of it")
             self._line += bytes([verdict])
+        else:
+            self._due.append(self._done(file))
 
     def _letter(self, data: memoryview) -> Generator[Act, None, memoryview]:
         end = bytes(data[: LONGEST + 1]).find(b"\n")
@@ -143,12 +171,13 @@ class Rcp:
 
     def _said(self, line: bytes) -> Iterator[Act]:
         if line[:1] in (b"\1", b"\2"):
+            if not self.copy.sends:  # whatever answers to the name of scp may do with that what it likes
+                yield from (Fed(self.n, line + b"\n"), Opaque(self.n, "a sender that complains"))
             return
-        if line == b"E":
-            if self._below:
-                self._below.pop()
-            return
-        if _TIMES.fullmatch(line):
+        if line == b"E" and self._below:
+            self._below.pop()
+        if line == b"E" or _TIMES.fullmatch(line):
+            self._due.append(None)
             return
         found = _FILE.fullmatch(line)
         if found is None:
@@ -158,10 +187,12 @@ class Rcp:
         self._asked += 1
         if found[1] == b"D":
             self._below.append(path)
-            yield FileAsked(self.n, self._asked, "list" if self.copy.sends else "mkdir", path, placed(path, ""), to)
+            self._due.append(FileAnswered(self.n, self._asked))
+            yield FileAsked(self.n, self._asked, "list" if self.copy.sends else "mkdir", path, self._placed(path), to)
             return
+        self._due.append(None)
         size = int(found[3])
-        yield FileAsked(self.n, self._asked, self._op, path, placed(path, ""), to, size)
+        yield FileAsked(self.n, self._asked, self._op, path, self._placed(path), to, size)
         self._file, self._verdict = _File(self._asked, size), size == 0
 
     # The side that acknowledges
@@ -172,15 +203,25 @@ class Rcp:
                 yield from self._complained(byte)
             elif byte in (1, 2):
                 self._complaint = True
-            elif byte != 0:
+            elif byte != 0 or not self._due:
                 raise NotRcp("an answer that is not of scp")
+            elif (act := self._due.popleft()) is not None:
+                yield act
 
     def _complained(self, byte: int) -> Iterator[Act]:
         if byte != 10 and len(self._answer) < LONGEST:
             self._answer.append(byte)
             return
         said, self._answer, self._complaint = path_of(bytes(self._answer)), bytearray(), False
-        yield FileAnswered(self.n, self._asked, said)
+        due = self._due.popleft() if self._due else None
+        if isinstance(due, FileDone):
+            yield replace(due, error=said)
+        else:
+            self._file, self._verdict = None, False  # no content follows
+            yield FileAnswered(self.n, self._asked, said)
+
+    def _placed(self, path: str) -> str:
+        return placed(path, "") if self.copy.is_certain else ""
 
     @property
     def _op(self) -> str:

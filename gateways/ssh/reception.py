@@ -1,9 +1,9 @@
-"""The client's side until it is let in: it proves who it is by a key, a certificate or a pass, and is then admitted."""
+"""The client's side until it is let in: it proves who it is by a key, and is then admitted."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -13,33 +13,23 @@ from asyncssh.constants import DISC_BY_APPLICATION, OPEN_ADMINISTRATIVELY_PROHIB
 from access.errors import AccessError
 from gateways.ssh.channels import Near
 from gateways.ssh.connections import Inbound
-from gateways.ssh.program import NearEnd
+from gateways.ssh.ends import NearEnd
 from gateways.ssh.relay import Relay
+from gateways.ssh.text import harmless
 
 MOST_KEYS = 20  # that a client may offer: an agent may hold some
-MOST_GUESSES = 3
 
-
-class Proofs(Protocol):
-    """What the names of visitors can be proved by. Whatever is unknown is answered by False, without a word."""
-
-    async def knows_key(self, name: str, key: str) -> bool:
-        """`key` as in `authorized_keys`, without comment. It has not been used to sign anything yet."""
-        ...
-
-    async def knows_authority(self, name: str, key: str) -> bool:
-        """Whether certificates of this authority that name `name` are good for it."""
-        ...
-
-    async def knows_password(self, name: str, password: str) -> bool: ...
+#: whether somebody of this name may come with this key, as in `authorized_keys` without comment. Whatever is unknown
+#: is answered by False, without a word; the key has not been used to sign anything yet
+Knows = Callable[[str, str], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who wants in: `name` as given, and what proved it: `key SHA256:…`, `certificate …` or `password`."""
+    """Who wants in: `name` as given, and the key that signed for it."""
 
     name: str
-    proof: str
+    key: str
     address: str
     client: str  # what its program calls itself
 
@@ -50,6 +40,10 @@ class House(Protocol):
     def comes(self, client: Inbound) -> None: ...
     def is_no_stranger(self) -> None: ...
 
+    def keep(self, task: asyncio.Task[Relay]) -> None:
+        """It goes on when the client is gone."""
+        ...
+
     async def admit(self, visitor: Visitor, client: Inbound) -> Relay:
         """A running relay. Raises AccessError."""
         ...
@@ -58,26 +52,24 @@ class House(Protocol):
 class Reception(SSHServer):
     """One client. The house makes a running relay of it, once; what the client opens waits for that."""
 
-    def __init__(self, proofs: Proofs, house: House) -> None:
-        self._proofs = proofs
+    def __init__(self, knows: Knows, house: House) -> None:
+        self._knows = knows
         self._house = house
         self._stranger = True
         self._relay: asyncio.Task[Relay] | None = None
         self._shown = ""
         self._tries = 0
-        self._guesses = 0
 
     def connection_made(self, conn: SSHServerConnection) -> None:
         self._connection = cast("Inbound", conn)
         self._house.comes(self._connection)
 
     def connection_lost(self, _: Exception | None) -> None:
+        """Somebody who is being let in just then is let in, and found to be gone: half a session is never closed."""
         self._is_known()
-        if self._relay is None:
-            return
-        if self._relay.done() and not self._relay.cancelled() and self._relay.exception() is None:
-            self._relay.result().end("closed")
-        self._relay.cancel()
+        relay = self._relay
+        if relay is not None and relay.done() and not relay.cancelled() and relay.exception() is None:
+            relay.result().end("closed")
 
     # 1. The proof. asyncssh checks signatures after these, and calls `auth_completed` for the last one only.
 
@@ -88,30 +80,16 @@ class Reception(SSHServer):
         return True
 
     async def validate_public_key(self, username: str, key: SSHKey) -> bool:
-        self._shown = f"key {key.get_fingerprint()}"
-        return self._may_try() and await self._proofs.knows_key(username, _line(key))
-
-    async def validate_ca_key(self, username: str, key: SSHKey) -> bool:
-        self._shown = f"certificate by {key.get_fingerprint()}"
-        return self._may_try() and await self._proofs.knows_authority(username, _line(key))
-
-    def password_auth_supported(self) -> bool:
-        return True
-
-    async def validate_password(self, username: str, password: str) -> bool:
-        self._shown = "password"
-        self._guesses += 1
-        return self._guesses <= MOST_GUESSES and await self._proofs.knows_password(username, password)
-
-    def _may_try(self) -> bool:
+        self._shown = _line(key)
         self._tries += 1
-        return self._tries <= MOST_KEYS
+        return self._tries <= MOST_KEYS and await self._knows(username, self._shown)
 
     # 2. Admission
 
     def auth_completed(self) -> None:
         self._is_known()
         self._relay = asyncio.get_running_loop().create_task(self._enter())
+        self._house.keep(self._relay)
 
     def _is_known(self) -> None:
         if self._stranger:
@@ -119,29 +97,22 @@ class Reception(SSHServer):
             self._house.is_no_stranger()
 
     async def _enter(self) -> Relay:
-        if self._connection.get_certificate_option("force-command") is not None:
-            return await self._send_away("A certificate with a command of its own is of no use here.")
         try:
             return await self._house.admit(self._visitor(), self._connection)
         except AccessError as error:
-            return await self._send_away(str(error))
+            # nothing is open yet that could be told, so the connection ends with the sentence
+            self._connection.disconnect(DISC_BY_APPLICATION, str(error))
+            raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, str(error)) from None
         except Exception:
             self._connection.abort()
             raise
 
-    async def _send_away(self, why: str) -> Relay:
-        """Nothing is open yet that could be told, so the connection ends with the sentence."""
-        self._connection.disconnect(DISC_BY_APPLICATION, why)
-        raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, why)
-
     def _visitor(self) -> Visitor:
-        connection, shown = self._connection, self._shown
-        certificate = connection.shown
-        if certificate is not None and shown.startswith("certificate"):
-            shown = f"certificate {certificate._key_id} (serial {certificate._serial})"
-        name, client = str(connection.get_extra_info("username")), str(connection.get_extra_info("client_version"))
+        connection = self._connection
+        name = str(connection.get_extra_info("username"))
+        client = harmless(str(connection.get_extra_info("client_version")))
         peer = connection.get_extra_info("peername")
-        return Visitor(name, shown, str(peer[0]) if isinstance(peer, tuple) else "local", client)
+        return Visitor(name, self._shown, str(peer[0]) if isinstance(peer, tuple) else "local", client)
 
     async def _admitted(self) -> Relay:
         if self._relay is None:
@@ -183,10 +154,10 @@ class Reception(SSHServer):
         return self._refused("forwarding from a socket")
 
     async def _not_opened(self, what: str) -> Any:
-        raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, (await self._admitted()).refuse(what))
+        raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, await (await self._admitted()).refuse(what))
 
     async def _refused(self, what: str) -> bool:
-        (await self._admitted()).refuse(what)
+        await (await self._admitted()).refuse(what)
         return False
 
 

@@ -11,21 +11,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from struct import Struct
 
 from gateways.ssh.acts import Act, FileAnswered, FileAsked, FileDone, FilePassed, Opaque
+from gateways.ssh.sftp_packets import DATA, WRITE, NotSftp, Packets, Reader
 from gateways.ssh.tally import Tally
 from gateways.ssh.text import path_of, placed
 
 VERSION = 3
-LONGEST = 256 * 1024  # bytes of a packet; OpenSSH takes no longer one either
-LONGEST_DATA = LONGEST + (4 << 20)  # and of one that carries a file's content: others say that they take so much
 EVERY = 8 << 20  # bytes of a file between two reports of how far it is
 
-_INIT, _VERSION, _OPEN, _CLOSE, _READ, _WRITE = 1, 2, 3, 4, 5, 6
+_INIT, _VERSION, _OPEN, _CLOSE, _READ = 1, 2, 3, 4, 5
 _FSTAT, _FSETSTAT, _READDIR, _REALPATH, _RENAME, _SYMLINK, _EXTENDED = 8, 10, 12, 16, 18, 20, 200
-_STATUS, _HANDLE, _DATA, _NAME = 101, 102, 103, 104
+_STATUS, _HANDLE, _NAME = 101, 102, 104
 _OPENDIR = 11
+_CHANGES = 0x08 | 0x10  # SSH_FXF_CREAT, SSH_FXF_TRUNC
 _ONE_PATH = {7: "stat", 9: "chmod", 13: "remove", 14: "mkdir", 15: "rmdir", 17: "stat", 19: "readlink"}
 _TWO_PATHS = {b"posix-rename@openssh.com": "rename", b"hardlink@openssh.com": "link"}
 _EXTENDED_PATH = {b"lsetstat@openssh.com": "chmod", b"statvfs@openssh.com": "stat"}
@@ -33,11 +32,6 @@ _SILENT = (b"limits@openssh.com", b"expand-path@openssh.com", b"home-directory",
            b"fsync@openssh.com", b"fstatvfs@openssh.com", b"ranges@asyncssh.com")  # fmt: skip
 _MEANT = {0: "", 1: "end of file", 2: "no such file", 3: "permission denied", 4: "failure", 5: "bad message",
           6: "no connection", 7: "connection lost", 8: "not supported"}  # fmt: skip
-_UINT = Struct(">I")
-
-
-class NotSftp(Exception):
-    """Somebody speaks something else; the text says in what it differs."""
 
 
 @dataclass(slots=True)
@@ -64,54 +58,6 @@ class _Due:
     hashed: _File | None = None  # the one its bytes were added to
 
 
-class Reader:
-    """Fields of one packet, in order."""
-
-    def __init__(self, packet: memoryview) -> None:
-        self._packet = packet
-        self._at = 0
-
-    def bytes(self) -> memoryview:
-        size = self.uint()
-        return self._take(size)
-
-    def uint(self) -> int:
-        return int.from_bytes(self._take(4), "big")
-
-    def ulong(self) -> int:
-        return int.from_bytes(self._take(8), "big")
-
-    def _take(self, size: int) -> memoryview:
-        start, self._at = self._at, self._at + size
-        if self._at > len(self._packet):
-            raise NotSftp("a packet that is shorter than it says")
-        return self._packet[start : self._at]
-
-
-class _Packets:
-    """Whole packets out of bytes."""
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[tuple[int, Reader]]:
-        """Kind and fields. To be read to its end before the next call. Raises NotSftp."""
-        self._buffer += data
-        start, end = 0, len(self._buffer)
-        with memoryview(self._buffer) as view:
-            while end - start >= 5:
-                (size,) = _UINT.unpack_from(view, start)
-                longest = LONGEST_DATA if view[start + 4] in (_WRITE, _DATA) else LONGEST
-                if not 1 <= size <= longest:
-                    raise NotSftp(f"a packet of {size} bytes")
-                if end - start < 4 + size:
-                    break
-                with view[start + 5 : start + 4 + size] as body:
-                    yield view[start + 4], Reader(body)
-                start += 4 + size
-        del self._buffer[:start]
-
-
 @dataclass
 class Sftp:
     """One run of the subsystem, `n` among the connection's programs."""
@@ -123,8 +69,8 @@ class Sftp:
     _waiting: int = 0
     _asked: int = 0
     _home: str = ""
-    _client: _Packets = field(default_factory=_Packets)
-    _server: _Packets = field(default_factory=_Packets)
+    _client: Packets = field(default_factory=Packets)
+    _server: Packets = field(default_factory=Packets)
 
     def sent(self, data: bytes) -> list[Act]:
         """The client's, before they are forwarded. Raises NotSftp."""
@@ -146,7 +92,7 @@ class Sftp:
             return
         number = body.uint()
         due = _Due(kind)
-        if kind == _WRITE:
+        if kind == WRITE:
             self._write(due, body)
         elif kind in (_READ, _CLOSE, _READDIR, _FSTAT):
             self._by_handle(due, body)
@@ -155,7 +101,7 @@ class Sftp:
         elif kind in _REQUESTS:
             yield from _REQUESTS[kind](self, due, body)
         elif kind in _ONE_PATH:
-            yield self._named(due, _ONE_PATH[kind], path_of(bytes(body.bytes())))
+            yield self._named(due, _ONE_PATH[kind], _path(body))
         else:
             yield Opaque(self.n, f"an SFTP request of kind {kind}")
         self._waiting += 1
@@ -169,36 +115,38 @@ class Sftp:
         return FileAsked(self.n, self._asked, op, path, placed(path, self._home), to)
 
     def _open(self, due: _Due, body: Reader) -> Iterator[Act]:
-        path, flags = path_of(bytes(body.bytes())), body.uint()
+        path, flags = _path(body), body.uint()
+        if flags & _CHANGES:  # hosts empty and make files also for those who only read
+            flags |= 2
         op = {1: "read", 2: "write", 3: "read+write"}.get(flags & 3, "open")
         yield self._named(due, op, path)
 
     def _opendir(self, due: _Due, body: Reader) -> Iterator[Act]:
-        yield self._named(due, "list", path_of(bytes(body.bytes())))
+        yield self._named(due, "list", _path(body))
 
     def _rename(self, due: _Due, body: Reader) -> Iterator[Act]:
-        path, to = path_of(bytes(body.bytes())), path_of(bytes(body.bytes()))
+        path, to = _path(body), _path(body)
         yield self._named(due, "rename", path, to)
 
     def _symlink(self, due: _Due, body: Reader) -> Iterator[Act]:
         """OpenSSH takes the link's target first, other than the draft; all others have followed it."""
-        target, link = path_of(bytes(body.bytes())), path_of(bytes(body.bytes()))
+        target, link = _path(body), _path(body)
         yield self._named(due, "symlink", link, target)
 
     def _fsetstat(self, due: _Due, body: Reader) -> Iterator[Act]:
         yield self._named(due, "chmod", self._path_of(bytes(body.bytes())))
 
     def _realpath(self, due: _Due, body: Reader) -> Iterator[Act]:
-        due.path = path_of(bytes(body.bytes()))
+        due.path = _path(body)
         yield from ()
 
     def _extended(self, due: _Due, body: Reader) -> Iterator[Act]:
         name = bytes(body.bytes())
         if name in _TWO_PATHS:
-            path, to = path_of(bytes(body.bytes())), path_of(bytes(body.bytes()))
+            path, to = _path(body), _path(body)
             yield self._named(due, _TWO_PATHS[name], path, to)
         elif name in _EXTENDED_PATH:
-            yield self._named(due, _EXTENDED_PATH[name], path_of(bytes(body.bytes())))
+            yield self._named(due, _EXTENDED_PATH[name], _path(body))
         elif name == b"copy-data":
             source = self._path_of(bytes(body.bytes()))
             body.ulong(), body.ulong()
@@ -250,9 +198,9 @@ class Sftp:
 
     def _settle(self, due: _Due, kind: int, body: Reader) -> Iterator[Act]:
         status = body.uint() if kind == _STATUS else 0
-        if due.kind == _WRITE:
+        if due.kind == WRITE:
             yield from self._written(due, ok=status == 0)
-        elif due.kind == _READ and kind == _DATA:
+        elif due.kind == _READ and kind == DATA:
             yield from self._read(due, body.bytes())
         elif due.kind == _CLOSE:
             yield from self._closed(due, status)
@@ -307,6 +255,14 @@ _REQUESTS: dict[int, Callable[[Sftp, _Due, Reader], Iterator[Act]]] = {
     _FSETSTAT: Sftp._fsetstat,
     _REALPATH: Sftp._realpath,
 }
+
+
+def _path(body: Reader) -> str:
+    """Raises NotSftp: hosts take what stands before a byte of zero."""
+    name = bytes(body.bytes())
+    if b"\0" in name:
+        raise NotSftp("a path with a byte of zero in it")
+    return path_of(name)
 
 
 def _done(n: int, file: _File, *, closed: bool = True, error: str = "") -> FileDone:

@@ -17,6 +17,7 @@ _ESCAPE = re.compile(
     r"|\x9b[0-?]*[ -/]*(?:[@-~]|$)|[\x90\x98\x9d-\x9f][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)"
 )
 _KEPT_SEQUENCE = re.compile(r"\x1b\[[0-9;:]*m")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -37,8 +38,8 @@ codecs.register_error(_ERRORS, _as_hex)
 
 
 def path_of(name: bytes) -> str:
-    """The same, and never without end."""
-    text = text_of(name)
+    """The same, in one line, and never without end."""
+    text = _CONTROL.sub(lambda found: "".join(f"{_ODD}{byte:02x}" for byte in found[0].encode()), text_of(name))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(name)} bytes)"
 
 

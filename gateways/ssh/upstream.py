@@ -13,8 +13,10 @@ from asyncssh import HostKeyNotVerifiable, PermissionDenied, SSHClient, SSHClien
 from access.errors import Unavailable
 from access.secret import Secret
 from gateways.ssh.connections import CIPHERS, Outbound
+from gateways.ssh.text import harmless
 
 WITHIN = 10.0  # seconds for the connection, and again for the login
+_LONGEST = 200  # characters of what the host says
 KEEPALIVE = 15.0  # seconds between questions whether the other end is there; three without answer end it
 
 
@@ -95,7 +97,7 @@ def _keys(texts: tuple[str, ...]) -> list[asyncssh.SSHKey]:
 def _words(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return str(error) or "no answer in time"
+    return harmless(str(error))[:_LONGEST] or "no answer in time"
 
 
 class _Owner(SSHClient):

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from asyncssh.packet import SSHPacket
+
 from gateways.ssh.acts import Act, Ended, Fed, Opaque, Passed, Screen, Shown
-from gateways.ssh.marks import Marks
-from gateways.ssh.rcp import NotRcp, Rcp, read_command
+from gateways.ssh.rcp import Rcp, read_command
 from gateways.ssh.sftp import Sftp
 from gateways.ssh.tally import Tally
+from gateways.ssh.text import text_of
+from gateways.ssh.typed import Typed
 
 KEPT = 1 << 20  # bytes of a program's input
 EVERY = 8 << 20  # bytes between two reports
@@ -31,6 +34,7 @@ class Watch:
     files: Sftp | Rcp | None = None
     status: int | None = None
     signal: str = ""
+    error: str = ""  # why it never began
     keeps_input: bool = True
     _sent: Tally = field(default_factory=Tally)
     _received: Tally = field(default_factory=Tally)
@@ -38,9 +42,11 @@ class Watch:
     _ended: bool = False
 
     def __post_init__(self) -> None:
-        self._marks = Marks(self.n, self.word) if self.word else None
+        self._typed = Typed(self.n, self.word, self.screen.columns) if self.screen is not None else None
         if self.screen is not None:
             self._sent.ordered = False
+        if isinstance(self.files, Sftp):  # each file has its own
+            self._sent.ordered = self._received.ordered = False
         self.keeps_input = self.keeps_input and self.screen is None and self.files is None
 
     @classmethod
@@ -54,6 +60,8 @@ class Watch:
     def sent(self, data: bytes) -> list[Act]:
         """The client's bytes."""
         self._sent.take(data)
+        if self._typed is not None:
+            self._typed.sent(data)
         if self.files is not None:
             return self._of_files(data, sent=True)
         if self.keeps_input:
@@ -63,8 +71,8 @@ class Watch:
     def received(self, data: bytes, *, error: bool = False) -> list[Act]:
         """The program's bytes; `error`: from its standard error."""
         self._received.take(data)
-        if self.screen is not None:
-            return [Shown(self.n, data), *(self._marks.feed(data) if self._marks else ())]
+        if self._typed is not None:
+            return [Shown(self.n, data), *self._typed.received(data)]
         if self.files is not None and not error:
             return self._of_files(data, sent=False)
         return self._progress()
@@ -76,9 +84,20 @@ class Watch:
         self._ended = True
         ended = Ended(
             self.n, self._sent.size, self._received.size, self._sent.digest, self._received.digest,
-            self.status, self.signal,
+            self.status, self.signal, self.error,
         )  # fmt: skip
-        return [*(self.files.over() if self.files else ()), ended]
+        return [*(self.files.over() if self.files else ()), *(self._typed.over() if self._typed else ()), ended]
+
+    def exits(self, name: str, packet: SSHPacket) -> None:
+        """How the host says that it ended. Raises asyncssh's PacketDecodeError."""
+        if name == "exit-status":
+            self.status = packet.get_uint32()
+        elif name == "exit-signal":
+            self.signal = text_of(packet.get_string())[:32]
+
+    def resized(self, columns: int) -> None:
+        if self._typed is not None:
+            self._typed.resized(columns)
 
     def moved(self) -> list[Act]:
         """How far it is, when that has changed since it was last told."""
@@ -94,11 +113,11 @@ class Watch:
 
     def _of_files(self, data: bytes, *, sent: bool) -> list[Act]:
         assert self.files is not None
-        try:
-            return self.files.sent(data) if sent else self.files.received(data)
-        except NotRcp as error:
-            self.files = None
-            return [Opaque(self.n, str(error))]
+        acts = self.files.sent(data) if sent else self.files.received(data)
+        if isinstance(self.files, Rcp) and self.files.broken:
+            self.files, self.keeps_input = None, True
+            return [*acts, *(self._fed(data) if sent else ())]
+        return acts
 
     def _fed(self, data: bytes) -> list[Act]:
         """A byte of zero, or much that is no text, and it is taken for data."""

@@ -16,8 +16,8 @@ from prodaccess.demo.narrator import Narrator
 from prodaccess.parts.part import PartError
 
 EPILOG = """\
-What runs: OpenBao (a Vault), a PostgreSQL “production” database, a stand-in for AWS, a local Slack workspace, and
-prodaccess itself, all on 127.0.0.1. Nothing is opened outward and nothing is kept.
+What runs: OpenBao (a Vault), a PostgreSQL “production” database, an sshd, a stand-in for AWS, a local Slack workspace,
+and prodaccess itself, all on 127.0.0.1. Nothing is opened outward and nothing is kept.
 
 Exit codes: 0 ended in order (with --play: every step held), 1 a step did not hold, 2 a part did not start.
 """
@@ -47,7 +47,8 @@ Three things to try
      session is cut, the password is dead, and the thread says how that was checked.
 
 Or nobody holds a password: ask for orders-db/recorded, then  prodaccess connect PA-2 -- psql  goes through the gateway,
-and  prodaccess replay PA-2-1  tells what was done.
+and  prodaccess replay PA-2-1  tells what was done. So with orders-host/deploy:  prodaccess ssh PA-3  is a shell on this
+machine, with a login that lives in the gateway alone.
 
 The jump moves the clock of Slack, AWS and prodaccess. Vault and the database keep real time: for them it ends early.
 Ctrl-C stops everything.
@@ -103,7 +104,7 @@ async def _play(*, as_json: bool) -> int:
     try:
         tell.say("Starting the parts")
         stack = Stack(log_level="debug")
-        with tell.step("OpenBao, PostgreSQL, an AWS stand-in, a Slack workspace and prodaccess are running"):
+        with tell.step("OpenBao, PostgreSQL, an sshd, an AWS stand-in, a Slack workspace and prodaccess are running"):
             await stack.__aenter__()
         try:
             with Terminal(stack.server.url, stack.issuers.postgres.psql.parent) as terminal:
@@ -127,7 +128,7 @@ async def _show() -> int:
     from prodaccess.demo.strip import keep_strip
 
     began = time.monotonic()
-    print("Starting OpenBao, PostgreSQL, an AWS stand-in, a Slack workspace and prodaccess …", flush=True)
+    print("Starting OpenBao, PostgreSQL, an sshd, an AWS stand-in, a Slack workspace and prodaccess …", flush=True)
     try:
         async with Stack(shown=True) as stack:
             with programs(stack) as directory:

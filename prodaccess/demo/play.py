@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from prodaccess.demo.emergency import Emergency
 from prodaccess.demo.narrator import Narrator, expect
+from prodaccess.demo.on_host import OnHost
 from prodaccess.demo.outsider import Outsider
 from prodaccess.demo.recorded import Recorded
 from prodaccess.demo.stack import AUDIT_CHANNEL, Stack
@@ -52,6 +53,8 @@ class Play:
         await Emergency(self.terminal, self.ada, self.tell).happens()
         self.tell.say("Through the gateway")
         await Recorded(self.terminal, self.ada, self.tell).happens()
+        self.tell.say("On a host, through the gateway")
+        await OnHost(self.terminal, self.ada, self.tell, self.stack.directory).happens()
         self.tell.say("Afterwards")
         await Outsider(self.stack.database, self.everything_said(), self.tell).check()
         with self.tell.step("no secret is in the workspace, the database or the server's log") as step:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
+import pwd
 import secrets
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -19,13 +21,17 @@ import yaml
 
 from audit.payloads import KEY
 from notary.signers.file import make_key
+from prodaccess.clock import SystemClock
 from prodaccess.demo.server import Server
 from prodaccess.parts.aws import AwsAccess, AwsStandIn, set_up_aws
 from prodaccess.parts.openbao import OpenBao
 from prodaccess.parts.part import Part, PartError, free_port, is_free
 from prodaccess.parts.postgres import Postgres
 from prodaccess.parts.production_db import ProductionDb, create_production_db
+from prodaccess.parts.sshd import Sshd
 from prodaccess.parts.vault_setup import VaultAccess, set_up_vault
+from prodaccess.parts.vault_ssh_setup import set_up_vault_ssh
+from providers.krl_file import KrlFile
 from slack_simulator import Simulator, Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +53,8 @@ class Issuers:
     vault: VaultAccess
     aws_server: AwsStandIn
     aws: AwsAccess
+    host: Sshd
+    krl: Path
 
     def environment(self) -> dict[str, str]:
         """The settings of `prodaccess serve` that concern them."""
@@ -54,6 +62,7 @@ class Issuers:
             "VAULT_ADDR": self.openbao.address,
             "VAULT_ROLE_ID": self.vault.role_id,
             "VAULT_SECRET_ID": self.vault.secret_id,
+            "PRODACCESS_SSH_KRL": str(self.krl),
             "PRODACCESS_AWS_REGION": self.aws.region,
             "PRODACCESS_AWS_ENDPOINT_URL": self.aws_server.endpoint,
             "AWS_ACCESS_KEY_ID": self.aws.access_key_id,
@@ -66,6 +75,8 @@ class Issuers:
     def policy(self) -> str:
         """The demo's policy with the addresses filled in."""
         places = {"DB_HOST": self.postgres.host, "DB_PORT": self.postgres.port, "ROLE_ARN": self.aws.role_arn}
+        places |= {"HOST": self.host.host, "HOST_PORT": self.host.port, "HOST_USER": self.host.user}
+        places["HOST_KEY"] = self.host.key
         return Template(files("prodaccess.demo").joinpath("policy.yml").read_text()).substitute(places)
 
 
@@ -138,11 +149,12 @@ class Stack:
         openbao, postgres, aws_server = await asyncio.gather(
             self._started(OpenBao()), self._started(Postgres(self._wanted(DB_PORT))), self._started(AwsStandIn())
         )
-        aws, (db, vault) = await asyncio.gather(
+        krl = self.directory / "krl"
+        aws, (db, vault, host) = await asyncio.gather(
             self._in_thread(partial(set_up_aws, aws_server.endpoint)),
-            self._in_thread(partial(_set_up_database, openbao, postgres)),
+            self._in_thread(partial(_set_up_targets, openbao, postgres, krl)),
         )
-        return Issuers(openbao, postgres, db, vault, aws_server, aws)
+        return Issuers(openbao, postgres, db, vault, aws_server, aws, await self._started(host), krl)
 
     def _server(self) -> Server:
         app = self.slack.world.app
@@ -158,6 +170,7 @@ class Stack:
             "PRODACCESS_AUDIT_PAYLOAD_KEY": self._payload_key,
             "PRODACCESS_GATEWAY_POSTGRES": "127.0.0.1:0",
             "PRODACCESS_GATEWAY_CERT": "none",  # the packaged psql knows no TLS, and nobody else reaches loopback
+            "PRODACCESS_GATEWAY_SSH": "127.0.0.1:0",
             "PRODACCESS_RECORDINGS": str(self.directory / "recordings"),
         }
         environment |= self.issuers.environment() | self._extra
@@ -191,6 +204,11 @@ def with_fresh_tokens(seed: dict[str, Any]) -> dict[str, Any]:
     return {**seed, "app": {**seed["app"], **tokens}}
 
 
-def _set_up_database(openbao: OpenBao, postgres: Postgres) -> tuple[ProductionDb, VaultAccess]:
+def _set_up_targets(openbao: OpenBao, postgres: Postgres, krl: Path) -> tuple[ProductionDb, VaultAccess, Sshd]:
+    """The host is this machine, for whoever runs the demo; it is not started yet."""
     db = create_production_db(postgres)
-    return db, set_up_vault(openbao.address, openbao.root_token, postgres, db)
+    vault = set_up_vault(openbao.address, openbao.root_token, postgres, db)
+    user = pwd.getpwuid(os.geteuid()).pw_name  # whom a host that is no root's could let in
+    host = Sshd(set_up_vault_ssh(openbao.address, openbao.root_token, user), krl)
+    KrlFile(krl, SystemClock()).tidy()  # where it is missing, a host lets nobody in
+    return db, vault, host

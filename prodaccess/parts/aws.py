@@ -7,8 +7,9 @@ budget of 10,240 characters for a role's inline policies.
 
 Still not AWS: a change of policy works at once, where AWS takes up to minutes; AssumeRole always needs both the
 caller's policy and the trust policy; resource policies, service control policies, policy variables and NotPrincipal
-are not evaluated; the resource of a call is known for S3, roles and DynamoDB tables only and is `*` otherwise; there
-is no CloudTrail; and whoever reaches the loopback port can switch the checks off at /moto-api.
+are not evaluated; parts of an upload to S3 may be small; the resource of a call is known for S3, roles and DynamoDB
+tables only and is `*` otherwise; there is no CloudTrail; and whoever reaches the loopback port can switch the checks
+off at /moto-api.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ class AwsStandIn(Part):
         if find_spec("moto") is None:
             raise PartError("moto was not found. Install it with: pip install 'moto[iam,server,sts]'")
         command = [sys.executable, "-m", "prodaccess.parts.aws_server", str(self.port)]
-        return Program(command, environment={"PYTHONPATH": str(ROOT)})
+        return Program(command, environment={"PYTHONPATH": str(ROOT), "S3_UPLOAD_PART_MIN_SIZE": "1024"})
 
     def _ready(self) -> bool:
         try:

@@ -7,12 +7,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hvac
+import requests
+
 from prodaccess.parts.vault_setup import BOT, BOT_POLICIES, LONGEST_GRANT, Step, command
 
 MOUNT = "pa-ssh"
 ROLE = "orders-host"
 USERS = "deploy"
 POLICY = f"{BOT}-ssh"
+
+
+def set_up_vault_ssh(address: str, token: str, users: str) -> str:
+    """After `set_up_vault`, with a root token; returns the public key that hosts have to trust."""
+    with requests.Session() as session:
+        client = hvac.Client(address, token=token, session=session)
+        for step in steps(users=users):
+            client.write_data(step.path, data=dict(step.data))
+        return str(client.read(f"{MOUNT}/config/ca")["data"]["public_key"])
 
 
 def steps(role: str = ROLE, users: str = USERS) -> list[Step]:

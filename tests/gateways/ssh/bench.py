@@ -1,11 +1,11 @@
-"""A gateway whose door is open to one key, one authority and one password; what it recorded; and clients."""
+"""A gateway whose door is open to one key; what it recorded; and clients."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from access.errors import AccessError
 from audit.recording.writer import RecorderFailed
 from gateways.ssh.acts import Act
 from gateways.ssh.gateway import Hold, SshGateway
+from gateways.ssh.line import Asked
 from gateways.ssh.reception import Visitor
 from gateways.ssh.upstream import Upstream
 from tests.gateways.ssh.hosts import private, public
@@ -50,8 +51,12 @@ class Session:
     visitor: Visitor
     tape: Tape = field(default_factory=Tape)
     hold: Hold | None = None
+    ask: Callable[[Asked], Awaitable[str]] | None = None
     why: str = ""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def asks(self, asked: Asked) -> Awaitable[str] | None:
+        return None if self.ask is None else self.ask(asked)
 
     def running(self, hold: Hold) -> None:
         self.hold = hold
@@ -69,34 +74,23 @@ class Session:
 
 @dataclass
 class Door:
-    """Also its own proofs."""
+    """Opens to one key."""
 
     upstream: Upstream
     key: str
-    authority: str
-    password: str = "a pass"
     refusal: str = ""
+    ask: Callable[[Asked], Awaitable[str]] | None = None
     sessions: list[Session] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
-    @property
-    def proofs(self) -> Door:
-        return self
-
-    async def knows_key(self, name: str, key: str) -> bool:
+    async def knows(self, name: str, key: str) -> bool:
         self.asked.append(name)
         return name == NAME and key == self.key
-
-    async def knows_authority(self, name: str, key: str) -> bool:
-        return name == NAME and key == self.authority
-
-    async def knows_password(self, name: str, password: str) -> bool:
-        return name == NAME and password == self.password
 
     async def admit(self, visitor: Visitor) -> Session:
         if self.refusal:
             raise AccessError(self.refusal)
-        self.sessions.append(Session(self.upstream, visitor))
+        self.sessions.append(Session(self.upstream, visitor, ask=self.ask))
         return self.sessions[-1]
 
 
@@ -108,7 +102,6 @@ class Bench:
     gateway: SshGateway
     port: int
     client_key: asyncssh.SSHKey
-    authority: asyncssh.SSHKey
     gateway_key: asyncssh.SSHKey
     directory: Path
 
@@ -187,12 +180,12 @@ class Ran:
 
 @asynccontextmanager
 async def bench(upstream: Upstream, directory: Path) -> AsyncIterator[Bench]:
-    client, authority, own = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(3))
-    door = Door(upstream, public(client), public(authority))
+    client, own = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
+    door = Door(upstream, public(client))
     gateway = SshGateway(door, private(own))
     server = await gateway.listen("127.0.0.1", 0)
     try:
-        yield Bench(door, gateway, server.sockets[0].getsockname()[1], client, authority, own, directory)
+        yield Bench(door, gateway, server.sockets[0].getsockname()[1], client, own, directory)
     finally:
         server.close()
         await gateway.close("the test is over")

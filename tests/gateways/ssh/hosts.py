@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +15,11 @@ import asyncssh
 
 from access.secret import Secret
 from gateways.ssh.upstream import Upstream
+from prodaccess.parts import small_ssh_host
 from prodaccess.parts.part import Program
-from tests.providers.sshd import Sshd, find_sshd
+from prodaccess.parts.sshd import Sshd, find_sshd
 
 MORE = """\
-Subsystem sftp internal-sftp
 AcceptEnv LC_* PRODACCESS_*
 AllowTcpForwarding yes
 MaxSessions 100
@@ -92,10 +92,6 @@ class OpenSshd(Sshd):
         accounts.write_text(f"{self.user}:x:{self._uid}:{self._uid}::{home}:/bin/bash\n" + "".join(others))
         return accounts
 
-    @property
-    def key(self) -> str:
-        return " ".join((self.directory / "host_key.pub").read_text().split()[:2])
-
     def upstream(self, keys: Keys) -> Upstream:
         return Upstream("127.0.0.1", self.port, self.user, keys.credential(), host_keys=(self.key,), marks=False)
 
@@ -107,77 +103,22 @@ def own_namespace() -> bool:
     return subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode == 0
 
 
-class _Owner(asyncssh.SSHServer):
-    """Lets in whoever has a certificate of the authority, and forwards."""
-
-    def __init__(self, keys: Keys) -> None:
-        self._keys = keys
-
-    def public_key_auth_supported(self) -> bool:
-        return True
-
-    def validate_ca_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        return key == self._keys.authority.convert_to_public()
-
-    def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:
-        return True
-
-
-async def _run(process: asyncssh.SSHServerProcess[bytes]) -> None:
-    """What was asked for, by the machine's own shell, killed with its channel."""
-    child = await asyncio.create_subprocess_shell(
-        process.command or "exec sh", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    assert child.stdin is not None
-    assert child.stdout is not None
-    assert child.stderr is not None
-    feeding = asyncio.ensure_future(_feed(process.stdin, child.stdin))
-    drained = asyncio.gather(_drain(child.stdout, process.stdout), _drain(child.stderr, process.stderr))
-    gone = asyncio.ensure_future(process.channel.wait_closed())
-    await asyncio.wait([drained, gone], return_when=asyncio.FIRST_COMPLETED)
-    if gone.done():
-        child.kill()
-        drained.cancel()
-    with suppress(asyncssh.Error, OSError, asyncio.CancelledError):
-        await drained
-        process.exit(await child.wait())
-    await child.stdout.read()  # a program has not ended for asyncio before its pipes have
-    await child.stderr.read()
-    await child.wait()
-    for task in (gone, feeding):
-        task.cancel()
-    await asyncio.gather(drained, gone, feeding, return_exceptions=True)
-
-
-async def _feed(source: asyncssh.SSHReader[bytes], sink: asyncio.StreamWriter) -> None:
-    with suppress(asyncssh.Error, asyncssh.SignalReceived, asyncssh.BreakReceived, OSError):
-        while data := await source.read(65536):
-            sink.write(data)
-            await sink.drain()
-    sink.close()
-
-
-async def _drain(source: asyncio.StreamReader, sink: asyncssh.SSHWriter[bytes]) -> None:
-    while data := await source.read(65536):
-        sink.write(data)
-        await sink.drain()
-
-
 @asynccontextmanager
 async def in_process(keys: Keys, certificate: asyncssh.SSHCertificate | None = None) -> AsyncIterator[Upstream]:
     key = (keys.host, certificate) if certificate else keys.host
     running: set[asyncio.Task[None]] = set()
 
     async def run(process: asyncssh.SSHServerProcess[bytes]) -> None:
-        task = asyncio.ensure_future(_run(process))
+        task = asyncio.ensure_future(small_ssh_host.run(process))
         running.add(task)
         await asyncio.wait([task])
         running.discard(task)
 
+    authority = keys.authority.convert_to_public()
     server = await asyncssh.listen(
-        "127.0.0.1", 0, server_factory=lambda: _Owner(keys), server_host_keys=[key], process_factory=run,
-        sftp_factory=True, allow_scp=True, encoding=None, line_editor=False, config=None, gss_host=None,
+        "127.0.0.1", 0, server_factory=lambda: small_ssh_host.Owner(authority), server_host_keys=[key],
+        process_factory=run, sftp_factory=True, allow_scp=True, encoding=None, line_editor=False, config=None,
+        gss_host=None,
     )  # fmt: skip
     try:
         port = server.sockets[0].getsockname()[1]

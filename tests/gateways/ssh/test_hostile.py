@@ -94,7 +94,7 @@ async def test_a_client_that_does_not_read_is_held_back(small: Bench) -> None:
         await until(lambda: small.session.hold is not None and small.tape.of(Started))
         assert small.session.hold is not None
         program = small.session.hold.relay._programs[1]
-        await until(lambda: program._full["client"])
+        await until(lambda: program.flow.full["client"])
         before = program.watch._received.size
         await asyncio.sleep(0.5)
         assert program.watch._received.size - before <= 2 << 20
@@ -114,7 +114,7 @@ async def test_a_client_that_stops_in_a_key_exchange_is_held_back(small: Bench) 
         client._process_kexinit = lambda *_: True  # it says that it begins, and nothing more
         client._packet_handlers = {}
         client._send_kexinit()
-        await until(lambda: program._full["client"] or relay._over)
+        await until(lambda: program.flow.full["client"] or relay._over)
         await asyncio.sleep(0.3)
         assert len(relay._client._deferred_packets) < 100
 

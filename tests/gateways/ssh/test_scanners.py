@@ -27,8 +27,8 @@ from gateways.ssh.acts import (
 )  # fmt: skip
 from gateways.ssh.asciicast import asciicast
 from gateways.ssh.marks import LONGEST, Marks
-from gateways.ssh.rcp import Copy, NotRcp, Rcp, read_command
-from gateways.ssh.text import harmless, placed, text_of
+from gateways.ssh.rcp import Copy, Rcp, read_command
+from gateways.ssh.text import harmless, path_of, placed, text_of
 from gateways.ssh.watch import KEPT, Watch
 
 
@@ -50,6 +50,15 @@ def digest(content: bytes) -> str:
         ("scp x y", None),
         ("scp -t -f x", None),
         ("scp -S evil -t x 'unfinished", None),
+        ("scp -t 'unfinished", None),
+        ("scp -t /etc/passwd # /tmp/harmless", None),
+        ("scp -t /etc/passwd -S /tmp/harmless", None),
+        ("scp -t /etc/passwd '-S' /tmp/harmless", None),
+        ("scp -t /etc/passwd /tmp/harmless", None),
+        ("scp -f /etc/passwd\r/tmp/harmless", None),
+        ("/tmp/scp -t x", None),
+        ("scp -f -- '/srv/a b' c", Copy(True, ("/srv/a b", "c"))),
+        ("scp -f /srv/*", Copy(True, ("/srv/*",), is_certain=False)),
         ("sh -c scp -t x", None),
     ],
 )
@@ -57,43 +66,88 @@ def test_only_a_plain_scp_is_taken_for_one(command: str, copy: Copy | None) -> N
     assert read_command(command) == copy
 
 
-STREAM = b"T1 0 1 0\nC0644 5 one\nhello\0D0755 0 sub\nC0600 0 empty\n\0E\n"
+LETTERS = (b"T1 0 1 0\n", b"C0644 5 one\n", b"hello\0", b"D0755 0 sub\n", b"C0600 0 empty\n", b"\0", b"E\n")
 
 
 @given(piece=st.integers(1, 30))
 @settings(max_examples=20, deadline=None)
 def test_what_is_copied_up(piece: int) -> None:
     rcp = Rcp(1, Copy(False, ("/srv",), True))
-    acts = [act for at in range(0, len(STREAM), piece) for act in rcp.sent(STREAM[at : at + piece])]
+    acts = rcp.received(b"\0")
+    for letter in LETTERS:
+        for at in range(0, len(letter), piece):
+            acts += rcp.sent(letter[at : at + piece])
+        acts += rcp.received(b"\0")
     assert acts == [
         FileAsked(1, 1, "write", "/srv/one", "/srv/one", size=5),
         FileDone(1, 1, 0, 5, "", digest(b"hello")),
         FileAsked(1, 2, "mkdir", "/srv/sub", "/srv/sub"),
+        FileAnswered(1, 2),
         FileAsked(1, 3, "write", "/srv/sub/empty", "/srv/sub/empty", size=0),
         FileDone(1, 3, 0, 0, "", digest(b"")),
     ]
+    assert rcp.over() == []
 
 
 def test_what_is_copied_down_and_what_the_other_end_says() -> None:
     rcp = Rcp(1, Copy(True, ("/etc/../etc/passwd",)))
     assert rcp.sent(b"\0") == []
-    assert rcp.received(b"C0644 3 passwd\nabc\0") == [
-        FileAsked(1, 1, "read", "/etc/../etc/passwd", "/etc/passwd", size=3),
-        FileDone(1, 1, 3, 0, digest(b"abc")),
-    ]
-    assert rcp.sent(b"\0\1no space\n") == [FileAnswered(1, 1, "no space")]
+    assert rcp.received(b"C0644 3 passwd\n") == [FileAsked(1, 1, "read", "/etc/../etc/passwd", "/etc/passwd", size=3)]
+    assert rcp.sent(b"\0") == []
+    assert rcp.received(b"abc\0") == []
+    assert rcp.sent(b"\1no space\n") == [FileDone(1, 1, 3, 0, digest(b"abc"), error="no space")]
+    assert rcp.over() == []
 
 
-def test_a_file_cut_short_has_no_hash() -> None:
+def test_a_file_cut_short_has_no_hash_and_one_that_nobody_took_is_not_said_to_be_there() -> None:
     rcp = Rcp(1, Copy(False, ("/srv",)))
-    rcp.sent(b"C0644 9 one\nhal")
+    rcp.received(b"\0")
+    rcp.sent(b"C0644 9 one\n")
+    rcp.received(b"\0")
+    rcp.sent(b"hal")
     assert rcp.over() == [FileDone(1, 1, 0, 3, closed=False)]
+    rcp = Rcp(1, Copy(False, ("/srv",)))
+    rcp.received(b"\0")
+    rcp.sent(b"C0644 0 one\n")
+    rcp.received(b"\0")
+    rcp.sent(b"\0")
+    assert rcp.over() == [FileDone(1, 1, 0, 0, "", digest(b""), closed=False)]
+
+
+def test_whoever_does_not_wait_for_answers_names_no_file_that_is_none() -> None:
+    """The host has refused the first, and takes what follows for a second that was never named to us."""
+    watch = Watch.of(1, "command", "scp -t /srv", None)
+    watch.received(b"\0")
+    acts = watch.sent(b"C0644 13 one\nC0644 1 evil\nx\0")
+    assert acts[:2] == [
+        FileAsked(1, 1, "write", "/srv", "/srv", "one", 13),
+        Opaque(1, "a sender that does not wait for answers"),
+    ]
+    assert watch.files is None
+
+
+def test_what_a_sender_complains_of_is_kept() -> None:
+    """A scp ignores it; what somebody has put in its place need not."""
+    watch = Watch.of(1, "command", "scp -t /srv", None)
+    watch.received(b"\0")
+    assert watch.sent(b"\1rm -rf /srv\n") == [Fed(1, b"\1rm -rf /srv\n"), Opaque(1, "a sender that complains")]
+    watch = Watch.of(1, "command", "scp -f x", None)
+    watch.sent(b"\0")
+    assert watch.received(b"\1x: no such file\n") == []
+
+
+def test_what_a_shell_puts_in_its_place_is_not_known() -> None:
+    rcp = Rcp(1, Copy(False, ("/srv/*",), is_certain=False))
+    rcp.received(b"\0")
+    assert rcp.sent(b"C0644 5 one\n") == [FileAsked(1, 1, "write", "/srv/*", "", "one", size=5)]
 
 
 @pytest.mark.parametrize("stream", [b"GET /\n", b"C0644 x y\n", b"C0644 1 " + b"x" * 10_000])
 def test_what_is_no_scp_is_said_to_be_none(stream: bytes) -> None:
-    with pytest.raises(NotRcp):
-        Rcp(1, Copy(False, ("/srv",))).sent(stream)
+    rcp = Rcp(1, Copy(False, ("/srv",)))
+    rcp.received(b"\0")
+    assert isinstance(rcp.sent(stream)[-1], Opaque)
+    assert rcp.broken
 
 
 # Command marks
@@ -142,9 +196,9 @@ def test_a_mark_without_end_is_given_up_and_costs_no_time() -> None:
 
 def test_a_terminal_is_kept_whole_and_its_input_is_not() -> None:
     watch = Watch.of(1, "shell", "", Screen("xterm", 80, 24))
-    assert watch.sent(b"hunter2\r") == []
+    assert watch.sent(b"hunter2") == []
     assert watch.received(b"\xff\r\n") == [Shown(1, b"\xff\r\n")]
-    assert watch.over() == [Ended(1, 8, 3, "", digest(b"\xff\r\n"))]
+    assert watch.over() == [Ended(1, 7, 3, "", digest(b"\xff\r\n"))]
 
 
 def test_a_script_fed_to_a_shell_is_kept() -> None:
@@ -169,11 +223,19 @@ def test_output_without_a_terminal_is_counted_and_hashed() -> None:
 
 def test_a_fake_scp_is_opaque_from_where_it_stops_being_one() -> None:
     watch = Watch.of(1, "command", "scp -t x", None)
-    assert [type(act) for act in watch.sent(b"not scp\n")] == [Opaque]
-    assert watch.sent(b"more") == []
+    assert [type(act) for act in watch.sent(b"not scp\n")] == [Opaque, Fed]
+    assert watch.sent(b"more") == [Fed(1, b"more")]
 
 
 # What is written down and looked at
+
+
+def test_a_name_is_one_line_and_two_names_are_never_the_same() -> None:
+    names = [b"a\nb", b"a\x1b[2Jb", "a\ufffd0ab".encode(), b"a\x9bb", "a\x9bb".encode(), "a\ufffd9bb".encode()]
+    told = [path_of(name) for name in names]
+    assert told[:2] == ["a\ufffd0ab", "a\ufffd1b[2Jb"]
+    assert all(text.isprintable() for text in told)
+    assert len(set(told)) == len(names)
 
 
 def test_an_act_becomes_a_record() -> None:

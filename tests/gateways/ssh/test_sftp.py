@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateways.ssh.acts import Act, FileAnswered, FileAsked, FileDone, FilePassed
-from gateways.ssh.sftp import EVERY, NotSftp, Sftp
+from gateways.ssh.sftp import EVERY, Sftp
+from gateways.ssh.sftp_packets import NotSftp
 
 OK, EOF, DENIED = 0, 1, 3
 
@@ -158,6 +159,16 @@ def test_path_tricks_do_not_hide_the_place() -> None:
         assert (act.path, act.where) == (path.decode(), "/etc/shadow")
 
 
+@pytest.mark.parametrize(
+    ("flags", "op"), [(1, "read"), (0, "open"), (1 | 0x10, "read+write"), (0x18, "write"), (1 | 8, "read+write")]
+)
+def test_who_makes_or_empties_a_file_is_not_said_to_read_it(flags: int, op: str) -> None:
+    """OpenSSH hands these flags on to the system also without that for writing, and Linux heeds them."""
+    (act, _) = played(("c", opened(2, b"/srv/a", flags)), ("h", status(2, DENIED)))
+    assert isinstance(act, FileAsked)
+    assert act.op == op
+
+
 def test_two_names_never_look_the_same() -> None:
     odd = [b"/a\xff", b"/a\\xff", b"/a\xff\\", b"/a\xc3", b"/a\xef\xbf\xbdff"]
     shown = {played(("c", asked(13, 2, path)), ("h", status(2)))[0] for path in odd}
@@ -237,6 +248,8 @@ def test_how_far_a_long_file_is() -> None:
         [("h", status(7))],
         [("c", init(6)), ("h", version(6))],
         [("c", b"GET / HTTP/1.1\r\n\r\n")],
+        [("c", opened(1, b"/etc/shadow\0"))],
+        [("c", asked(18, 1, b"/a", b"/b\0c"))],
     ],
 )
 def test_what_is_no_sftp_is_said_to_be_none(said: list[Said]) -> None:
