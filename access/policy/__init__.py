@@ -12,5 +12,6 @@ from access.policy.model import LONGEST_TICKET as LONGEST_TICKET
 from access.policy.model import BreakGlass as BreakGlass
 from access.policy.model import Rule as Rule
 from access.policy.model import Verdict as Verdict
+from access.policy.model import Watch as Watch
 from access.policy.policy import Policy as Policy
 from access.policy.standing import Standing as Standing

@@ -13,6 +13,7 @@ from access.policy.facts import Facts
 from access.policy.judging import Condition, Look, Tried, Wanted, look_at
 from access.policy.model import Rule
 from access.policy.standing import Later, standing_at_first
+from access.sessions.flags import in_order
 
 if TYPE_CHECKING:
     from access.policy.policy import Policy
@@ -103,6 +104,9 @@ def _notes(rule: Rule, *, can_break: bool) -> list[str]:
         notes.append(f"It can be extended up to {in_words(rule.total)} in all.")
     if rule.closing_ends:
         notes.append("It ends when the ticket is closed.")
+    if rule.watch.hold:
+        kinds, most = ", ".join(in_order(rule.watch.hold)), in_words(rule.watch.hold_for)
+        notes.append(f"In its sessions {kinds} waits until an approver lets it run, for at most {most}.")
     if rule.review:
         notes.append("Somebody else reviews it afterwards.")
     if rule.break_glass and can_break:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from access.duration import in_words
 from access.policy.model import Deny, Freeze, Rule
 from access.policy.views import Plans, View
+from access.sessions.flags import BULK, in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,17 @@ def _gateway(rule: Rule) -> str:
     return f"through the {rule.gateway} gateway alone" if rule.gateway else "with a credential of one's own"
 
 
+def _flagged(rule: Rule) -> str:
+    bulk = f", reads of {rule.watch.bulk} rows" if BULK in rule.watch.flag else ""
+    return f"flags {', '.join(in_order(rule.watch.flag)) or 'nothing'}{bulk}"
+
+
+def _held(rule: Rule) -> str:
+    if not rule.watch.hold:
+        return "nothing waits for approval"
+    return f"{', '.join(in_order(rule.watch.hold))} wait for approval, at most {in_words(rule.watch.hold_for)}"
+
+
 #: everything about a rule that is not its people
 FACETS = (
     _Facet("max", lambda r: r.maximum, lambda r: f"at most {in_words(r.maximum)}", lambda r: r.maximum.total_seconds()),
@@ -181,6 +193,10 @@ FACETS = (
     _Facet("ticket", _ticket_terms, _ticket, lambda r: r.ticket_required, limits=True),
     _Facet("clock", lambda r: (r.first_use, r.use_within), _clock),
     _Facet("gateway", lambda r: r.gateway, _gateway, lambda r: bool(r.gateway), limits=True),
+    _Facet("raw", lambda r: r.raw, lambda r: f"secrets {'kept in' if r.raw else 'taken out of'} its recordings",
+           lambda r: not r.raw, limits=True),
+    _Facet("flag", lambda r: (r.watch.flag, r.watch.bulk), _flagged),
+    _Facet("hold", lambda r: (r.watch.hold, r.watch.hold_for), _held, lambda r: len(r.watch.hold), limits=True),
     _Facet("review", lambda r: r.review, lambda r: f"{'with' if r.review else 'without'} review", lambda r: r.review,
            limits=True),
 )  # fmt: skip

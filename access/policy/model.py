@@ -9,6 +9,7 @@ from itertools import product
 from zoneinfo import ZoneInfo
 
 from access.duration import in_words
+from access.sessions import flags
 
 LONGEST_REASON = 500  # characters
 LONGEST_TICKET = 100  # also bounds what a policy's pattern is run on
@@ -115,6 +116,19 @@ class BreakGlass:
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """What is looked out for in recorded sessions: what is flagged, and what waits until somebody lets it run.
+
+    `bulk`: rows from which on a read is a bulk read.
+    """
+
+    flag: frozenset[str] = flags.USUAL
+    hold: frozenset[str] = frozenset()
+    hold_for: timedelta = timedelta(minutes=5)
+    bulk: int = flags.BULK_ROWS
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One way to have one role on one target: who may ask, when, for how long, on which terms, and who decides.
 
@@ -150,6 +164,8 @@ class Rule:
     owner: frozenset[str] = frozenset()
     break_glass: BreakGlass | None = None
     gateway: str = ""  # through which it is used; empty: with a credential of one's own
+    raw: bool = False  # its recordings keep the secrets that are in what is said
+    watch: Watch = Watch()
     number: int = 0  # among several rules of its role, from 1; 0: the only one
     plans: tuple[tuple[Part, ...], ...] = field(init=False, compare=False, repr=False)
 

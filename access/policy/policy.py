@@ -13,6 +13,7 @@ from access.policy import deciding, judging, standing
 from access.policy.belonging import Belonging
 from access.policy.facts import NOTHING_KNOWN, Facts
 from access.policy.model import ALL, Deny, Freeze, Rule, Verdict
+from access.policy.secrets import Secret
 
 MOST_CALLED = 500  # people
 
@@ -40,6 +41,7 @@ class Policy:
     looked_up: Mapping[str, str] = field(default_factory=dict)  # group or `on_call.NAME` -> `slack:S0…`, `pagerduty:P…`
     freezes: tuple[Freeze, ...] = ()
     denies: tuple[Deny, ...] = ()
+    secrets: tuple[Secret, ...] = ()  # what is taken out of recordings, besides what is known anyway
     belonging: Belonging = field(init=False, repr=False, compare=False)
     _roles: Mapping[tuple[str, str], tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
     _denies: Mapping[str, tuple[Deny, ...]] = field(init=False, repr=False, compare=False)
@@ -139,6 +141,11 @@ class Policy:
     def rule_for(self, request: Request, facts: Facts = NOTHING_KNOWN) -> Rule | None:
         """The rule that decides a request now: the one that would let it be asked for; else that of its asking."""
         return deciding.rule_for(self, request, facts)
+
+    def keeps_raw(self, target: str, role: str) -> bool:
+        """Whether recordings of it keep the secrets that are in what is said."""
+        rules = self.rules_of(target, role)
+        return bool(rules) and all(rule.raw for rule in rules)
 
     def denies_of(self, target: str, role: str) -> Sequence[Deny]:
         found = (*self._denies.get(ALL, ()), *self._denies.get(target, ()))

@@ -13,6 +13,7 @@ from access.policy.model import ALL, Deny, Freeze, Hours, Rule
 from access.policy.policy import Policy
 from access.policy.reading_people import PeopleReader
 from access.policy.reading_rules import RuleReader
+from access.policy.secrets import MOST_PATTERNS, BadPattern, Secret, read_secret
 from access.policy.shapes import keys
 
 _LIMITS = keys("limits")
@@ -45,12 +46,13 @@ class _Reader(RuleReader, PeopleReader):
             if any(self.look_ups_in(each) for each in who):
                 self.fault((name,), "Only people, and groups of this file: admins must be known when nothing answers.")
         most_pending, most_per_hour = self.limits(top.get("limits", {}))
+        secrets = self.secrets(top.get("redact", {}))
         if self.faults:
             return None
         return Policy(
             digest, self.accounts, self.groups, admins, tuple(rules), pending_for, most_pending, most_per_hour,
             auditors, emails=self.emails, pagerduty=self.pagerduty, looked_up=self.looked_up, freezes=freezes,
-            denies=denies,
+            denies=denies, secrets=secrets,
         )  # fmt: skip
 
     def limits(self, data: Any) -> tuple[int, int]:
@@ -60,6 +62,17 @@ class _Reader(RuleReader, PeopleReader):
             self.count(given.get(name, usually), ("limits", name)) for name, usually in zip(_LIMITS, usual, strict=True)
         )
         return pending, per_hour
+
+    def secrets(self, data: Any) -> tuple[Secret, ...]:
+        found = []
+        for name, pattern in self.mapping(data, ("redact",)).items():
+            try:
+                found.append(read_secret(name, self.word(pattern, ("redact", name))))
+            except BadPattern as error:
+                self.fault(("redact", name), str(error))
+        if len(found) > MOST_PATTERNS:
+            self.fault(("redact",), f"At most {MOST_PATTERNS}: every statement is searched for each.")
+        return tuple(found)
 
     def hours_of(self, name: str, data: Any) -> Hours:
         path: Path = ("hours", name)

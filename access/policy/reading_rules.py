@@ -13,7 +13,9 @@ from access.policy.faults import Path
 from access.policy.matching import match
 from access.policy.model import BreakGlass, Hours, Part, Rule, Stage, Way
 from access.policy.reading_people import PeopleReader
+from access.policy.reading_watch import read_watch
 from access.policy.shapes import keys
+from access.sessions.model import GATEWAYS
 
 MOST_PLANS = 100  # ways to combine alternatives and stand-ins of one rule
 MOST_COUNT = 20
@@ -73,8 +75,11 @@ class RuleReader(PeopleReader):
             "provider": self.word(row.get("provider"), (*path, "provider")),
             "uses": {key: str(value) for key, value in uses.items()},
             "break_glass": self.break_glass(row.get("break_glass"), (*path, "break_glass")),
-            "gateway": self.one_of(("postgres",), row["gateway"], (*path, "gateway")) if "gateway" in row else "",
+            "gateway": self.one_of(GATEWAYS, row["gateway"], (*path, "gateway")) if "gateway" in row else "",
+            "raw": self.flag(row.get("raw", False), (*path, "raw")),
         }  # fmt: skip
+        if "raw" in row and "gateway" not in row:
+            self.fault((*path, "raw"), "Only with a `gateway`: without one, nothing is recorded.")
         if "rules" not in row:
             return self.rule({key: row[key] for key in row if key in _RULE}, path, target, whole)
         for key in (key for key in row if key in _RULE):
@@ -104,6 +109,7 @@ class RuleReader(PeopleReader):
             "approvals": min((sum(p.count for p in plan) for way in ways for plan in product(*way)), default=0),
             **self.clock(row, path),
             "review": self.flag(row.get("review", target.shared["sensitivity"] == "high"), (*path, "review")),
+            "watch": read_watch(self, row, path, gateway=bool(whole["gateway"]), decided=bool(ways)),
         }  # fmt: skip
         return [Rule(**{**whole, **fields})] if len(self.faults) == before else []
 

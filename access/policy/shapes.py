@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from access.sessions.flags import FLAGS, HOLDABLE
+from access.sessions.model import GATEWAYS
+
 JSON_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 _Schema = dict[str, Any]
 
@@ -29,6 +32,10 @@ _TEXT: _Schema = {"type": "string"}
 _FLAG: _Schema = {"enum": [True, False, "yes", "no"]}
 _COUNT: _Schema = {"type": "integer", "minimum": 1}
 _NAMES: _Schema = {"oneOf": [_TEXT, _list(_TEXT)]}
+_FLAGS, _HOLDABLE = (
+    {"oneOf": [(each := _one_of(*sorted(words), *more)), _list(each)]}
+    for words, more in ((FLAGS, ("none",)), (HOLDABLE, ("none",)))
+)
 _DURATION: _Schema = {"type": "string", "examples": ["30m", "1h", "1h30m"]}
 
 #: of each kind of mapping: key -> what it takes, what it means, whether it must be there
@@ -45,6 +52,7 @@ SHAPES: Mapping[str, Mapping[str, tuple[_Schema, str, bool]]] = {
         "hours": (_many(_ref("hours")), "Names for hours of the week.", False),
         "freezes": (_list(_ref("freeze")), "Times in which nothing new is asked for or approved.", False),
         "deny": (_list(_ref("deny")), "What nobody gets, whatever a rule says.", False),
+        "redact": (_many(_TEXT), "What else is taken out of recordings and the log: a name, and a pattern.", False),
         "targets": (_many(_ref("target")), "What access can be had to.", True),
     },
     "person": {
@@ -103,6 +111,10 @@ SHAPES: Mapping[str, Mapping[str, tuple[_Schema, str, bool]]] = {
         "clock": (_one_of("approval", "first_use"), "When the time begins to run. Usually at the approval.", False),
         "use_within": (_DURATION, "With `clock: first_use`: unused, it ends after this. Usually 1h.", False),
         "review": (_FLAG, "Whether somebody else looks at it afterwards. Usually where sensitivity is high.", False),
+        "flag": (_FLAGS, "What is flagged in its sessions. Usually all but opaque.", False),
+        "bulk": (_COUNT, "Rows from which on a read is a bulk-read. Usually 10000.", False),
+        "hold": (_HOLDABLE, "What waits in its sessions until an approver lets it run. Usually nothing.", False),
+        "hold_for": (_DURATION, "How long it waits before it is refused. Usually 5m, at most 1h.", False),
     },
     "ticket": {
         "required": (_FLAG, "Usually yes.", False),
@@ -130,7 +142,8 @@ SHAPES: Mapping[str, Mapping[str, tuple[_Schema, str, bool]]] = {
         "uses": (_many({"type": ["string", "integer", "boolean"]}), "The provider's own settings.", False),
         "rules": (_list(_ref("rule")), "Of several the first that fits. One may stand in the role itself.", False),
         "break_glass": (_ref("break_glass"), "For when nobody answers.", False),
-        "gateway": (_one_of("postgres"), "Used through this gateway alone, and recorded.", False),
+        "gateway": (_one_of(*GATEWAYS), "Used through this gateway alone, and recorded.", False),
+        "raw": (_FLAG, "Whether its recordings keep the secrets that are in what is said. Usually no.", False),
     },
 }
 

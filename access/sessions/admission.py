@@ -16,11 +16,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
-from access.errors import Refused, Stale, TooLate
+from access.errors import BadInput, Refused, Stale, TooLate
 from access.events import SessionOpened
 from access.grants import Grants
-from access.model import Device, Grant, GrantState
+from access.model import Device, Grant, GrantState, parse_ref
+from access.policy import Watch
 from access.ports import Change, Collected, Released, SessionStore
+from access.sessions.holding import watch_of
 from access.sessions.model import Pass, Session
 
 RECENT = timedelta(seconds=5)
@@ -32,12 +34,13 @@ _NO = "No pass of that name lets you in."
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A connection whose client has proven its pass. `host` is where the target is."""
+    """A connection whose client has proven its pass. `stop`: what a statement of it can be stopped by, hidden."""
 
     gateway: str
     pass_name: str
     address: str
     client: str
+    stop: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Admitted:
     session: Session
     grant: Grant
     credential: Released
+    watch: Watch = field(default_factory=Watch)
 
     @property
     def until(self) -> datetime:
@@ -69,21 +73,30 @@ class Admission:
     _asked: dict[int, datetime] = field(default_factory=dict, repr=False)  # when its requester was last looked at
     _locks: WeakValueDictionary[int, asyncio.Lock] = field(default_factory=WeakValueDictionary, repr=False)
 
-    async def proof_of(self, name: str, gateway: str) -> str | None:
-        """What whoever names this pass has to prove; None where it lets nobody in."""
+    async def pass_of(self, name: str, gateway: str) -> Pass | None:
+        """The pass of this name, which says what has to be proven; None where it lets nobody in."""
         given = await self.sessions.pass_named(name)
-        return given.proof if given is not None and given.ended_at is None and given.gateway == gateway else None
+        return given if given is not None and given.ended_at is None and given.gateway == gateway else None
+
+    async def pass_with(self, name: str, gateway: str, proof: str) -> Pass | None:
+        """The living pass of this name and proof; by the grant's name alone (`PA-7`), any of that grant."""
+        try:
+            known = await self.sessions.living_passes(parse_ref(name))
+        except BadInput:
+            given = await self.sessions.pass_named(name)
+            known = () if given is None else (given,)
+        living = (one for one in known if one.ended_at is None and one.gateway == gateway and one.proof == proof)
+        return next(living, None)
 
     async def admit(self, visit: Visit) -> Admitted:
         """Steps 2 to 4. Raises Refused, TooLate, Unavailable."""
-        given = await self.sessions.pass_named(visit.pass_name)
-        if given is None or given.ended_at is not None or given.gateway != visit.gateway:
-            raise Refused(_NO)
-        device = await self._device_of(given)
+        given, device = await self._holder(visit)
         async with self._alone(given.grant):
             grant, credential = await self._credential(given, device)  # 2, 3
+            watch = await self._watch(grant)
+            await self._holder(visit)  # that may have taken seconds, and somebody has ended the pass meanwhile
             session = await self._open(visit, grant, credential)  # 4
-        return Admitted(session, grant, credential)
+        return Admitted(session, grant, credential, watch)
 
     @property
     def held(self) -> frozenset[int]:
@@ -95,11 +108,18 @@ class Admission:
         self._held.pop(number, None)
         self._asked.pop(number, None)
 
-    async def _device_of(self, given: Pass) -> Device:
+    async def _watch(self, grant: Grant) -> Watch:
+        custody = self.grants.custody
+        return watch_of(custody.policies.current(), await custody.store.request(grant.number), grant)
+
+    async def _holder(self, visit: Visit) -> tuple[Pass, Device]:
+        given = await self.pass_of(visit.pass_name, visit.gateway)
+        if given is None:
+            raise Refused(_NO)
         device = await self.grants.custody.store.device(given.device)
         if device is None or device.ended_at is not None or device.expires_at <= self._now():
             raise Refused("The terminal that this pass was given to has been signed out.")
-        return device
+        return given, device
 
     async def _credential(self, given: Pass, device: Device) -> tuple[Grant, Released]:
         held = self._held.get(given.grant)
@@ -145,13 +165,14 @@ class Admission:
             grant=grant.number, n=n, gateway=visit.gateway, pass_name=visit.pass_name, requester=grant.requester,
             target=grant.target, host=grant.uses.get("host", ""), address=visit.address, client=visit.client[:80],
             process=self.process, seed=secrets.token_hex(SEED), opened_at=self.grants.custody.clock.now(),
+            stop=visit.stop, raw=self.grants.custody.policies.current().keeps_raw(grant.target, grant.role),
         )  # fmt: skip
 
     async def _write(self, session: Session, visit: Visit, credential: Released) -> None:
         event = SessionOpened(
             at=session.opened_at, ref=session.ref, by=session.requester, session=session.id, gateway=session.gateway,
             target=session.target, host=session.host or session.target, address=session.address, name=visit.pass_name,
-            client=session.client, public_id=credential.public_id,
+            client=session.client, public_id=credential.public_id, raw=session.raw,
         )  # fmt: skip
         await self.grants.custody.store.commit(Change(sessions=(session,), events=(event,)))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from access.custody import Custody
-from access.errors import AccessError, BadInput, TooLate
+from access.errors import AccessError, BadInput, Stale, TooLate
 from access.events import SessionClosed, SessionCut
 from access.lifecycle import GRANT_TERMINAL
 from access.model import Grant, Person
@@ -34,6 +34,11 @@ def parse_session(text: str) -> tuple[int, int]:
     return int(match.group(1)), int(match.group(2))
 
 
+def is_session(text: str) -> bool:
+    """Whether that is how a session is called."""
+    return _ID.fullmatch(text) is not None
+
+
 async def sessions_first(custody: Custody, grant: Grant) -> None:
     """Wait until a grant that is ending has no open session, for a moment. Whatever happens, the revocation follows."""
     if not grant.gateway or custody.sessions is None:
@@ -54,14 +59,27 @@ class Cutting:
     sessions: SessionStore
 
     async def cut(self, session: Session, by: Person) -> None:
-        """By whoever may end its grant, which is for the caller to know. Raises TooLate, Unavailable."""
+        """By whoever may end its grant, which is for the caller to know. Raises TooLate, Unavailable.
+
+        Ordered once: whoever comes second, or presses twice, changes nothing.
+        """
         if session.closed_at is not None:
             raise TooLate(f"{session.id} has ended already.")
+        if await self._is_ordered(session):
+            return
         now = self.custody.clock.now()
         given = await self.sessions.pass_named(session.pass_name)
         passes = (replace(given, ended_at=now),) if given is not None and given.ended_at is None else ()
         event = SessionCut(at=now, ref=session.ref, by=by, session=session.id)
-        await self.custody.store.commit(Change(passes=passes, cuts=(Cut(session.id, by, now),), events=(event,)))
+        try:
+            await self.custody.store.commit(Change(passes=passes, cuts=(Cut(session.id, by, now),), events=(event,)))
+        except Stale:
+            if not await self._is_ordered(session):
+                raise
+
+    async def _is_ordered(self, session: Session) -> bool:
+        cuts, _ = await self.sessions.orders([session.id])
+        return session.id in cuts
 
 
 @dataclass(frozen=True)

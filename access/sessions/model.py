@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from access.model import Person, ref
 
 POSTGRES, SSH = "postgres", "ssh"
+GATEWAYS = (POSTGRES, SSH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,7 @@ class Pass:
 
     `name` is the user name that a client gives: `PA-7.k3f9q`. `proof` is what it has to prove that it holds: for
     `postgres` a SCRAM-SHA-256 verifier as PostgreSQL writes it, for `ssh` a public key; neither lets anybody in.
+    `bound`: the terminal's key that each connection has to be made with, too (SHA-256 of its public half, in hex).
     """
 
     name: str
@@ -25,6 +28,11 @@ class Pass:
     device: str  # id of the terminal that it was given to
     created_at: datetime
     ended_at: datetime | None = None
+    bound: str = ""
+
+    @property
+    def ref(self) -> str:
+        return ref(self.grant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,11 @@ class Session:
     size: int = 0
     recording: str = ""
     version: int = 0
+    raw: bool = True  # its recording keeps secrets that were in what was said
+    stored: str = ""  # where its recording is besides its gateway's disk
+    stored_at: datetime | None = None
+    removed_at: datetime | None = None  # from its gateway's disk
+    stop: str = ""  # what somebody who wants its statement stopped shows it by; empty: nobody can
 
     @property
     def ref(self) -> str:
@@ -70,3 +83,59 @@ class Cut:
     session: str
     by: Person
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """That a client wants the statement stopped that runs in a session. `pid` is what it names the backend by."""
+
+    session: str
+    pid: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Seen:
+    """That a person has touched something, under whatever grant. `thing` is `table:orders` or `path:/etc`."""
+
+    person: str  # their id
+    target: str
+    thing: str
+
+
+class HeldState(StrEnum):
+    """Stored; only ever joined by others."""
+
+    WAITING = "waiting"
+    ALLOWED = "allowed"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One statement or command that waits until somebody lets it run. `id` is `PA-7-2.3`: the third of its session.
+
+    What it says stands in the audit log alone. It moves once, away from waiting.
+    """
+
+    grant: int
+    session: int
+    n: int
+    asked_at: datetime
+    lapses_at: datetime
+    state: HeldState = HeldState.WAITING
+    by: Person | None = None  # who decided it; nobody, where it was refused by itself
+    at: datetime | None = None
+    version: int = 0
+
+    @property
+    def ref(self) -> str:
+        return ref(self.grant)
+
+    @property
+    def session_id(self) -> str:
+        return f"{self.ref}-{self.session}"
+
+    @property
+    def id(self) -> str:
+        return f"{self.session_id}.{self.n}"

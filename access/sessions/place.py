@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
 
 from access.errors import Unavailable
 from access.sessions.looking import Sessions
+from access.sessions.model import Session
 from access.sessions.passes import Passes
 
 
@@ -26,13 +30,45 @@ class Place:
         return {"host": self.host, "port": str(self.port), "sslmode": "verify-full" if self.tls else "disable"}
 
 
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """A terminal's key: its mark, which a pass is `bound` to, and the certificate (PEM) that TLS asks for."""
+
+    mark: str
+    certificate: str
+
+
+class Voucher(Protocol):
+    """Makes of a key what a connection can be made with."""
+
+    def vouch(self, key: str, life: timedelta) -> Vouched:
+        """`key`: a public key on P-256, as SubjectPublicKeyInfo in DER and Base64. Raises BadInput."""
+        ...
+
+
+class Recordings(Protocol):
+    """What was recorded, for those who may look."""
+
+    def lines(self, session: Session, form: str) -> Iterator[bytes]:
+        """Lines of JSON as they are read, by `form`: `records` or `asciicast`. Blocks. Raises Unavailable, BadInput."""
+        ...
+
+
 @dataclass(frozen=True)
 class GatewayParts:
-    """`places` by gateway: `postgres`."""
+    """`places` by gateway: `postgres`. `voucher`: None where no gateway can ask for a key; `recordings`: None where
+    none can be read.
+    """
 
     passes: Passes
     sessions: Sessions
     places: dict[str, Place] = field(default_factory=dict)
+    voucher: Voucher | None = None
+    recordings: Recordings | None = None
+
+    def vouched(self, key: str, life: timedelta) -> Vouched:
+        """Of no key: nothing. Raises BadInput."""
+        return self.voucher.vouch(key, life) if key and self.voucher is not None else Vouched("", "")
 
     def place(self, gateway: str) -> Place:
         """Raises Unavailable."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.resources import files
 
@@ -18,15 +18,21 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from access.sessions.flags import OPAQUE as UNTOLD
+from access.sessions.flags import PROGRAM, ROLES
+from gateways.postgres import risks
+
 logging.getLogger("sqlglot").disabled = True  # its warnings quote the statement, and so whatever secret is in it
 
 FULL, OPAQUE = "full", "opaque"
-_LONGEST = 100_000  # characters; parsing takes time, and what is longer is not written by hand
+SHORT = 2_000  # characters that are understood in a moment
+_LONGEST = 30_000  # characters; parsing takes time, and what is longer is not written by hand
 
 READ, WRITE, SCHEMA, SESSION, OTHER = "read", "write", "schema", "session", "other"
 _WEIGHT = (SESSION, READ, OTHER, WRITE, SCHEMA)  # of several statements in one text, the heaviest names it
-#: a setting of the session decides whether such a quote ends its string; other encodings have it inside a character
-_AMBIGUOUS = re.compile(r"\\'|\ufffd")
+#: a setting of the session decides whether such a quote ends its string; other encodings have it inside a character.
+#: And nobody has read a name that is written in numbers
+_AMBIGUOUS = re.compile(r"\\'|\ufffd|u&\"", re.IGNORECASE)
 
 
 def _words(text: str) -> frozenset[str]:
@@ -37,8 +43,7 @@ def _words(text: str) -> frozenset[str]:
 class Understood:
     """`touches` are `read table:public.orders`, `write …`, `schema …`; `shape` is the text without its literals.
 
-    `flags`: `everything` (a write without WHERE), `role` (changes who it acts as or who may do what), `program` (runs
-    or reads something outside the database).
+    `flags` as `access.sessions.flags` has them: never fewer than what its words say.
     """
 
     kind: str
@@ -51,21 +56,27 @@ class Understood:
 @lru_cache(maxsize=4096)
 def understand(text: str) -> Understood:
     """Of everything that one text holds. Never raises."""
-    if len(text) > _LONGEST:
-        return Understood(OTHER, (), OPAQUE, text[:1000])
     try:
-        tokens = sqlglot.tokenize(text, read="postgres")
+        tokens = sqlglot.tokenize(text, read="postgres") if len(text) <= _LONGEST else None
     except SqlglotError:
-        return Understood(OTHER, (), OPAQUE, text[:1000])
+        tokens = None
+    if tokens is None:
+        return unread(text)
+    is_clear = not _AMBIGUOUS.search(text) and risks.read_alike(text, tokens)
     parts = [_part(text[part[0].start : part[-1].end + 1], part) for part in _split(tokens)]
     kinds = {part.kind for part in parts} or {SESSION}
     return Understood(
         kind=max(kinds, key=_WEIGHT.index),
         touches=tuple(dict.fromkeys(touch for part in parts for touch in part.touches)),
-        coverage=OPAQUE if _AMBIGUOUS.search(text) or any(part.coverage == OPAQUE for part in parts) else FULL,
+        coverage=FULL if is_clear and all(part.coverage == FULL for part in parts) else OPAQUE,
         shape=_shape(text, tokens),
-        flags=frozenset[str]().union(*(part.flags for part in parts)),
+        flags=frozenset[str]().union(*(part.flags for part in parts), () if is_clear else risks.might(text)),
     )
+
+
+def unread(text: str) -> Understood:
+    """Of a text that nobody looks into: everything that its words could mean."""
+    return Understood(OTHER, (), OPAQUE, text[:1000], frozenset(risks.might(text)))
 
 
 def _split(tokens: list[Token]) -> Iterator[list[Token]]:
@@ -88,12 +99,14 @@ _SESSION = _words(
     """abort begin checkpoint close commit deallocate discard end fetch listen move notify release rollback savepoint
     show start unlisten"""
 )
-#: what is followed by something that reads and writes like any statement
+#: what is followed by something that reads and writes like any statement. What stands before it has no comment, and
+#: quotations only as names: where it ends must not be read differently in the database
+_CALLED = r'(?:[\w$]+|"[^"]*")'
 _WRAPPED = re.compile(
-    r"\s*(?:explain\s*(?:\([^)]*\)\s*|(?:(?:analyze|verbose)\s+)*)"
-    r"|declare\s+\S+\s+(?:binary\s+|insensitive\s+|asensitive\s+|no\s+scroll\s+|scroll\s+)*cursor\s+"
-    r"(?:with(?:out)?\s+hold\s+)?for\s+"
-    r"|prepare\s+\S+\s*(?:\([^)]*\))?\s+as\s+)",
+    r"\s*+(?:explain\s*+(?:\([\w\s,.]*\)\s*+|(?:(?:analyze|verbose)\s++)*)"
+    rf"|declare\s++{_CALLED}\s++(?:(?:binary|insensitive|asensitive|no\s++scroll|scroll)\s++)*cursor\s++"
+    r"(?:with(?:out)?\s++hold\s++)?for\s++"
+    rf"|prepare\s++{_CALLED}(?:\s*+\([\w\s,.]*\))?\s++as\s++)",
     re.IGNORECASE,
 )
 _UPKEEP = re.compile(
@@ -101,32 +114,40 @@ _UPKEEP = re.compile(
     r"(?:(?:table|index|full|freeze|verbose|analyze|concurrently|only)\s+)*(?P<name>[\w.\"$]+)",
     re.IGNORECASE,
 )
-_ROLES = re.compile(
-    r"(?:create|alter|drop)\s+(?:role|user|group)\b|(?:set|reset)\s+(?:session\s+|local\s+)?(?:role|session\s+auth)"
-    r"|grant\b|revoke\b|reassign\s+owned|drop\s+owned|alter\s+default\s+privileges",
-    re.IGNORECASE,
-)
-_PROGRAM = re.compile(r"\bcopy\b.*\b(?:program\b|(?:from|to)\s+'|(?:from|to)\s+e')", re.IGNORECASE | re.DOTALL)
+_OWNER = re.compile(
+    r"alter\b(?!\s+(?:role|user|group|default))", re.IGNORECASE
+)  # what is altered is told by the parser
+_DEFINES = _words("alter comment drop grant revoke")
 
 
-def _part(text: str, tokens: list[Token]) -> Understood:
-    stripped = _WRAPPED.sub("", text, count=1) if _WRAPPED.match(text) else text
-    if stripped != text:
-        return _part(stripped, sqlglot.tokenize(stripped, read="postgres"))
-    word = tokens[0].text.lower()
-    flags = {"role"} if _ROLES.match(text) else set[str]()
+_DEEPEST = 2  # EXPLAIN DECLARE …; whatever goes on is no statement, and would take long to be read
+
+
+def _part(text: str, tokens: list[Token], deep: int = 0) -> Understood:
+    if deep <= _DEEPEST and (wrapped := _WRAPPED.match(text)) is not None:
+        return _wrapped(text[: wrapped.end()], text[wrapped.end() :], deep + 1)
+    word, flags = tokens[0].text.lower(), risks.of_words(tokens)
     if word in _SESSION:
         return Understood(SESSION, (), FULL, "")
     if word in ("set", "reset"):
         return Understood(SESSION, (), FULL, "", frozenset(flags))
     if upkeep := _UPKEEP.fullmatch(text) or (_UPKEEP.match(text) if word == "lock" else None):
         kind = READ if word in ("lock", "analyze", "vacuum") else SCHEMA
-        return Understood(kind, (f"{kind} table:{_bare(upkeep['name'])}",), FULL, "")
-    if "role" in flags and word not in ("grant", "revoke"):
+        return Understood(kind, (f"{kind} table:{_bare(upkeep['name'])}",), FULL, "", frozenset(flags))
+    if word in ("create", "alter", "drop", "reassign") and ROLES in flags and not _OWNER.match(text):
         return Understood(SCHEMA, (), FULL, "", frozenset(flags))
-    if word == "copy" and _PROGRAM.match(text):
-        flags.add("program")
     return _parsed(text, tokens, flags)
+
+
+def _wrapped(begins: str, text: str, deep: int) -> Understood:
+    try:
+        tokens = sqlglot.tokenize(text, read="postgres")
+    except SqlglotError:  # what was taken for its beginning ended inside of a quotation
+        tokens = []
+    if not tokens:
+        return Understood(OTHER, (), OPAQUE, "", frozenset(risks.might(text)))
+    inner = _part(text, tokens, deep)
+    return replace(inner, flags=inner.flags & {UNTOLD}) if risks.only_planned(begins, tokens[0]) else inner
 
 
 def _parsed(text: str, tokens: list[Token], flags: set[str]) -> Understood:
@@ -135,13 +156,15 @@ def _parsed(text: str, tokens: list[Token], flags: set[str]) -> Understood:
     except (SqlglotError, RecursionError):
         trees = []
     if len(trees) != 1 or isinstance(trees[0], exp.Command | exp.Alias):
-        return Understood(OTHER, (), OPAQUE, "", frozenset(flags))
+        # of definitions many are not parsed, and none of them runs what it defines
+        unread = {UNTOLD} if tokens[0].text.lower() in _DEFINES else risks.might(text)
+        return Understood(OTHER, (), OPAQUE, "", frozenset(flags | unread))
     tree = trees[0]
     touches = tuple(dict.fromkeys(_touches(tree)))
-    if isinstance(tree, exp.Update | exp.Delete) and tree.args.get("where") is None:
-        flags.add("everything")
-    opaque = "program" in flags or not _all_harmless(tree, tokens)
-    return Understood(_kind(tree, touches), touches, OPAQUE if opaque else FULL, "", frozenset(flags))
+    flags |= risks.of_tree(tree)
+    if PROGRAM in flags or not _all_harmless(tree, tokens):
+        return Understood(_kind(tree, touches), touches, OPAQUE, "", frozenset(flags | {UNTOLD}))
+    return Understood(_kind(tree, touches), touches, FULL, "", frozenset(flags))
 
 
 _SCHEMA = (exp.Create, exp.Alter, exp.Drop, exp.Comment, exp.Grant, exp.Revoke, exp.TruncateTable)
@@ -255,7 +278,7 @@ _QUOTED = re.compile(r"\$(\w*)\$.*?\$\1\$|[eE]?'(?:[^'\\]|''|\\.)*'|(?<![\w$])\d
 
 
 def _shape(text: str, tokens: list[Token]) -> str:
-    if any(_is_swallowed(token) for token in tokens):
+    if any(risks.is_swallowed(token) for token in tokens):
         return _LIST.sub("(?, …)", " ".join(_QUOTED.sub("?", text).split()))[:2000]
     made: list[str] = []
     end = -1
@@ -267,11 +290,6 @@ def _shape(text: str, tokens: list[Token]) -> str:
         made.append("?" if literal else text[token.start : token.end + 1])
         end = token.end
     return _LIST.sub("(?, …)", "".join(made))[:2000]
-
-
-def _is_swallowed(token: Token) -> bool:
-    """The tokeniser takes what follows some words, `explain` for one, as a single string without quotes."""
-    return token.token_type is TokenType.STRING and token.end - token.start + 1 < len(token.text) + 2
 
 
 def _bare(name: str) -> str:

@@ -13,7 +13,8 @@ import psycopg
 from access.secret import Secret
 from gateways.postgres.conversation import Act, Answered, Asked
 from gateways.postgres.gateway import GREETING, Hold, PostgresGateway
-from gateways.postgres.reception import Visitor
+from gateways.postgres.holding import Gate
+from gateways.postgres.reception import CancelAsked, Visitor
 from gateways.postgres.scram import Verifier
 from gateways.postgres.upstream import Upstream
 from prodaccess.parts.postgres import Postgres
@@ -30,6 +31,7 @@ class OpenSession:
     upstream: Upstream
     acts: list[Act] = field(default_factory=list)
     hold: Hold | None = None
+    gate: Gate | None = None
     why: str = ""
 
     @property
@@ -67,7 +69,7 @@ class OpenDoor:
     server: Postgres
     sessions: list[OpenSession] = field(default_factory=list)
 
-    async def lookup(self, name: str) -> Verifier | None:
+    async def lookup(self, name: str, key: str) -> Verifier | None:
         return Verifier.of(TICKET) if name == "PA-7" else None
 
     async def admit(self, visitor: Visitor, address: str) -> OpenSession:
@@ -76,6 +78,8 @@ class OpenDoor:
         upstream = Upstream(str(info["host"]), int(info["port"]), visitor.database, secret, None, visitor.parameters)
         self.sessions.append(OpenSession(upstream))
         return self.sessions[-1]
+
+    async def stop(self, asked: CancelAsked) -> None: ...
 
 
 @dataclass
@@ -94,11 +98,11 @@ class Way:
 
 @asynccontextmanager
 async def open_way(
-    server: Postgres, tls: ssl.SSLContext | None = None, greeting: float = GREETING
+    server: Postgres, tls: ssl.SSLContext | None = None, greeting: float = GREETING, **more: int
 ) -> AsyncIterator[Way]:
     """A listening gateway."""
     door = OpenDoor(server)
-    listener = await PostgresGateway(door, tls, greeting).listen("127.0.0.1", 0)
+    listener = await PostgresGateway(door, tls, greeting, **more).listen("127.0.0.1", 0)
     yield Way(door, listener.sockets[0].getsockname()[1])
     listener.close()
     await listener.wait_closed()

