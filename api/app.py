@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import Depends, FastAPI
@@ -14,10 +15,12 @@ from api import (
     credential_routes,
     glass_routes,
     health_routes,
+    held_routes,
     request_routes,
     review_routes,
     session_routes,
     signin_routes,
+    watch_routes,
 )
 from api.front import Front
 from api.gate import signed_in
@@ -26,6 +29,7 @@ from api.parts import ApiParts
 from api.problems import Problem, on_access_error, on_bad_body, on_http_error
 from api.proof import Replays
 from api.tries import Tries
+from api.watching import Watches
 
 _PROBLEM = {"model": Problem, "content": {"application/problem+json": {}}}
 _SHAPES: dict[int | str, dict[str, Any]] = {
@@ -47,6 +51,8 @@ def create_api(parts: ApiParts) -> FastAPI:
     app.state.parts = parts
     app.state.meters = Meters()
     app.state.tries = Tries()
+    app.state.watches = Watches()
+    app.state.saying = asyncio.Lock()
     app.state.replays = Replays(parts.clock.now().timestamp())
     app.add_middleware(Front, meters=app.state.meters)
     app.add_exception_handler(AccessError, on_access_error)
@@ -55,7 +61,9 @@ def create_api(parts: ApiParts) -> FastAPI:
     app.include_router(health_routes.router)
     app.include_router(signin_routes.open_router, responses=_SHAPES)
     gated = (
-        signin_routes, request_routes, glass_routes, credential_routes, session_routes, review_routes, audit_routes,
+        signin_routes, request_routes, glass_routes, credential_routes, session_routes, held_routes, watch_routes,
+        review_routes,
+        audit_routes,
     )  # fmt: skip
     for routes in gated:
         app.include_router(routes.router, dependencies=[Depends(signed_in)], responses=_GATED)

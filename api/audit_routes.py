@@ -52,7 +52,9 @@ async def timeline(reference: str, device: Admitted, parts: Parts, part: Annotat
 async def erase(reference: str, body: EraseIn, device: Admitted, parts: Parts) -> ErasedOut:
     """For admins, once the request is over. The log still verifies, and says who erased what and why."""
     texts = await parts.erasing.erase(reference, body.why, device.person)
-    return audit_views.erased(ref(parse_ref(reference)), texts)
+    number = parse_ref(reference)
+    found = () if parts.gateways is None else await parts.gateways.sessions.store.sessions_of(number)
+    return audit_views.erased(ref(number), texts, [session.id for session in found if not session.seed])
 
 
 @router.post("/entries/{seq}/erasure", summary="Erase people's words of one entry")

@@ -102,3 +102,6 @@ class ErasedOut(BaseModel):
 
     ref: str
     erased: list[ErasedTextsOut]
+    recordings: list[str] = Field(
+        default_factory=list, description="sessions whose recordings cannot be read any more, wherever they are"
+    )

@@ -40,9 +40,10 @@ def timeline(ref: str, told: Timeline) -> TimelineOut:
     return TimelineOut(ref=ref, entries=views.facts_of(told.entries), more=told.more)
 
 
-def erased(ref: str, texts: Sequence[PrivateTexts]) -> ErasedOut:
-    """Which texts went, without a word of them."""
-    return ErasedOut(ref=ref, erased=[ErasedTextsOut(seq=text.seq, fields=list(text.fields)) for text in texts])
+def erased(ref: str, texts: Sequence[PrivateTexts], recordings: Sequence[str] = ()) -> ErasedOut:
+    """Which texts went, without a word of them, and the sessions whose recordings nobody can read any more."""
+    gone = [ErasedTextsOut(seq=text.seq, fields=list(text.fields)) for text in texts]
+    return ErasedOut(ref=ref, erased=gone, recordings=list(recordings))
 
 
 def _hits(hits: Sequence[Hit]) -> list[HitOut]:

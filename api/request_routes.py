@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from access.errors import NotFound
 from access.model import Device, Request, parse_ref, ref
@@ -13,6 +13,7 @@ from api import views
 from api.asking import read_ask, read_more
 from api.gate import Admitted, Parts, SignedIn
 from api.parts import ApiParts
+from api.saying import one_by_one, said_before
 from api.schemas import AskIn, CommentIn, ExtensionIn, FactOut, Part, RequestOut, Waiting
 from api.showing import shown
 from api.waiting import until
@@ -77,9 +78,18 @@ async def extend(reference: str, body: ExtensionIn, device: Admitted, parts: Par
 
 
 @router.post("/{reference}/comments", summary="Say something about a request", status_code=201)
-async def comment(reference: str, body: CommentIn, device: Admitted, parts: Parts) -> RequestOut:
+async def comment(
+    reference: str,
+    body: CommentIn,
+    device: Admitted,
+    parts: Parts,
+    saying: Annotated[asyncio.Lock, Depends(one_by_one)],
+) -> RequestOut:
     """Whoever may see it may: it stands in the thread, and goes to those whom it concerns."""
-    asked = await parts.broker.comment(parse_ref(reference), device.person, body.text)
+    number = parse_ref(reference)
+    async with saying:
+        asked = await said_before(parts, number, device.person, body.key)
+        asked = asked or await parts.broker.comment(number, device.person, body.text, body.key)
     return await shown(parts, asked, await parts.store.grant(asked.number))
 
 

@@ -56,6 +56,10 @@ class CommentIn(Input):
     """What somebody says about a request."""
 
     text: str = Field(min_length=1, max_length=500)
+    key: str = Field(
+        "", max_length=100, pattern="^([!-~]{16,100})?$",
+        description="made anew for each comment; the same key is said once. Empty: each call says it",
+    )  # fmt: skip
 
 
 class _Confidential(BaseModel):

@@ -16,11 +16,13 @@ from bot.acts.asking import Asking
 from bot.acts.auditing import Auditing
 from bot.acts.commanding import Commanding, DoesVerb
 from bot.acts.commenting import Commenting
+from bot.acts.connections import Connections
 from bot.acts.deciding import Deciding
 from bot.acts.explaining import Explaining
 from bot.acts.extending import Extending
 from bot.acts.gate import EventHandler, Gate
 from bot.acts.glass import BreakingGlass
+from bot.acts.holding import Holding
 from bot.acts.home import Home
 from bot.acts.leaving import Leaving
 from bot.acts.looking import Looking
@@ -36,6 +38,7 @@ from bot.slack.outbox import Outbox
 from bot.slack.people import Directory, SlackPeople
 from bot.thread.anchor import SlackAnchor
 from bot.thread.links import Links
+from bot.thread.pages import Pages
 from bot.thread.painter import Painter
 from bot.thread.thread import Thread
 
@@ -75,7 +78,7 @@ def create_bot(parts: BotParts) -> Bot:
     app = _bolt(settings, client, identity)
     home = _home(parts, client, directory)
     painter = _painter(parts, Outbox(client, identity))
-    thread = Thread(painter, directory, settings.audit_channel, home.draw, turn=parts.turn)
+    thread = Thread(painter, directory, settings.audit_channel, home.draw, Pages(home.redraw), turn=parts.turn)
     answers = Answers(client)
     asking, looking = Asking(client, parts.broker, parts.policies, answers), _looking(parts, client, answers)
     explaining = Explaining(client, parts.broker, parts.policies, answers, looking.show)
@@ -98,6 +101,8 @@ def create_bot(parts: BotParts) -> Bot:
         reviewing,
         extending,
         explaining,
+        Connections(client, parts.sessions, parts.feed, answers, thread.repaint, settings.cli_hint),
+        Holding(parts.sessions, answers, thread.repaint),
         Shortcut(client, parts.broker, parts.policies),
         Leaving(directory, parts.broker, parts.sign_ins, parts.policies, parts.store),
         home,
@@ -140,7 +145,15 @@ def _looking(parts: BotParts, client: AsyncWebClient, answers: Answers) -> Looki
 def _home(parts: BotParts, client: AsyncWebClient, directory: Directory) -> Home:
     chosen = parts.settings
     return Home(
-        client, directory, parts.broker, parts.policies, parts.store, parts.clock, chosen.command, chosen.cli_hint
+        client,
+        directory,
+        parts.broker,
+        parts.policies,
+        parts.store,
+        parts.notebook,
+        parts.clock,
+        chosen.command,
+        chosen.cli_hint,
     )
 
 

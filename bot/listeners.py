@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from bot.acts.asking import Asking
 from bot.acts.commanding import Commanding
 from bot.acts.commenting import Commenting
+from bot.acts.connections import Connections
 from bot.acts.deciding import Deciding
 from bot.acts.explaining import Explaining
 from bot.acts.extending import Extending
 from bot.acts.gate import Act, Does, EventHandler, Gate, Handler
 from bot.acts.glass import BreakingGlass
+from bot.acts.holding import Holding
 from bot.acts.home import Home
 from bot.acts.leaving import Leaving
 from bot.acts.looking import Looking
@@ -23,6 +25,7 @@ from bot.look.names import (
     CANCEL,
     COMMENT,
     COMMENT_FORM,
+    CUT,
     DENY,
     DENY_FORM,
     END,
@@ -35,13 +38,17 @@ from bot.look.names import (
     HOME_FILTER,
     LESS,
     LESS_FORM,
+    LET_RUN,
     MEANT,
     NOT_ME,
     OPEN_CARD,
+    REFUSE_RUN,
     REQUEST_FROM_ALERT,
     REVIEW_FORM,
     REVIEWED,
     ROLE,
+    SEE,
+    SEE_AGAIN,
     TARGET,
     WHO,
     WHO_WILL,
@@ -62,6 +69,8 @@ class Handlers:
     reviewing: Reviewing
     extending: Extending
     explaining: Explaining
+    connections: Connections
+    holding: Holding
     shortcut: Shortcut
     leaving: Leaving
     home: Home
@@ -113,6 +122,13 @@ def register(gate: Gate, command: str, handlers: Handlers) -> None:
     gate.action(END, Does.TAKES)(then_home(deciding.end))
     gate.action(CANCEL, Does.TAKES)(then_home(deciding.cancel))
     gate.action(NOT_ME, Does.TAKES)(deciding.not_me)
+
+    gate.action(SEE)(handlers.connections.see)
+    gate.action(SEE_AGAIN)(handlers.connections.again)
+    gate.action(CUT, Does.TAKES)(handlers.connections.cut)
+
+    gate.action(LET_RUN, Does.GIVES)(handlers.holding.let_run)
+    gate.action(REFUSE_RUN)(handlers.holding.refuse)
 
     gate.action(WHO)(looking.who)
     gate.action(OPEN_CARD)(nothing)

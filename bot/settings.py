@@ -9,6 +9,7 @@ from typing import Any
 from access.broker import Broker
 from access.ports import Clock, Notebook, PolicySource, Store
 from access.secret import Secret
+from access.sessions.looking import Sessions
 from access.signin import SignIns
 from access.tasks import Tasks
 from access.turns import Turn
@@ -57,6 +58,7 @@ class BotParts:
     inquiry: Inquiry
     group_changed: Callable[[Mapping[str, Any]], None] = _unheard
     turn: Turn = field(default_factory=Turn)  # to write the thread
+    sessions: Sessions | None = None  # recorded ones, where a gateway is set up
 
 
 class NotReady(Exception):

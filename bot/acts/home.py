@@ -1,4 +1,8 @@
-"""App Home: what one person's page is made of. Drawn anew whenever its person opens it or acts in it."""
+"""App Home: what one person's page is made of.
+
+Drawn anew whenever its person opens it or acts in it, and when the log has news that concerns them. Who has one is
+noted, as it may be another process that hears the news.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from access.errors import AccessError
 from access.lifecycle import GRANT_TERMINAL
 from access.model import Grant, Person, Request, RequestState, Review
 from access.policy import Facts, Policy
-from access.ports import Clock, PolicySource, Store
+from access.ports import Clock, Notebook, PolicySource, Store
 from bot.acts.gate import Act
 from bot.look.blocks import Block, section
 from bot.look.home_page import FILTERS, Page, Row, page
@@ -36,6 +40,7 @@ class Home:
     broker: Broker
     policies: PolicySource
     store: Store
+    notebook: Notebook
     clock: Clock
     slash: str
     cli: str
@@ -65,12 +70,16 @@ class Home:
             self._chosen.pop(next(iter(self._chosen)))
         self._chosen[act.by.id] = wanted if wanted in FILTERS else "none"
 
+    async def redraw(self, account: str) -> None:
+        """For whoever has one."""
+        if await self._has_one(account):
+            await self.draw(account)
+
     async def refresh(self, person: Person, *, stands: bool) -> None:
         """Draws it again for whoever has one. Never raises: what was done is done, whether Slack shows it or not."""
-        if not stands and person.slack_id not in self._drawn:
-            return
         try:
-            await self.show(person)
+            if stands or await self._has_one(person.slack_id):
+                await self.show(person)
         except (*SILENT, AccessError) as error:
             log.warning("a home page was not drawn", extra={"action": "home", "code": code(error)})
 
@@ -123,8 +132,20 @@ class Home:
 
     async def _publish(self, account: str, blocks: list[Block]) -> None:
         await self.client.views_publish(user_id=account, view={"type": "home", "blocks": blocks})
-        self._drawn.add(account)
+        if account not in self._drawn:
+            await self.notebook.put_notes({_noted(account): {"drawn": True}})
+            self._drawn.add(account)
+
+    async def _has_one(self, account: str) -> bool:
+        """Also where another process drew it, or this one before it was started anew."""
+        if account not in self._drawn and await self.notebook.note(_noted(account)):
+            self._drawn.add(account)
+        return account in self._drawn
 
 
 def _running(grant: Grant | None) -> Grant | None:
     return grant if grant is not None and grant.state not in GRANT_TERMINAL else None
+
+
+def _noted(account: str) -> str:
+    return f"home:{account}"

@@ -96,6 +96,11 @@ def said(text: str, by: str = "") -> Block:
     return {"type": "rich_text", "elements": [*label, _rich("quote", words)]}
 
 
+def code(text: str) -> Block:
+    """Something as it is, line by line; what cannot be seen in it must have been made visible."""
+    return {"type": "rich_text", "elements": [_rich("preformatted", _text(text or _EMPTY))]}
+
+
 def facts(rows: Sequence[tuple[str, str | Block | tuple[Block, ...]]]) -> Block:
     """Name and value, one pair a line; a value is a text or rich text elements."""
     elements: list[Block] = []
@@ -129,10 +134,9 @@ def link(text: str, url: str) -> Block:
     return {"type": "link", "url": url, "text": visible(text)} if url else _text(visible(text))
 
 
-def moment(when: datetime) -> Block:
+def moment(when: datetime, form: str = "{date_short_pretty} {time_secs}") -> Block:
     """A time within a line, in its reader's own zone."""
     utc = when.astimezone(UTC)
-    form = "{date_short_pretty} {time_secs}"
     return {
         "type": "date",
         "timestamp": int(utc.timestamp()),

@@ -32,8 +32,10 @@ from access.events import (
     LoginCodeShown,
     LogQuiet,
     MembersSeen,
+    PassEnded,
     PassGiven,
     QueryRun,
+    RecordingErased,
     RequestApproved,
     RequestAsked,
     RequestCancelled,
@@ -52,8 +54,13 @@ from access.events import (
     SessionCut,
     SessionOpened,
     SessionRecorded,
+    SessionRemoved,
+    SessionStored,
     SignedIn,
     SignedOut,
+    StatementAllowed,
+    StatementHeld,
+    StatementRefused,
     StrayEnded,
     StrayEnding,
     StraysFound,
@@ -63,7 +70,6 @@ from access.model import BREAK_GLASS
 from bot.look.afterwards import mentioned
 from bot.look.blocks import Block, Message, said, section, small
 from bot.look.card import cause_of
-from bot.look.sessions import Tally
 from bot.look.story import Story
 from bot.look.words import at, by_rule, escaped, gone, named
 
@@ -81,12 +87,21 @@ UNTOLD: dict[type[Event], str] = {
     SignedOut: "belongs to a person, not to a request",
     ServerStarted: "belongs to no request",
     ServerStopped: "belongs to no request",
+    PassEnded: "the sessions that came with it are told",
     PassGiven: "the sessions that come with it are told",
-    SessionRecorded: "the end of the session says it all",
-    SessionCut: "its end follows and says who",
-    QueryRun: "the end of its session counts it",
-    CommandRun: "the end of its session counts it",
-    FileTouched: "the end of its session counts it",
+    SessionRecorded: "the message of its session says what was done",
+    SessionOpened: "has a message of its own, which is kept up to date (`bot.look.live`)",
+    SessionCut: "the message of its session says so",
+    SessionClosed: "the message of its session says so",
+    SessionStored: "a copy more changes nothing; auditors find it in the log",
+    SessionRemoved: "happens long after; auditors find it in the log",
+    RecordingErased: "the erased texts are told",
+    StatementHeld: "has a message of its own, with its buttons (`bot.look.holding`)",
+    StatementAllowed: "the message of what was held says so",
+    StatementRefused: "the message of what was held says so",
+    QueryRun: "the message of its session counts it",
+    CommandRun: "the message of its session counts it",
+    FileTouched: "the message of its session counts it",
     StraysFound: "belongs to no request",
     StrayEnding: "belongs to no request",
     StrayEnded: "belongs to no request",
@@ -256,27 +271,6 @@ def _ending(event: GrantEnding) -> Told:
     return f"Ending {cause_of(event.cause)}{who}.", ()
 
 
-def _opened(event: SessionOpened, story: Story) -> Told:
-    way = f"{escaped(event.target, 100)} through the {escaped(event.gateway, 40)} gateway"
-    return f"Session {_number(event.session, story)} opened to {way}.", (small(f"{event.host} · from {event.address}"),)
-
-
-def _closed(event: SessionClosed, story: Story) -> Told:
-    tally = story.sessions.get(event.session) or Tally(0)
-    unclear = f", {tally.unclear} of which may have touched more than they name" if tally.unclear else ""
-    sentence = f"Session {_number(event.session, story)} closed: {tally.in_words()}{unclear}."
-    named = [f"{verb} {', '.join(_at_most(tuple(what), 6))}" for verb, what in _touched(tally) if what]
-    return sentence, (small(event.why or "closed", *named, f"recording {event.recording}"),)
-
-
-def _touched(tally: Tally) -> tuple[tuple[str, dict[str, None]], ...]:
-    return ("changed", tally.written), ("read", tally.read)
-
-
-def _number(session: str, story: Story) -> int:
-    return story.sessions[session].number if session in story.sessions else 0
-
-
 def _erased(event: TextErased, story: Story) -> Told:
     count = sum(len(erased.fields) for erased in story.erasure(event))
     sentence = f"{count} {'text was' if count == 1 else 'texts were'} erased by {_who(event)}."
@@ -317,8 +311,6 @@ def _table() -> dict[type[Event], Callable[[Event, Story], Told]]:
     row(ReviewReminded, _review_reminded)
     row(ReviewFlagged, _flagged)
     row(ReviewClosed, _reviewed)
-    row_of_story(SessionOpened, _opened)
-    row_of_story(SessionClosed, _closed)
     row_of_story(TextErased, _erased)
     return table
 

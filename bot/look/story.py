@@ -29,11 +29,13 @@ from access.events import (
     ReviewFlagged,
     ReviewOpened,
     RevocationFailed,
+    StatementAllowed,
+    StatementRefused,
     TextErased,
 )
 from access.ports import Ticket
 from access.progress import Stage, read_stage
-from bot.look.sessions import Tally, tallies
+from bot.look.sessions import Action, Tally
 
 
 class Phase(StrEnum):
@@ -71,7 +73,8 @@ PHASE_AFTER: dict[type[Event], Phase] = {
 class Story:
     """`turn` is the event that brought the phase about; `deciders` are the names of those who were asked so far.
 
-    `sessions` counts what was done in each, by the session's id. `called` says since when each account is asked,
+    `sessions` counts what was done in each, by the session's id, and `quotes` are the acts that they quote, by `seq`:
+    both only where they were asked for. `called` says since when each account is asked,
     `stuck` why nobody can decide it. `name_of` an account is what the policy calls its person.
     """
 
@@ -90,6 +93,8 @@ class Story:
     to_review: ReviewOpened | None = None
     review: ReviewOpened | ReviewFlagged | ReviewClosed | None = None  # how its review stands
     sessions: Mapping[str, Tally] = field(default_factory=dict)
+    quotes: Mapping[int, Action] = field(default_factory=dict)
+    held: Mapping[str, StatementAllowed | StatementRefused] = field(default_factory=dict)  # how what waited was settled
     name_of: Callable[[str], str] = field(default=str, compare=False, repr=False)
     called: Mapping[str, datetime] = field(default_factory=dict)
     reminded: frozenset[str] = frozenset()
@@ -101,14 +106,13 @@ class Story:
     def of(cls, events: Iterable[Event], name_of: Callable[[str], str]) -> Self | None:
         """None before anything was asked."""
         story: Self | None = None
-        told = tuple(events)
-        for event in told:
+        for event in events:
             if isinstance(event, RequestAsked):
                 story = cls(event, (), event, name_of=name_of)
                 story = replace(story, **_calling(story, event, event.deciders))
             elif story is not None:
                 story = story.after(event)
-        return replace(story, sessions=tallies(told)) if story else None
+        return story
 
     def after(self, event: Event) -> Self:
         phase, learns = PHASE_AFTER.get(type(event)), _LEARNS.get(type(event))
@@ -176,6 +180,8 @@ _LEARNS: dict[type[Event], Callable[[Story, Any], dict[str, Any]]] = {
     GrantStarted: lambda _, e: {"started": True, "ends_at": e.expires_at},
     GrantExtended: lambda _, e: {"ends_at": e.expires_at},
     RevocationFailed: lambda _, e: {"trouble": e},
+    StatementAllowed: lambda s, e: {"held": {**s.held, e.held: e}},
+    StatementRefused: lambda s, e: {"held": {**s.held, e.held: e}},
     TextErased: lambda s, e: {"erased": (*s.erased, e)},
     ReviewOpened: lambda _, e: {"review": e, "to_review": e},
     ReviewFlagged: lambda _, e: {"review": e},

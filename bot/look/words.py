@@ -18,7 +18,7 @@ _NEWLINE = " ↵ "
 _BREAKS = frozenset("\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
 _BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters by category, nothing by looks
 _ACCOUNT = re.compile(r"[UW][A-Z0-9]{4,20}")
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co"})
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})  # a line break that a database takes for none, too
 
 CAUSES = {
     Cause.DEADLINE: "at the deadline",
@@ -47,6 +47,13 @@ def _shows(char: str) -> bool:
 def storable(text: str) -> str:
     """Without the two things that no database takes: half characters and NUL."""
     return text.replace("\0", "").encode("utf-8", "ignore").decode()
+
+
+def shown(text: str) -> str:
+    """As it is, in its lines; whatever could not be seen is written out, for it may change what is meant."""
+    return "".join(
+        char if char == "\n" or _shows(char) else "    " if char == "\t" else f"\\u{ord(char):04x}" for char in text
+    )
 
 
 def escaped(text: str, most: int = LONGEST) -> str:

@@ -31,7 +31,11 @@ from access.events import (
     ReviewFlagged,
     ReviewOpened,
     RevocationFailed,
+    SessionOpened,
     SignedIn,
+    StatementAllowed,
+    StatementHeld,
+    StatementRefused,
     TextErased,
 )
 from audit.log import Entry
@@ -39,15 +43,20 @@ from bot.look.afterwards import broken, flagged, to_review, to_told
 from bot.look.blocks import Message
 from bot.look.called import commented, to_decider
 from bot.look.card import card
+from bot.look.holding import held
 from bot.look.letters import ends_soon, prolonged, signed_in, to_requester, yours
 from bot.look.lines import TOLD, line
+from bot.look.live import closing_of, live
 from bot.look.operations import OPERATIONS, operation
+from bot.look.sessions import is_lead, session_key
 from bot.look.story import PHASE_AFTER, Phase, Story
 
 CARD = "card"
 EXTENSION = "extension"
 WARNING = "warning"
 LINE = "line"
+SESSION = "session"
+HELD = "held"
 LETTER = "letter"
 OPERATION = "operation"
 LOUD = "loud"
@@ -66,8 +75,12 @@ CALLING = (ApprovalGiven, RequestEscalated, RequestReminded)
 #: when those who were asked see on their own messages that it is decided: after what is more urgent
 SETTLING = (RequestDenied, RequestCancelled, RequestExpired, GrantActive, GrantFailed, GrantQuarantined)
 
+#: when what waited to be run waits no more
+SETTLED = (StatementAllowed, StatementRefused)
+_OF_SESSIONS: tuple[type[Event], ...] = (SessionOpened, StatementHeld, *SETTLED)
+
 #: what a request's messages are made of
-TOLD_TAGS = frozenset(kind.TAG for kind in TOLD.keys() | PHASE_AFTER.keys())
+TOLD_TAGS = frozenset(kind.TAG for kind in {*TOLD, *PHASE_AFTER, *_OF_SESSIONS})
 
 
 class Reach(Enum):
@@ -88,6 +101,8 @@ class Reach(Enum):
 
     def covers(self, kept: str, ref: str) -> bool:
         if self is Reach.ALL or kept == card_key(ref):
+            return True
+        if self is Reach.BUTTONS and kept.startswith(f"{HELD}:{ref}-"):
             return True
         closed = kept.endswith(f":{CLOSED}")
         if self is Reach.REVIEW or (self is Reach.BUTTONS and closed):
@@ -120,10 +135,14 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Paint:
-    """Bring what stands up to what the log says. Can be repeated. `about`: where it is not the entry's own request."""
+    """Bring what stands up to what the log says. Can be repeated. `about`: where it is not the entry's own request.
+
+    `held`: not by its reach, but what tells of this one statement that waited.
+    """
 
     reach: Reach
     about: str = ""
+    held: str = ""
 
 
 def card_key(ref: str) -> str:
@@ -140,9 +159,9 @@ def letter_key(ref: str) -> str:
 
 
 def is_told(event: Event) -> bool:
-    """Whether it means anything for Slack: what a session consists of does not, and that is most of a log."""
+    """Whether it makes a message or changes one at once: what a session consists of does not, and is most of a log."""
     kind = type(event)
-    return kind in TOLD or kind in OPERATIONS or kind in PHASE_AFTER or kind is SignedIn
+    return kind in TOLD or kind in OPERATIONS or kind in PHASE_AFTER or kind in (SignedIn, *_OF_SESSIONS)
 
 
 def plan(entry: Entry, story: Story | None, cli: str, *, late: bool = False) -> tuple[Post | Paint, ...]:
@@ -156,7 +175,7 @@ def plan(entry: Entry, story: Story | None, cli: str, *, late: bool = False) -> 
         return ()
     own = [post for post in posts(entry, story, cli, late=late) if not post.moot]
     in_channel = [post for post in own if not post.account]
-    painted = (*_paint(event), *_paint_prolonged(event, story))
+    painted = (*_paint(event), *_paint_held(event), *_paint_prolonged(event, story))
     return (*in_channel, *painted, *(post for post in own if post.account), *_paint_asked(event, story))
 
 
@@ -174,6 +193,11 @@ def _posts(entry: Entry, story: Story, cli: str, *, late: bool) -> Iterator[Post
     if isinstance(event, RequestAsked):
         kind, names = (EXTENSION, extension_key(event.extends)) if event.extends else (CARD, "")
         yield Post(kind, lambda _: card(story), keep=card_key(story.ref), proof=entry.seq, names_it=names)
+    if isinstance(event, SessionOpened) and is_lead(event.session):
+        words, keep = partial(live, event, story), session_key(event.ref, event.session)
+        yield Post(SESSION, lambda _: words(), keep=keep, proof=closing_of(event, story))
+    if isinstance(event, StatementHeld):
+        yield from _of_held(event, story, cli)
     yield from _to_asked(entry, event, story)
     yield from _loud(event, story, late=late)
     if (told := line(event, story, late=late)) is not None:
@@ -203,6 +227,20 @@ def _to_asked(entry: Entry, event: Event, story: Story) -> Iterator[Post]:
         words = partial(to_decider, story, who, again=again)
         key = _key(entry, f"dm:{who}")
         yield Post(f"dm:{who}", words, account=who, keep=key, linked=True, moot=settled)
+
+
+def held_key(held: str) -> str:
+    """The Notebook key of the message in the thread; those of whom it asks begin with it."""
+    return f"{HELD}:{held}"
+
+
+def _of_held(event: StatementHeld, story: Story, cli: str) -> Iterator[Post]:
+    """In the thread, and to each who is asked while it still waits."""
+    words, key = partial(held, event, story, cli), held_key(event.held)
+    yield Post(HELD, lambda _: words(), keep=key)
+    for who in event.to:
+        moot = event.held in story.held
+        yield Post(f"dm:{who}", words, account=who, keep=f"{key}:to:{who}", linked=True, moot=moot)
 
 
 def _of_comment(entry: Entry, event: CommentMade, story: Story) -> Iterator[Post]:
@@ -265,6 +303,10 @@ def _paint(event: Event) -> tuple[Paint, ...]:
     if type(event) in PHASE_AFTER or isinstance(event, (RevocationFailed, ReviewOpened, *CALLING)):
         return (Paint(Reach.LETTER if isinstance(event, GrantEnding) else Reach.CARD),)
     return ()
+
+
+def _paint_held(event: Event) -> tuple[Paint, ...]:
+    return (Paint(Reach.CARD, held=event.held),) if isinstance(event, SETTLED) else ()
 
 
 def _paint_prolonged(event: Event, story: Story) -> tuple[Paint, ...]:

@@ -22,17 +22,20 @@ from typing import Any
 from slack_sdk.errors import SlackApiError
 
 from access.errors import AccessError, NotFound, Stale
-from access.events import ReviewOpened, SessionClosed
+from access.events import ReviewOpened
 from access.turns import Turn
 from audit.log import Entry
 from bot.look.blocks import Message
+from bot.look.sessions import session_key
 from bot.look.story import Story
 from bot.slack.outbox import Mark, Outcome, Place, is_unreachable, outcome, retry_after
 from bot.slack.people import SILENT, Directory, code
 from bot.slack.trouble import OUTSIDE, SHARED, is_shared, of_channel, why_not
+from bot.thread.pages import Pages, concerned
 from bot.thread.painter import Painter
 from bot.thread.plan import IN_CHANNEL, Paint, Post, Reach, card_key, is_told, plan
 from bot.thread.proof import proven
+from bot.thread.running import Running
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +56,7 @@ class Thread:
     directory: Directory
     channel: str
     page: Callable[[str], Awaitable[None]]  # draws an account's home page anew
+    pages: Pages
     first_pause: float = 1.0
     settle: float = SETTLE
     look_owing: float = 5.0  # seconds between looks while receipts are to come
@@ -66,9 +70,18 @@ class Thread:
     _me: str = ""  # whoever has taken the cursor last, by a name of its own
     _noted: Mapping[str, Any] | None = None  # the cursor as we have noted it
 
+    def __post_init__(self) -> None:
+        self.running = Running(self.painter)
+
     async def run(self) -> None:
         """For ever, until cancelled, whenever it is our turn."""
-        await self.turn.keep(self._read)
+        await self.turn.keep(self._read_and_draw)
+
+    async def _read_and_draw(self) -> None:
+        """Home pages beside the thread, which never waits for them."""
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._read())
+            both.create_task(self.pages.run())
 
     async def _read(self) -> None:
         if self.turn.inherited:
@@ -77,6 +90,7 @@ class Thread:
         while True:
             await self._insist(self.catch_up)
             await self._insist(self._pay)
+            await self._insist(self._paint_sessions)
             await self._look_at_channel()
             await self._insist(self._wait)
 
@@ -85,12 +99,17 @@ class Thread:
         while entries := await self.painter.feed.entries(self._seq):
             for entry in entries:
                 await self._tell(entry)
+                self.running.heard(entry.event)
             await self._note({})
+            await self._paint_sessions()
 
-    async def repaint(self, ref: str) -> None:
+    async def repaint(self, ref: str, session: str = "") -> None:
         """Bring what has buttons up to date now, because somebody clicked an old one. Never raises."""
         try:
-            await self.painter.paint(ref, Reach.BUTTONS)
+            if session:  # which has ended
+                await self.painter.paint_session(session_key(ref, session), ref, patient=False)
+            else:
+                await self.painter.paint(ref, Reach.BUTTONS)
         except _FAILURES as error:
             log.warning("a card was not repainted", extra={"action": "repaint", "ref": ref}, exc_info=error)
 
@@ -98,15 +117,18 @@ class Thread:
 
     async def _tell(self, entry: Entry) -> None:
         if is_told(entry.event):
-            story = await self.painter.story(entry.event.ref, counted=isinstance(entry.event, SessionClosed))
+            story = await self.painter.story(entry.event.ref)
             late = self.directory.clock.now() - entry.event.at > _LATE
             for step in plan(entry, story, self.painter.cli, late=late):
                 if isinstance(step, Paint):
-                    await self._insist(partial(self.painter.paint, step.about or entry.event.ref, step.reach))
+                    await self._insist(
+                        partial(self.painter.paint, step.about or entry.event.ref, step.reach, step.held)
+                    )
                     drawn = step.reach in (Reach.ALL, Reach.REVIEW) or isinstance(entry.event, ReviewOpened)
                     await self._draw_pages(story if drawn else None)
                 elif step.kind not in self._done:
                     await self._insist(partial(self._post, entry, step))
+            self.pages.heard(concerned(entry.event, story))
         self._seq, self._done = entry.seq, ()
 
     async def _draw_pages(self, story: Story | None) -> None:
@@ -199,6 +221,17 @@ class Thread:
             del self._owed[key]
             await self._note({})
 
+    # Sessions
+
+    async def _paint_sessions(self) -> None:
+        """One message at a time, while there is nothing more urgent."""
+        while self.running.wait() <= 0:
+            owed = await self.running.paint(patient=not self._owed)
+            self._owed |= {key: [*of] for key, of in owed.items()}
+            await self._note({})
+            if await self.painter.feed.head() > self._seq:
+                return
+
     # What it reads and keeps
 
     async def _our_channel(self) -> str:
@@ -219,10 +252,14 @@ class Thread:
         noted = self._noted or {"seq": -1, "done": [], "owed": {}}
         self._seq, self._done, self._doubt = noted["seq"], tuple(noted["done"]), True
         self._owed, self._me = dict(noted["owed"]), secrets.token_hex(4)
+        self.running.take(noted.get("stale", {}))
         await self._note({})
 
     async def _note(self, places: Mapping[str, Mapping[str, Any]]) -> None:
-        cursor = {"seq": self._seq, "done": list(self._done), "owed": dict(self._owed), "by": self._me}
+        cursor = {
+            "seq": self._seq, "done": list(self._done), "owed": dict(self._owed), "by": self._me,
+            "stale": dict(self.running.stale),
+        }  # fmt: skip
         try:
             await self.painter.notebook.put_notes({CURSOR: cursor, **places}, still={CURSOR: self._noted})
         except Stale:
@@ -232,7 +269,8 @@ class Thread:
         self._noted = cursor
 
     async def _wait(self) -> None:
-        if await self.painter.feed.wait(self._seq, self.look_owing if self._owed else _LOOK):
+        until = min(self.running.wait(), self.look_owing if self._owed else _LOOK)
+        if await self.painter.feed.wait(self._seq, until):
             await asyncio.sleep(self.settle)
 
     # Not giving up

@@ -9,22 +9,26 @@ from ..output import at, print_json, safe, table
 
 ABOUT = """\
 Those that are open now: yours; everybody's for admins and auditors. With a grant: all of that one, for its requester,
-its approvers, admins and auditors."""
+its approvers, admins and auditors. `prodaccess watch` follows them."""
 EXAMPLES = """\
   prodaccess sessions
   prodaccess sessions PA-7
+  prodaccess sessions --of linus --target orders-db
   prodaccess sessions PA-7 --json | jq -r '.[] | select(.closed_at == null) | .id'"""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("ref", metavar="PA-7", nargs="?", help="the grant")
+    parser.add_argument("--open", action="store_true", help="of a grant: only those that are open")
+    parser.add_argument("--of", metavar="PERSON", default="", help="only this person's")
+    parser.add_argument("--target", default="", help="only those to this target")
 
 
 def run(args: argparse.Namespace) -> int:
     from ..api import Api
     from ..refs import parse_ref
 
-    found = Api().sessions(parse_ref(args.ref) if args.ref else "")
+    found = [each for each in Api().sessions(parse_ref(args.ref) if args.ref else "") if _is_wanted(each, args)]
     if args.json:
         print_json(found)
     elif not found:
@@ -33,6 +37,15 @@ def run(args: argparse.Namespace) -> int:
         header = ("SESSION", "OPENED", "WHO", "TARGET", "FROM", "CLIENT", "ACTS", "ENDED")
         print(table(header, [_row(session) for session in found], ["" if s["closed_at"] else "active" for s in found]))
     return 0
+
+
+def _is_wanted(session: dict[str, Any], args: argparse.Namespace) -> bool:
+    of, target = (name.casefold() for name in (args.of, args.target))
+    return (
+        (not args.open or session["closed_at"] is None)
+        and of in ("", session["requester"].casefold())
+        and target in ("", session["target"].casefold())
+    )
 
 
 def _row(session: dict[str, Any]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import yaml
 from access.errors import Unavailable
 from access.ports import Notebook
 from access.secret import Secret
+from access.sessions.looking import Sessions
 from audit.inquiry import Inquiry
 from audit.log import ORIGIN
 from audit.receipt import Receipt
@@ -98,6 +99,8 @@ class Office(World):
         self.runner = BotRunner(self.parts(**changes), ping=self.ping)
         self.runner.bot.thread.first_pause = 0.02
         self.runner.bot.thread.look_owing = 0.05
+        self.runner.bot.thread.running.every = 0.0
+        self.runner.bot.thread.pages.gap = 0.02
         await self.runner.start()
 
     async def shut(self) -> None:
@@ -118,6 +121,7 @@ class Office(World):
         return BotParts(
             self.broker, self.sign_ins, self.policies, self.store.log, self.store, self.store, self.clock, self.tasks,
             chosen, self.people.directory, self.stamps, inquiry_of(self),  # type: ignore[attr-defined]
+            sessions=Sessions(self.broker, self.store.sessions),
         )  # fmt: skip
 
     def _build(self) -> None:
@@ -191,7 +195,8 @@ class Office(World):
         for _ in range(500):
             noted = await self.store.note("thread:cursor") or {"seq": -1, "done": []}
             idle = all(task.get_name() in ("slack thread", "slack socket") for task in self.tasks._running)
-            if idle and noted["seq"] == await self.store.log.head() and not noted["done"]:
+            told = noted["seq"] == await self.store.log.head() and not noted["done"] and not noted.get("stale")
+            if idle and told:
                 return
             await asyncio.sleep(0.01)
         raise AssertionError("the thread did not catch up")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from access.model import GrantState, RequestState
+from bot.thread.pages import Pages
 from tests.bot.acts.test_asking import filled
-from tests.bot.office import Office, button, texts
-from tests.people import ADA, LINUS, POLICY
+from tests.bot.office import Office, button, texts, until
+from tests.people import ADA, GRACE, LINUS, POLICY
 
 
 async def test_an_empty_home_says_what_to_type(office: Office) -> None:
@@ -173,3 +175,45 @@ async def test_extend_on_it_opens_the_form_for_that_grant(tmp_path: Path) -> Non
         await linus.wait_home(lambda view: "left, until" in texts(view["blocks"]))
         await linus.click_view("extend")
         assert "PA-1" in texts((await linus.wait_view())["blocks"])
+
+
+async def test_it_follows_what_others_do_without_being_opened_again(office: Office) -> None:
+    ada, linus = office.who("ada"), office.who("linus")
+    for who in (ada, linus):
+        await who.open_home()
+        await who.wait_home()
+    await office.asked_in_slack("orders-db 1h OPS-412 refunds stuck")
+    await ada.wait_home(lambda view: "linus asks for PA-1" in texts(view["blocks"]))
+    await linus.wait_home(lambda view: "PA-1 · *orders-db · read*: waiting" in texts(view["blocks"]))
+    await office.broker.approve((await office.request(1)).id, GRACE, (await office.request(1)).digest)
+    await linus.wait_home(lambda view: "1 hour left, until" in texts(view["blocks"]))
+    await ada.wait_home(lambda view: "Nothing waits for you." in texts(view["blocks"]))
+
+
+async def test_a_process_that_takes_over_knows_who_has_one_and_draws_no_others(office: Office) -> None:
+    await office.who("ada").open_home()
+    await office.who("ada").wait_home()
+    await office.reopen()
+    await office.asked()
+    await office.who("ada").wait_home(lambda view: "linus asks for PA-1" in texts(view["blocks"]))
+    await office.settled()
+    assert office.who("grace").home is None
+
+
+async def test_news_in_a_burst_draw_a_page_once_and_never_more_than_slack_takes() -> None:
+    drawn: list[str] = []
+
+    async def draw(account: str) -> None:
+        drawn.append(account)
+        if account == "U1":
+            raise TimeoutError
+
+    pages = Pages(draw, gap=0.01)
+    for _ in range(100):
+        pages.heard(["U1", "U2"])
+    running = asyncio.create_task(pages.run())
+    await until(lambda: not pages.stale)
+    pages.heard(["U1"])
+    await until(lambda: len(drawn) == 3)
+    running.cancel()
+    assert drawn == ["U1", "U2", "U1"]

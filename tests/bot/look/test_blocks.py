@@ -15,6 +15,7 @@ from access.errors import BadInput
 from access.events import (
     CATALOGUE,
     ApprovalGiven,
+    CommandRun,
     CommentMade,
     Erased,
     Event,
@@ -32,6 +33,8 @@ from access.events import (
     RequestExpired,
     RequestReminded,
     RevocationFailed,
+    SessionClosed,
+    SessionCut,
     SessionOpened,
     SignedIn,
     TextErased,
@@ -39,6 +42,8 @@ from access.events import (
 from access.model import Person
 from access.policy import Rule
 from access.progress import Stage
+from access.sessions.model import Session
+from audit.log import Entry
 from bot.acts.answers import refusal
 from bot.acts.asking import asked
 from bot.look.blocks import Message
@@ -47,8 +52,11 @@ from bot.look.card import STATUS, card
 from bot.look.forms import Draft
 from bot.look.letters import signed_in, to_requester, yours
 from bot.look.lines import line
+from bot.look.live import live
 from bot.look.modal import Offers, Problem, ask_form, deny_form, notice
 from bot.look.operations import operation
+from bot.look.seeing import seeing
+from bot.look.sessions import Tally, count
 from bot.look.small_forms import comment_form, less_form
 from bot.look.story import PHASE_AFTER, Phase, Story
 from bot.look.words import storable
@@ -74,7 +82,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
 some = st.lists(people_text, max_size=14).map(tuple)
 stages = st.builds(Stage, st.integers(0, 20), some, some, some, st.one_of(st.none(), moments), st.booleans())
 FIXED = {"ref": st.just("PA-7"), "request_id": st.just("0a1b2c"), "digest": st.just("f" * 64),
-         "session": st.sampled_from(["one", "two"]),
+         "session": st.sampled_from(["PA-7-1", "PA-7-9", "PA-7-12", "one"]),
          "stages": st.lists(stages.map(Stage.written), max_size=14).map(tuple)}  # fmt: skip
 
 
@@ -142,6 +150,28 @@ def test_any_fact_is_a_line_and_a_letter_within_slacks_limits(event: Event, stor
         fits(commented(event, story, "https://slack.example/archives/c0/p1"))
     if isinstance(event, SignedIn):
         fits(signed_in(event))
+
+
+acts = st.lists(
+    st.one_of([any_of(k) for k in (SessionOpened, QueryRun, CommandRun, FileTouched, SessionCut, SessionClosed)]),
+    max_size=12,
+)
+
+
+@given(any_of(SessionOpened), acts, stories)
+@thorough
+def test_any_session_is_a_message_within_slacks_limits(opened: SessionOpened, told: list[Any], story: Story) -> None:
+    entries = [Entry(seq, seq, opened.at, event, b"", b"") for seq, event in enumerate([opened, *told])]
+    found: dict[str, Tally] = {}
+    count(found, entries)
+    quotes = {e.seq: e.event for e in entries if isinstance(e.event, QueryRun | CommandRun | FileTouched)}
+    fits(live(opened, dataclasses.replace(story, sessions=found, quotes=quotes)))
+    session = Session(
+        grant=7, n=1, gateway="postgres", pass_name="PA-7.k", requester=LINUS, target=opened.target, host=opened.host,
+        address=opened.address, client=opened.client, process="p", seed="s", opened_at=opened.at,
+    )  # fmt: skip
+    for name, several in (("PA-7-1", [session]), ("PA-7-9+", [session] * 30)):
+        check_view(seeing(name, several, entries, "prodaccess", "It is being ended."), "modal")
 
 
 @given(people_text, people_text, people_text)

@@ -1,7 +1,8 @@
-"""Sessions are told in two lines, however long; what concerns the log itself is told in the channel, once."""
+"""A session is told in one message, however long; what concerns the log itself is told in the channel, once."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -23,18 +24,19 @@ from access.events import (
     SessionOpened,
 )
 from access.ports import Change
-from bot.look.sessions import Tally, tallies
+from audit.log import Entry
+from bot.look.sessions import Tally, count
 from tests.bot.office import AUDIT, Office, shown, until
 from tests.people import LINUS, MARGARET, ManualClock
 
 AT = ManualClock().now()
-COMMON: Mapping[str, Any] = {"at": AT, "ref": "PA-1", "by": LINUS, "session": "s-1"}
+COMMON: Mapping[str, Any] = {"at": AT, "ref": "PA-1", "by": LINUS, "session": "PA-1-1"}
 OPENED = SessionOpened(gateway="postgres", target="orders-db", host="db-1", address="10.2.0.7", **COMMON)
 CLOSED = SessionClosed(why="the client closed it", actions=3, recording="ab" * 32, **COMMON)
 
 
-def query(text: str, *touches: str, coverage: str = "full") -> QueryRun:
-    return QueryRun(target="orders-db", text=text, shape=text, touches=touches, coverage=coverage, **COMMON)
+def query(text: str, *touches: str, coverage: str = "full", **more: Any) -> QueryRun:
+    return QueryRun(target="orders-db", text=text, shape=text, touches=touches, coverage=coverage, **COMMON, **more)
 
 
 async def written(office: Office, *events: Event) -> None:
@@ -51,7 +53,7 @@ def in_channel(office: Office) -> list[str]:
 # Sessions
 
 
-async def test_a_session_is_two_lines_with_what_was_done_counted(office: Office) -> None:
+async def test_a_session_is_one_message_with_what_was_done_counted(office: Office) -> None:
     await office.opened()
     command = CommandRun(
         target="orders-db", host="db-1", text="vacuum.sh", program="vacuum.sh", touches=(), coverage="opaque", **COMMON
@@ -61,12 +63,11 @@ async def test_a_session_is_two_lines_with_what_was_done_counted(office: Office)
         query("update x", "write table:public.refunds", "read table:public.orders"), command, CLOSED,
     )  # fmt: skip
     (card,) = office.cards()
-    told = office.thread(card)[3:]
-    assert told == [
-        "Session 1 opened to orders-db through the postgres gateway.",
-        "Session 1 closed: 2 queries and 1 command, 1 of which may have touched more than they name.",
+    assert office.thread(card)[3:] == [
+        "⚪ *Session 1* to orders-db through the postgres gateway closed after 0 seconds: "
+        "2 queries and 1 command, 1 of which may have touched more than they name.",
     ]
-    line = shown(await office.line(card, "Session 1 closed"))
+    line = shown(await office.line(card, "*Session 1*"))
     assert "changed table:public.refunds" in line
     assert "read table:public.orders" in line
     assert f"recording {'ab' * 32}" in line
@@ -97,7 +98,8 @@ async def test_a_long_session_costs_no_reading_of_the_request_for_each_action(of
     feed = Counting(office.bot.thread.painter.feed)
     office.bot.thread.painter.feed = feed  # type: ignore[assignment]
     await written(office, OPENED, *(query(f"select {n}", f"read table:t{n}") for n in range(250)), CLOSED)
-    assert feed.read <= 4
+    assert feed.read < 50
+    assert feed.had < 500, "what was counted is not read again"
     assert "250 queries" in office.thread(office.cards()[0])[-1]
 
 
@@ -120,15 +122,30 @@ class Counting:
         return found
 
 
-def test_sessions_are_numbered_as_they_were_opened_and_counted_apart() -> None:
-    other = SessionOpened(**{**{f: getattr(OPENED, f) for f in OPENED.__slots__}, **COMMON, "session": "s-2"})  # type: ignore[arg-type]
+def test_sessions_are_counted_apart_by_what_was_done() -> None:
+    other = dataclasses.replace(OPENED, session="PA-1-2")
     file = FileTouched(target="web", host="web-1", touches=("delete path:/tmp/x",), coverage="full", **COMMON)
-    found = tallies([OPENED, query("a", "read table:t"), other, query("b", "read table:t", coverage="opaque"), file])
+    found = tallied(
+        OPENED, query("a", "read table:t"), other, query("b", "read table:t", coverage="opaque"), file,
+        query("c", kind="read"), query("d", kind="schema", flags=("ddl",)), query("e", kind="session", outcome="42601"),
+    )  # fmt: skip
     assert [tally.number for tally in found.values()] == [1, 2]
-    assert found["s-1"].in_words() == "2 queries and 1 file"
-    assert (list(found["s-1"].read), list(found["s-1"].written)) == (["table:t"], ["path:/tmp/x"])
-    assert found["s-1"].unclear == 1
-    assert found["s-2"].in_words() == Tally(9).in_words() == "nothing was run"
+    first = found["PA-1-1"]
+    assert first.in_words() == "2 queries, 1 read, 1 schema change, 1 file and 1 other statement"
+    assert (list(first.read), list(first.written)) == (["table:t"], ["path:/tmp/x"])
+    assert (first.unclear, first.failed, first.flags, list(first.quoted)) == (1, 1, {"ddl": 1}, [6])
+    assert found["PA-1-2"].in_words() == Tally(9).in_words() == "nothing was run"
+
+
+def test_names_that_a_session_touches_without_end_are_not_all_kept() -> None:
+    found = tallied(OPENED, *(query("a", f"read table:t{n}") for n in range(500)))
+    assert len(found["PA-1-1"].read) == 50
+
+
+def tallied(*events: Event) -> dict[str, Tally]:
+    found: dict[str, Tally] = {}
+    count(found, [Entry(seq, seq, AT, event, b"", b"") for seq, event in enumerate(events)])
+    return found
 
 
 # The log about itself
