@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,6 +11,7 @@ from . import session
 from .client import Client, Message, Server, checked
 
 _PAGE = 500  # entries: the most that the server gives at once
+_GOODBYE_TIMEOUT = 3.0  # seconds; nobody waits for it
 _OPENING_TIMEOUT = 40.0  # the server waits for an opening, and then for the provider
 
 
@@ -58,7 +60,10 @@ class Api:
         return dict(self._client.call("POST", f"/v1/requests/{ref}/extension", ask))
 
     def comment(self, ref: str, text: str) -> dict[str, Any]:
-        return dict(self._client.call("POST", f"/v1/requests/{ref}/comments", {"text": text}))
+        from secrets import token_hex
+
+        body = {"text": text, "key": token_hex(16)}
+        return dict(self._client.call("POST", f"/v1/requests/{ref}/comments", body))
 
     def end(self, ref: str) -> dict[str, Any]:
         return dict(self._client.call("POST", f"/v1/requests/{ref}/end", timeout=_OPENING_TIMEOUT))
@@ -96,10 +101,13 @@ class Api:
     def audit_erase_entry(self, seq: int, why: str) -> dict[str, Any]:
         return dict(self._client.call("POST", f"/v1/audit/entries/{seq}/erasure", {"why": why}))
 
-    def give_pass(self, ref: str, gateway: str, proof: str) -> dict[str, Any]:
-        """Where to connect, and as whom."""
-        body = {"gateway": gateway, "proof": proof}
+    def give_pass(self, ref: str, gateway: str, proof: str, key: str = "") -> dict[str, Any]:
+        """Where to connect, and as whom; with a key, by its certificate alone."""
+        body = {"gateway": gateway, "proof": proof, "key": key}
         return dict(self._client.call("POST", f"/v1/grants/{ref}/passes", body, timeout=_OPENING_TIMEOUT))
+
+    def end_pass(self, name: str) -> None:
+        self._client.call("DELETE", f"/v1/passes/{name}", timeout=_GOODBYE_TIMEOUT)
 
     def sessions(self, ref: str) -> list[dict[str, Any]]:
         """Of one grant; without one, those that are open."""
@@ -107,6 +115,21 @@ class Api:
 
     def cut_session(self, session: str) -> dict[str, Any]:
         return dict(self._client.call("POST", f"/v1/sessions/{session}/cut"))
+
+    def held(self) -> list[dict[str, Any]]:
+        """What waits to be let run, of what this person may see."""
+        return list(self._client.call("GET", "/v1/held"))
+
+    def held_in_full(self, held: str) -> dict[str, Any]:
+        return dict(self._client.call("GET", f"/v1/held/{held}"))
+
+    def decide(self, held: str, *, allow: bool) -> dict[str, Any]:
+        return dict(self._client.call("POST", f"/v1/held/{held}/{'allow' if allow else 'refuse'}"))
+
+    def watch(self, of: str, after: int, seconds: int = 25) -> dict[str, Any]:
+        """What happened in sessions since, at once or after `seconds`; `after` -1 begins."""
+        query = urlencode({"of": of, "after": after, "wait": seconds})
+        return dict(self._client.call("GET", f"/v1/watch?{query}", timeout=seconds + 15))
 
     def replay(self, session: str) -> dict[str, Any]:
         """All of it, a page at a time."""
@@ -120,6 +143,10 @@ class Api:
             after = page["after"]
             if not page["more"]:
                 return {"session": page["session"], "entries": entries}
+
+    def recording(self, session: str, form: str) -> Iterator[bytes]:
+        """Its lines as the server reads them: `records`, or an `asciicast` of its terminal."""
+        return self._client.lines(f"/v1/sessions/{session}/recording?form={form}", timeout=_OPENING_TIMEOUT)
 
     def collect_once_approved(self, ref: str, mark: str, seconds: int = 25) -> dict[str, Any]:
         """A fresh credential (it has `secret`), or the request once its mark is another one or after `seconds`."""

@@ -21,8 +21,12 @@ VERBS = {
     "run": ("run", "start a command with a credential that only it holds"),
     "creds": ("creds", "print a credential"),
     "connect": ("connect", "through a recorded gateway, with any tool"),
+    "ssh": ("ssh", "a shell or a command on a host, through the recorded gateway"),
     "sessions": ("sessions", "recorded connections"),
+    "watch": ("watch", "recorded connections while they run"),
     "replay": ("replay", "what was done in a recorded connection"),
+    "held": ("held", "statements that wait until somebody lets them run"),
+    "decide": ("decide", "let a statement that waits run, or refuse it"),
     "kill": ("kill", "end one recorded connection"),
     "aws": ("aws", "be the credential_process of an AWS profile"),
     "comment": ("comment", "say something about a request, to those whom it concerns"),
@@ -41,6 +45,8 @@ VERBS = {
 GROUPS = {"audit": "Look into the audit log. Every look is an entry of the log itself."}
 #: verbs that can start one with a credential
 TAKES_COMMAND = ("run", "connect", "request", "break-glass")
+#: verbs after whose first word everything is another program's
+PASSES_ON = ("ssh",)
 _OVERVIEW = """\
 prodaccess: temporary access to production, asked for here or in Slack, decided in Slack, gone by itself.
 
@@ -60,7 +66,7 @@ An auditor's:
 
 Exit codes:
 {exits}
-  run and connect, and request or break-glass with a command, give the command's own.
+  run, connect and ssh, and request or break-glass with a command, give the command's own.
 
 Environment:
   PRODACCESS_SERVER      the server's URL, instead of the remembered one
@@ -90,8 +96,13 @@ def read(words: Sequence[str]) -> tuple[ModuleType, argparse.Namespace]:
     verb, rest = " ".join(words[:count]), list(words[count:])
     if verb not in VERBS:
         raise Usage(f"“{verb[:40]}” is not a verb. {_nearest(verb)}")
-    cut = rest.index("--") if "--" in rest else len(rest)
     module, parser = parser_of(verb)
+    if verb in PASSES_ON:
+        cut = next((i + 1 for i, word in enumerate(rest) if not word.startswith("-")), len(rest))
+        args = parser.parse_args(rest[:cut])
+        args.command = rest[cut:]
+        return module, args
+    cut = rest.index("--") if "--" in rest else len(rest)
     args = parser.parse_intermixed_args(rest[:cut])
     args.command = rest[cut + 1 :]
     if args.command and verb not in TAKES_COMMAND:
@@ -113,7 +124,9 @@ def parser_of(verb: str) -> tuple[ModuleType, argparse.ArgumentParser]:
     module.arguments(parser)
     if verb in TAKES_COMMAND:
         parser.usage = f"{parser.format_usage().removeprefix('usage: ').strip()} [-- COMMAND …]"
-    if verb not in ("run", "aws", "completion"):
+    if verb in PASSES_ON:
+        parser.usage = f"{parser.format_usage().removeprefix('usage: ').strip()} [OPTIONS AND COMMAND OF SSH …]"
+    if verb not in ("run", "aws", "completion", *PASSES_ON):
         parser.add_argument("--json", action="store_true", help="for programs: JSON, as the server gave it")
     return module, parser
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -17,6 +19,8 @@ _ERRORS: dict[int, type[CliError]] = {
     504: Unreachable,
 }  # fmt: skip
 TIMEOUT = 20.0
+_MOST = 64 << 20  # bytes of an answer that is read at once
+OK = 200
 
 
 class Message(NamedTuple):
@@ -38,6 +42,14 @@ class Answer(NamedTuple):
     body: Any
 
 
+class NotGood(Exception):
+    """An answer that is not streamed."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(f"{answer.status}")
+        self.answer = answer
+
+
 class Server:
     """One server by its base URL. Each call has a connection of its own: there are few, and none is ever stale."""
 
@@ -50,13 +62,30 @@ class Server:
 
     def send(self, message: Message, timeout: float = TIMEOUT) -> Answer:
         """Raises Unreachable."""
+        with self._answered(message, timeout) as response:
+            return Answer(response.status, _decoded(self._whole(response)))
+
+    def stream(self, message: Message, timeout: float = TIMEOUT) -> Iterator[bytes]:
+        """The lines of a good answer as they come. Raises Unreachable, and NotGood with any other answer."""
+        with self._answered(message, timeout) as response:
+            if response.status != OK:
+                raise NotGood(Answer(response.status, _decoded(self._whole(response))))
+            yield from response
+
+    def _whole(self, response: http.client.HTTPResponse) -> bytes:
+        data = response.read(_MOST + 1)
+        if len(data) > _MOST:
+            raise Unreachable(f"{self.url} answers with more than can be read. Is its URL right?")
+        return data
+
+    @contextmanager
+    def _answered(self, message: Message, timeout: float) -> Iterator[http.client.HTTPResponse]:
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(self._parts.hostname or "", self._parts.port, timeout=timeout)
         try:
             path = self._parts.path.rstrip("/") + message.path
             connection.request(message.method, path, message.body or None, message.headers)
-            response = connection.getresponse()
-            return Answer(response.status, _decoded(response.read()))
+            yield connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             raise Unreachable(f"{self.url} does not answer ({_cause(error)}). Are you on the right network?") from None
         finally:
@@ -87,18 +116,39 @@ class Client:
         """The answer's JSON. Raises a CliError with the server's own sentence."""
         body = b"" if value is None else json.dumps(value).encode()
         answer = self._signed(method, path, body, timeout)
-        if answer.status == 401 and _member(answer, "type") == "/problems/clock-apart":
-            self._ahead = float(answer.body.get("now", time.time())) - time.time()
+        if self._is_apart(answer):
             answer = self._signed(method, path, body, timeout)
         return checked(answer)
 
+    def lines(self, path: str, timeout: float = TIMEOUT) -> Iterator[bytes]:
+        """Of a long answer, as they come. Raises a CliError with the server's own sentence."""
+        for last in (False, True):
+            try:
+                yield from self._server.stream(self._message("GET", path, b""), timeout)
+            except NotGood as error:
+                if last or not self._is_apart(error.answer):
+                    checked(error.answer)
+                    raise Unreachable("The server answered what it should not.") from None
+            else:
+                return
+
+    def _is_apart(self, answer: Answer) -> bool:
+        """Whether our clock was off; then it is corrected."""
+        if answer.status != 401 or _member(answer, "type") != "/problems/clock-apart":
+            return False
+        self._ahead = float(answer.body.get("now", time.time())) - time.time()
+        return True
+
     def _signed(self, method: str, path: str, body: bytes, timeout: float) -> Answer:
+        return self._server.send(self._message(method, path, body), timeout)
+
+    def _message(self, method: str, path: str, body: bytes) -> Message:
         from .proof import Call, prove
 
         url = self._server.url + path.partition("?")[0]
         proof = prove(self._key, Call(method, url, body, self._token, int(time.time() + self._ahead)))
         headers = {"Authorization": f"DPoP {self._token}", "DPoP": proof, "Content-Type": "application/json"}
-        return self._server.send(Message(method, path, body, headers), timeout)
+        return Message(method, path, body, headers)
 
 
 def checked(answer: Answer) -> Any:

@@ -28,6 +28,8 @@ CONFLICTING = {
     "aws": ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION"),
 }
 
+_LOGIN = ("username", "password")
+
 Credential = dict[str, Any]
 
 
@@ -64,11 +66,19 @@ def postgres_place(credential: Credential) -> dict[str, str]:
     return {**place, "PGUSER": credential["secret"]["username"], "PGAPPNAME": credential["ref"]}
 
 
-def pgpass_line(credential: Credential) -> str:
-    """One line of a password file: for exactly this host and port, and any database there."""
+def pgpass_lines(credential: Credential) -> str:
+    """Of a password file: for exactly this host and port, and any database there.
+
+    A socket has two lines: libpq looks its directory up there, other drivers `localhost`.
+    """
     hints, secret = _must_be("postgres", credential)["hints"], credential["secret"]
-    parts = (hints.get("host", "localhost"), hints.get("port", "5432"), "*", secret["username"], secret["password"])
-    return ":".join(part if part == "*" else part.replace("\\", "\\\\").replace(":", "\\:") for part in parts)
+    host, rest = hints.get("host", "localhost"), (hints.get("port", "5432"), "*", *map(secret.get, _LOGIN))
+    hosts = (host, "localhost") if host.startswith("/") else (host,)
+    return "\n".join(":".join(map(_in_pgpass, (each, *rest))) for each in hosts)
+
+
+def _in_pgpass(part: str) -> str:
+    return part if part == "*" else part.replace("\\", "\\\\").replace(":", "\\:")
 
 
 def url(credential: Credential) -> str:
@@ -108,7 +118,7 @@ def rendered(credential: Credential, shape: str) -> str:
         case "url":
             return url(credential)
         case "pgpass":
-            return pgpass_line(credential)
+            return pgpass_lines(credential)
     return _text(credential)
 
 
@@ -117,7 +127,7 @@ def _text(credential: Credential) -> str:
 
     shown = {**credential["hints"], **credential["secret"]}
     lines = [f"{safe(name)}: {safe(value)}" for name, value in shown.items()]
-    title = f"{credential['ref']} · {safe(credential['target'])} · {safe(credential['role'])}"
+    title = f"{safe(credential['ref'])} · {safe(credential['target'])} · {safe(credential['role'])}"
     return "\n".join([title, *lines, f"until {at(ends_at(credential))}"])
 
 

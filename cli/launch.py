@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
@@ -11,7 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .credential import CONFLICTING, Credential, ends_at, environment, pgpass_line, postgres_place
+from .credential import CONFLICTING, Credential, ends_at, environment, pgpass_lines, postgres_place
 from .exits import Usage
 
 _GRACE = 10.0  # seconds between SIGTERM and SIGKILL
@@ -41,7 +42,7 @@ def prepare(credential: Credential) -> Prepared:
     inherited = {name: value for name, value in os.environ.items() if name not in dropped}
     label = {"PRODACCESS_REF": credential["ref"], "PRODACCESS_EXPIRES_AT": ends_at(credential)}
     if credential["kind"] == "postgres" and sys.platform == "linux":
-        handle = _memory_file(pgpass_line(credential) + "\n")
+        handle = _memory_file(pgpass_lines(credential) + "\n")
         place = {**postgres_place(credential), "PGPASSFILE": f"/proc/self/fd/{handle}"}
         return Prepared({**inherited, **label, **place}, (handle,))
     return Prepared({**inherited, **label, **environment(credential)})
@@ -59,7 +60,7 @@ def become(path: str, command: Sequence[str], prepared: Prepared) -> int:
 
 
 def watch(path: str, command: Sequence[str], prepared: Prepared, deadline: float) -> int:
-    """Run it as a child and end it at `deadline` (seconds since the epoch): SIGTERM, 10 s later SIGKILL.
+    """Run it as a child and end it at `deadline` (seconds since the epoch, or `math.inf`): SIGTERM, 10 s later SIGKILL.
 
     Returns its exit code, 128 + n when signal n ended it.
     """
@@ -69,7 +70,8 @@ def watch(path: str, command: Sequence[str], prepared: Prepared, deadline: float
     for handle in prepared.descriptors:
         os.close(handle)
     prepared.environment.clear()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the child by itself; it decides
+    for typed in (signal.SIGINT, signal.SIGQUIT):  # Ctrl-C and Ctrl-\ reach the child by themselves; it decides
+        signal.signal(typed, signal.SIG_IGN)
     for forwarded in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(forwarded, lambda number, _frame: child.send_signal(number))
     code = wait_until(child, deadline)
@@ -82,7 +84,7 @@ def wait_until(child: subprocess.Popen[bytes], deadline: float, grace: float = _
         left := deadline - time.time()
     ) > 0:  # by the wall clock, so that a suspended machine wakes up late, not never
         try:
-            return child.wait(min(left, 5.0))
+            return child.wait(min(left, 5.0) if math.isfinite(left) else None)
         except subprocess.TimeoutExpired:
             continue
     print("prodaccess: the grant has ended; stopping the command.", file=sys.stderr)

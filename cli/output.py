@@ -60,6 +60,13 @@ def print_json(value: object) -> None:
     print(json.dumps(value, indent=2))
 
 
+def print_line(line: bytes) -> None:
+    """A line of JSON, or a remark between such lines: safe on a terminal, and the same for programs."""
+    import json
+
+    print(safe(line.decode().rstrip()) if line.startswith(b"#") else json.dumps(json.loads(line)))
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], states: Sequence[str] = ()) -> str:
     """Aligned columns; the last one is cut to the terminal's width. Cells must be `safe` already."""
     columns = list(zip(header, *rows, strict=True))

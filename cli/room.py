@@ -63,7 +63,13 @@ class Room(NamedTuple):
         return new.replace(self.path / name)
 
     def remove(self, name: str) -> None:
-        (self.path / name).unlink(missing_ok=True)
+        path = self.path / name
+        if path.is_dir() and not path.is_symlink():
+            import shutil
+
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
     def names(self) -> list[str]:
         return sorted(path.name for path in self.path.iterdir()) if self.path.exists() else []

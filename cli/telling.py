@@ -90,5 +90,7 @@ def state_of(request: Request) -> str:
 
 def how_to_use(request: Request) -> str:
     """The command that does."""
+    if request.get("gateway") == "ssh":
+        return f"prodaccess ssh {request['ref']}"
     verb = "connect" if request.get("gateway") else "run"
     return f"prodaccess {verb} {request['ref']} -- COMMAND"

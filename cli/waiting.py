@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from .duration import in_words
 from .exits import Unreachable
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .api import Api
     from .credential import Credential
 
+_Seen = TypeVar("_Seen")
 _OPEN = ("pending", "issuing", "quarantine")
 _PATIENCE = 300.0  # seconds without a server before giving up
 _PAUSE = 2.0
@@ -55,7 +56,7 @@ class _Waiting:
 
     def next(self, look: Callable[[Request], Request], request: Request) -> Request:
         self.progress.show(_line(request))
-        answer = _insist(look, request, self.progress)
+        answer = insist(lambda: look(request), request["ref"], self.progress)
         self.progress.clear()
         if "votes" in answer:
             self._say_votes(answer)
@@ -88,13 +89,14 @@ def _line(request: Request) -> str:
     return f"{request['ref']}: {given} of {needed} approved; {who_decides(request)} …"
 
 
-def _insist(look: Callable[[Request], Request], request: Request, progress: Progress) -> Request:
+def insist(look: Callable[[], _Seen], name: str, progress: Progress) -> _Seen:
+    """What it sees, however often the server has to be asked. Raises Unreachable once it is away for too long."""
     give_up = time.monotonic() + _PATIENCE
     while True:
         try:
-            return look(request)
+            return look()
         except Unreachable:
             if time.monotonic() > give_up:
                 raise
-            progress.show(f"{request['ref']}: the server does not answer; trying again …")
+            progress.show(f"{name}: the server does not answer; trying again …")
             time.sleep(_PAUSE)

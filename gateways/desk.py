@@ -11,19 +11,22 @@ import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from access.duration import in_words
 from access.errors import AccessError, Refused, Unavailable
 from access.model import Grant, GrantState
-from access.ports import Clock, SessionStore, Store
+from access.ports import Change, Clock, SessionStore, Store
 from access.sessions.admission import Admission, Visit, end_of
 from access.sessions.ending import closed
+from access.sessions.holding import Asked
+from access.sessions.model import Stop
 from access.tasks import Tasks
 from access.timing import warning_at
 from audit.log import Feed
 from audit.recording.writer import Recorder, RecorderFailed
-from gateways.live import Hold, Live, Tape
+from gateways.holding import Holding
+from gateways.live import Hold, Live, Stoppable, Tape
 from gateways.recordings import Shelf
 from gateways.telling import GRACE, Telling
 
@@ -31,6 +34,7 @@ log = logging.getLogger(__name__)
 
 LOOK = 0.5  # seconds: what another process has ordered is seen by then
 LEAST = 0.05  # between two looks
+STALE = timedelta(seconds=5)  # a stop that comes later would stop something else
 _STOPPING = "The gateway is being stopped."
 
 
@@ -50,6 +54,8 @@ class Desk:
     _is_stopping: bool = False
 
     def __post_init__(self) -> None:
+        asked = Asked(self.admission.grants.custody)
+        self.holding = Holding(self.store, self.sessions, self.clock, asked)
         self.telling = Telling(self.store, self.sessions, self.clock, self.lives, self._cut)
 
     # For the gateways
@@ -64,7 +70,8 @@ class Desk:
         finally:
             self._some.set()  # also a credential that was made for nobody is minded
         try:
-            recorder = self.shelf.begin(admitted.session, form)
+            secrets = self.admission.grants.custody.policies.current().secrets
+            recorder = self.shelf.begin(admitted.session, form, secrets)
         except RecorderFailed as error:
             await self.store.commit(closed(admitted.session, str(error), self.clock.now()))
             raise Unavailable(str(error)) from error
@@ -88,6 +95,12 @@ class Desk:
             live.ended, live.ended_at = why, self.clock.now()
             log.info("session ended", extra={**_named(live), "why": why})
         self.telling.hurry()
+
+    async def pass_on(self, mark: str, pid: int) -> None:
+        """A statement is to be stopped in the session of this mark, which another process holds. Raises Unavailable."""
+        session = await self.sessions.stoppable(mark)
+        if session is not None:
+            await self.store.commit(Change(stops=(Stop(session.id, pid, self.clock.now()),)))
 
     # Watching
 
@@ -128,7 +141,8 @@ class Desk:
         lives = [live for live in self.lives.values() if not live.ended]
         held = self.admission.held
         grants = await self.store.grants_by_number(sorted({live.session.grant for live in lives} | held))
-        cuts = await self.sessions.cuts([live.session.id for live in lives])
+        cuts, stops = await self.sessions.orders([live.session.id for live in lives])
+        await self.holding.look()
         for number in held:
             if not _is_active(grants.get(number)):
                 self.admission.forget(number)
@@ -136,6 +150,8 @@ class Desk:
             self._see(live, grants.get(live.session.grant))
             if order := cuts.get(live.session.id):
                 self._cut(live, f"{order.by.name} has ended this session.")
+            if stop := stops.get(live.session.id):
+                self._stop(live, stop)
         return head
 
     def _nap(self) -> float:
@@ -159,9 +175,18 @@ class Desk:
 
     def _hold_deadlines(self) -> None:
         now = self.clock.now()
+        self.holding.hold_deadlines()
         for live in list(self.lives.values()):
             if now >= live.until:
                 self._cut(live, _deadline(live))
+
+    def _stop(self, live: Live, stop: Stop) -> None:
+        """Once, and not what is run long after: another process was asked for it."""
+        if live.stopped_at is not None and stop.at <= live.stopped_at:
+            return
+        live.stopped_at = stop.at
+        if isinstance(live.hold, Stoppable) and self.clock.now() - stop.at < STALE:
+            self.tasks.start(live.hold.stop(stop.pid), name=f"stop a statement of {live.session.id}")
 
     def _cut(self, live: Live, why: str) -> None:
         """Once. A session that has not begun yet is cut when it does."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from access.events import Event
 from access.model import Person
+from access.policy import Watch
+from access.policy.secrets import Secret
 from access.sessions.admission import Admitted
+from access.sessions.flags import in_order
 from access.sessions.model import Session
+from audit.recording.redaction import Redaction
+from audit.recording.redaction_rules import own_rules
 from audit.recording.writer import Recorder, RecorderFailed
 
 FRESH = timedelta(seconds=30)  # what is told later has the time of its telling: entries are not dated back
@@ -28,10 +33,17 @@ class About:
     by: Person
     session: str
     target: str
+    host: str
     opened_at: datetime
     now: datetime
     until: datetime
     late: bool = False
+    redaction: Redaction = field(default_factory=Redaction)
+    watch: Watch = field(default_factory=Watch)
+
+    def flagged(self, flags: frozenset[str] | set[str]) -> tuple[str, ...]:
+        """Those that its rule wants flagged."""
+        return in_order(flags & self.watch.flag)
 
     def at(self, micros: int | None) -> datetime:
         """The time of what was over so many microseconds after the beginning; None: nobody saw its end."""
@@ -46,15 +58,21 @@ def about_live(live: Live, now: datetime) -> About:
         session.requester,
         session.id,
         session.target,
+        session.host,
         live.began,
         now,
         min(now, live.ended_at or live.until),
+        redaction=live.tape.recorder.redaction,
+        watch=live.admitted.watch,
     )
 
 
-def about_left(session: Session, now: datetime) -> About:
+def about_left(session: Session, now: datetime, secrets: Iterable[Secret] = ()) -> About:
     """Of a session whose gateway is gone."""
-    return About(session.ref, session.requester, session.id, session.target, now, now, now, late=True)
+    return About(
+        session.ref, session.requester, session.id, session.target, session.host, now, now, now, late=True,
+        redaction=Redaction(own_rules(secrets), raw=session.raw),
+    )  # fmt: skip
 
 
 class Tape(Protocol):
@@ -89,6 +107,13 @@ class Hold(Protocol):
     async def cut(self, why: str) -> None: ...
 
 
+@runtime_checkable
+class Stoppable(Protocol):
+    """A session of which a client can have one statement stopped, by a connection of its own."""
+
+    async def stop(self, pid: int) -> None: ...
+
+
 @dataclass
 class Live:
     """`session` is what the store has. `began`: when its recording did; `until`: no byte passes from then on."""
@@ -105,6 +130,9 @@ class Live:
     is_cut: bool = False
     ended: str = ""  # why it is over
     ended_at: datetime | None = None
+    touched: set[str] = field(default_factory=set)  # what its person has touched before, as far as it was asked
+    held: int = 0  # how many statements or commands of it had to wait for somebody
+    stopped_at: datetime | None = None  # when a client last asked elsewhere for a statement of it to be stopped
     acts: list[Any] = field(default_factory=list)  # over, and not yet in the log
     behind_since: float | None = None  # since when some wait, by the monotonic clock
     is_slow: bool = False

@@ -20,6 +20,7 @@ from access.ports import Change, Clock, SessionStore, Store
 from access.sessions.ending import closed
 from access.sessions.model import Session
 from audit.recording.writer import RecorderFailed
+from gateways.first import with_first
 from gateways.live import Live, about_live
 
 log = logging.getLogger(__name__)
@@ -99,12 +100,10 @@ class Telling:
     async def _commit(self, parts: Sequence[_Part]) -> bool:
         now = self.clock.now()
         changes = await asyncio.to_thread(lambda: [_change(part, now) for part in parts])
-        whole = Change(
-            sessions=tuple(session for change in changes for session in change.sessions),
-            events=tuple(event for change in changes for event in change.events),
-        )
         try:
-            await self.store.commit(whole)
+            for place, part in enumerate(parts):
+                changes[place] = await with_first(part.live, changes[place], self.sessions)
+            await self.store.commit(_whole(changes))
         except Stale:
             return await self._commit_each(parts, changes)
         except AccessError as error:
@@ -167,6 +166,14 @@ class Telling:
                 self.cut(live, _LOG_AWAY)
 
 
+def _whole(changes: Sequence[Change]) -> Change:
+    return Change(
+        sessions=tuple(session for change in changes for session in change.sessions),
+        events=tuple(event for change in changes for event in change.events),
+        seen=tuple({seen: None for change in changes for seen in change.seen}),
+    )
+
+
 def _change(part: _Part, now: datetime) -> Change:
     """On a thread: the statements are looked into, and the recording is made durable first."""
     live, recorder = part.live, part.live.tape.recorder
@@ -180,6 +187,7 @@ def _change(part: _Part, now: datetime) -> Change:
         return replace(over, events=(*events, *over.events))
     with contextlib.suppress(RecorderFailed):  # whoever writes next is told, and that ends the session
         recorder.sync()
+        recorder.look()
     session = replace(session, size=part.size, recording=part.recording)
     grown = SessionRecorded(
         at=now, ref=session.ref, by=session.requester, session=session.id, actions=session.acts, size=session.size,

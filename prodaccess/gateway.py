@@ -21,6 +21,7 @@ from access.endings import Endings
 from access.errors import AccessError
 from access.grants import Grants
 from access.ports import Clock
+from access.sessions.model import GATEWAYS
 from access.tasks import Tasks
 from access.ticketing import Ticketing
 from bot.app import create_people
@@ -45,7 +46,8 @@ log = logging.getLogger(__name__)
 
 DRAIN = 10.0  # seconds
 POLICY_EVERY = 1.0
-_NEEDED = ("SLACK_BOT_TOKEN", "PRODACCESS_SLACK_TEAMS", "PRODACCESS_GATEWAY_POSTGRES")
+_NEEDED = ("SLACK_BOT_TOKEN", "PRODACCESS_SLACK_TEAMS")
+_LISTENS = [f"PRODACCESS_GATEWAY_{gateway.upper()}" for gateway in GATEWAYS]
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,8 @@ def read(environ: dict[str, str]) -> Settings:
     """Those of `serve`, without what only a server needs. Raises SettingsError."""
     settings = read_settings(environ, only_to_end=True)
     lacking = [name for name in _NEEDED if not (settings.secret(name) or settings.values.get(name))]
+    if not any(settings[name] for name in _LISTENS):
+        lacking.append(" or ".join(_LISTENS))
     if lacking:
         raise SettingsError("\n".join(f"{name} is missing: a gateway needs it." for name in lacking))
     return settings

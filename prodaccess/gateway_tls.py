@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -19,12 +20,14 @@ from prodaccess.settings import Settings, SettingsError
 _LIFE = timedelta(days=3650)
 _FILE = "gateway.pem"
 NONE = "none"  # instead of a file
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----")
 
 
-def server_tls(settings: Settings, host: str) -> tuple[ssl.SSLContext | None, str]:
+def server_tls(settings: Settings, host: str, passes: str = "") -> tuple[ssl.SSLContext | None, str]:
     """The context, and the PEM that terminals check it with; empty: the public authorities do. Raises SettingsError.
 
-    No context: no TLS, which only a gateway that nobody else can reach may do without.
+    `passes`: the PEM of the authority of clients' certificates, where they are asked for one. No context: no TLS,
+    which only a gateway that nobody else can reach may do without.
     """
     if settings["PRODACCESS_GATEWAY_CERT"] == NONE:
         return None, ""
@@ -36,6 +39,11 @@ def server_tls(settings: Settings, host: str) -> tuple[ssl.SSLContext | None, st
         context.load_cert_chain(path, key)
     except (OSError, ssl.SSLError) as error:
         raise SettingsError(f"PRODACCESS_GATEWAY_CERT: {path} cannot be used ({error}).") from error
+    if passes:
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.load_verify_locations(cadata=passes)
+        context.num_tickets = 0  # each connection is to be made with the key, and not with what another one left
+        context.options |= ssl.OP_NO_TICKET
     return context, trusted(settings)
 
 
@@ -44,18 +52,31 @@ def trusted(settings: Settings) -> str:
     if settings["PRODACCESS_GATEWAY_CERT"] == NONE:
         return ""
     if settings["PRODACCESS_GATEWAY_CERT"]:
-        path = settings["PRODACCESS_GATEWAY_CA"]
-        try:
-            return Path(path).read_text("utf-8") if path else ""
-        except OSError as error:
-            raise SettingsError(f"PRODACCESS_GATEWAY_CA: {path} cannot be read ({error.strerror}).") from error
+        return _given(settings["PRODACCESS_GATEWAY_CA"])
     try:
         text = (Path(settings["PRODACCESS_RECORDINGS"]) / _FILE).read_text("utf-8")
     except OSError:
         raise SettingsError(
             "PRODACCESS_GATEWAY_CERT is missing: where the gateway is another process, both need to know it."
         ) from None
-    return text[text.index("-----BEGIN CERTIFICATE") :]
+    return _certificates(text)
+
+
+def _given(path: str) -> str:
+    if not path:
+        return ""
+    try:
+        found = _certificates(Path(path).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"PRODACCESS_GATEWAY_CA: {path} cannot be read ({error}).") from error
+    if not found:
+        raise SettingsError(f"PRODACCESS_GATEWAY_CA: {path} has no certificate.")
+    return found
+
+
+def _certificates(text: str) -> str:
+    """Those of a PEM file: terminals are told of them, and never of a key that lies beside them."""
+    return "".join(f"{found}\n" for found in _CERTIFICATE.findall(text))
 
 
 def _own(place: Path, host: str) -> Path:
@@ -63,12 +84,17 @@ def _own(place: Path, host: str) -> Path:
     path = place / _FILE
     if path.exists() and _is_for(path, host):
         return path
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = path.with_name(f".{_FILE}.{os.getpid()}")
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123 (a mode)
-        file.write(_made(host))
-    new.replace(path)
+    write_secret(path, _made(host)).replace(path)
     return path
+
+
+def write_secret(path: Path, content: bytes) -> Path:
+    """Beside its place, for the owner alone; whoever has it puts it there."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123 (a mode)
+        file.write(content)
+    return new
 
 
 def _is_for(path: Path, host: str) -> bool:

@@ -14,7 +14,8 @@ _ENTRY = re.compile(r"entry-([0-9]{1,18})", re.IGNORECASE)
 ABOUT = """\
 Destroys the keys of every private text of one request: its reason, the reason of a denial, statements and commands as
 they were typed. Times, people, approvals, credentials and what was touched stay, and the log still verifies: it holds
-only a commitment to each text. There is no way back. The request must be over. The log says who erased it and why;
+only a commitment to each text. The keys of its sessions' recordings go as well: what there is of them, in S3 too,
+nobody can read any more. There is no way back. The request must be over. The log says who erased it and why;
 Slack's copies are taken out by the bot.
 
 A refused ask and a search belong to no request: name such an entry itself, entry-1234, as `audit search` shows it.
@@ -44,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
         print_json(answer)
         return 0
     gone = [f"{safe(' and '.join(of['fields']))} of entry {of['seq']}" for of in answer["erased"]]
+    gone += [f"the key of {safe(session)}'s recording" for session in answer["recordings"]]
     print(f"{ref}: erased {', '.join(gone)}. The log still verifies." if gone else f"{ref}: nothing is left to erase.")
     return 0
 

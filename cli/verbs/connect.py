@@ -4,78 +4,100 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..exits import Usage
 from ..refs import parse_ref
 
 if TYPE_CHECKING:
     from ..api import Api
-    from ..credential import Credential
 
 ABOUT = """\
-For what is used through a gateway: the connection is recorded, and the database's own password is never here. Makes a
-password on this machine (the server sees only what checks it) that lets any number of connections through the gateway
-until the grant ends, and becomes the command with it: PGHOST, PGPORT, PGUSER, PGDATABASE, PGSSLMODE, PGSSLROOTCERT, and
-the password in an anonymous file in memory (PGPASSFILE).
+For what is used through a gateway: the connection is recorded, and the target's own credential is never here. Makes a
+key in memory, and asks the server for a pass that is bound to it: it ends with the command, at the latest with the
+grant, and lets in nobody who has not the key.
 
-For a graphical tool, --show prints where to connect, as whom, and the password. The file that it names under
-sslrootcert is what the gateway's certificate is checked with; it lies beside the sign-in of this terminal."""
+PostgreSQL: opens a socket that only you can reach, and hands what comes there to the gateway over TLS with the key. The
+command finds it by PGHOST, PGPORT, PGUSER, PGDATABASE, and a password of its own in an anonymous file in memory
+(PGPASSFILE). For tools that know no sockets (JDBC), --tcp opens a port of this machine instead. For a graphical tool,
+--show prints where to connect, and stays until Ctrl-C. --unbound, where the server allows it, is for what runs on
+another machine: a name and a password, good for whoever is given them.
+
+SSH: an agent of its own (SSH_AUTH_SOCK), and a configuration that knows the gateway under the names of the grant, the
+target and its host. ssh, scp and sftp are given it with -F, rsync, git and ansible by their variables; others find it
+in PRODACCESS_SSH_CONFIG. --agent puts the key into your own agent until the grant ends, for editors and plain ssh."""
 EXAMPLES = """\
   prodaccess connect PA-7 -- psql
   prodaccess connect PA-7 -- pg_dump --schema-only
-  prodaccess connect PA-7 --show
-  eval "$(prodaccess connect PA-7 --show --format env)\""""
+  prodaccess connect PA-7 --tcp -- ./gradlew flywayMigrate
+  prodaccess connect PA-7 --show --format url
+  prodaccess connect PA-8 -- scp PA-8:/var/log/app.log .
+  prodaccess connect PA-8 -- ansible-playbook -i web-1, site.yml
+  prodaccess connect PA-8 --agent >> ~/.ssh/config"""
 _FORMATS = ("text", "json", "env", "url", "pgpass")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("ref", metavar="PA-7", help="the grant")
-    parser.add_argument("--show", action="store_true", help="print what a tool needs, the password too")
+    parser.add_argument("--show", action="store_true", help="print what a tool needs, the password too, and stay")
     parser.add_argument("--format", choices=_FORMATS, default="text", help="how to print it")
+    parser.add_argument("--tcp", action="store_true", help="by a port of this machine, instead of a socket")
+    parser.add_argument("--unbound", action="store_true", help="a pass without a key, straight to the gateway")
+    parser.add_argument("--agent", action="store_true", help="the key goes into the SSH agent that runs here")
 
 
 def run(args: argparse.Namespace) -> int:
     from ..api import Api
-    from ..credential import rendered
 
     ref = parse_ref(args.ref)
-    if args.show == bool(args.command):
-        raise Usage(f"Say what to start: prodaccess connect {ref} -- psql; or --show what a tool needs.")
+    if sum((args.show, args.agent, bool(args.command))) != 1:
+        raise Usage(f"Say what to start: prodaccess connect {ref} -- psql; or --show what a tool needs, or --agent.")
+    api = Api()
+    gateway = api.request(ref)["gateway"]
+    if args.agent or gateway == "ssh":
+        return _ssh(api, ref, args, gateway)
+    from ..through_postgres import Ways, show, start
+
+    ways = Ways(args.tcp, args.unbound)
     if args.command:
-        return start(Api(), ref, args.command)
-    print(rendered(pass_for(Api(), ref), "json" if args.json else args.format))
+        _find(args.command)
+        return start(api, ref, args.command, ways)
+    show(api, ref, ways, "json" if args.json else args.format)
     return 0
 
 
-def start(api: Api, ref: str, command: Sequence[str]) -> int:
-    """Does not return when it becomes the command."""
+def start(api: Api, ref: str, command: Sequence[str], gateway: str) -> int:
+    """The tool's exit code."""
+    from .. import through_postgres, through_ssh
+
+    _find(command)
+    if gateway == "ssh":
+        return through_ssh.start(api, ref, command)
+    return through_postgres.start(api, ref, command, through_postgres.Ways())
+
+
+def _ssh(api: Api, ref: str, args: argparse.Namespace, gateway: str) -> int:
+    from ..output import at, print_json, say
+    from ..through_ssh import into_agent
+
+    if gateway != "ssh" or args.show or args.tcp or args.unbound:
+        what = "--agent is for SSH" if gateway != "ssh" else "SSH knows no --show, --tcp or --unbound"
+        raise Usage(f"{what}. `prodaccess connect --help` says more.")
+    if args.command:
+        return start(api, ref, args.command, gateway)
+    given = into_agent(api, ref)
+    if args.json:
+        print_json(given)
+        return 0
+    hints = given["hints"]
+    say(f"{ref}: the key is in your agent until {at(given['expires_at'])}. With this in ~/.ssh/config: ssh {ref}")
+    say(f"Without it: ssh -p {hints['port']} {ref}@{hints['host']}")
+    print(given["config"], end="")
+    return 0
+
+
+def _find(command: Sequence[str]) -> None:
+    """Before a pass is made for it."""
     from ..launch import find_command
-    from .run import become_with
 
-    find_command(command)  # before a pass is made for it
-    return become_with(pass_for(api, ref), command)
-
-
-def pass_for(api: Api, ref: str) -> Credential:
-    """In the shape of a credential; the password was made here."""
-    from ..scram import new_password, verifier
-
-    password = new_password()
-    given = api.give_pass(ref, "postgres", verifier(password))
-    return {
-        **{name: given[name] for name in ("ref", "target", "role", "kind", "expires_at", "expires_in")},
-        "public_id": given["name"],
-        "not_after": given["expires_at"],
-        "secret": {"username": given["name"], "password": password},
-        "hints": {**given["hints"], **_certificate(api, given)},
-    }
-
-
-def _certificate(api: Api, given: dict[str, Any]) -> dict[str, str]:
-    """The file with it; without one of its own, those that this machine trusts."""
-    if given["hints"]["sslmode"] == "disable":
-        return {}
-    if not given["certificate"]:
-        return {"sslrootcert": "system"}
-    return {"sslrootcert": str(api.room.write_text(f"gateway-{given['kind']}.pem", given["certificate"]))}
+    find_command(command)

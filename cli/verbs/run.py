@@ -66,7 +66,7 @@ def once_approved(api: Api, request: dict[str, Any], command: Sequence[str]) -> 
         from ..telling import status
 
         raise Ended(f"{decided['ref']}: {status(decided)}")
-    return connect.start(api, decided["ref"], command)
+    return connect.start(api, decided["ref"], command, decided["gateway"])
 
 
 def become_with(credential: Credential, command: Sequence[str], *, kill_at_expiry: bool = False) -> int:

@@ -1,4 +1,7 @@
-"""What binds a proof to the TLS connection it is made on: the certificate's hash (tls-server-end-point, RFC 5929)."""
+"""What binds a proof to the TLS connection that it is made on.
+
+From our side the certificate's hash (tls-server-end-point, RFC 5929), from the client's the key of its certificate.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,21 @@ import ssl
 from functools import lru_cache
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+
+def key_of(connection: ssl.SSLObject | None) -> str:
+    """The mark of the key that the client has made its connection with (`Pass.bound`); empty: with none.
+
+    TLS 1.2 lets a session be resumed without the key, and still names its certificate: that counts for nothing.
+    """
+    if connection is None or connection.session_reused:
+        return ""
+    shown = connection.getpeercert(binary_form=True)
+    if not shown:
+        return ""
+    key = x509.load_der_x509_certificate(shown).public_key()
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
 
 @lru_cache(maxsize=8)

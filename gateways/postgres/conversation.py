@@ -38,6 +38,7 @@ class Asked(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     exact: bool = True
     size: int = 0
     digest: str = ""
+    redacted: int = 0  # places that secrets were taken from before it was kept
 
 
 class Answered(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -68,7 +69,7 @@ class Settled(msgspec.Struct, frozen=True, gc=False):
 Act = Asked | Answered | Settled
 
 
-class _Due(msgspec.Struct):
+class Due(msgspec.Struct):
     """A client's message that the server answers. `kind` is its letter."""
 
     kind: int
@@ -90,7 +91,7 @@ class Conversation:
         self.state = "I"
         self._client = Frames(_KEPT_OF_CLIENT, most)
         self._server = Frames(_KEPT_OF_SERVER, 8192)
-        self._due: deque[_Due] = deque()
+        self._due: deque[Due] = deque()
         self._statements = Names()
         self._portals = Names()
         self._batch = 0
@@ -144,29 +145,29 @@ class Conversation:
     # The client's side
 
     def _query(self, frame: Frame, acts: list[Act]) -> None:
-        self._ask(acts, _Due(m.QUERY), understood(m.text_of(frame.payload), frame.size - 1, frame.digest))
+        self._ask(acts, Due(m.QUERY), understood(m.text_of(frame.payload), frame.size - 1, frame.digest))
 
     def _call(self, frame: Frame, acts: list[Act]) -> None:
         oid = int.from_bytes(frame.payload[:4], "big")
         text = Text(f"(call of the function with the id {oid})", frame.size)
-        self._ask(acts, _Due(m.CALL), text, exact=False)
+        self._ask(acts, Due(m.CALL), text, exact=False)
 
     def _describe(self, _frame: Frame, _acts: list[Act]) -> None:
-        self._expect(_Due(m.DESCRIBE))
+        self._expect(Due(m.DESCRIBE))
 
     def _sync(self, _frame: Frame, _acts: list[Act]) -> None:
         self._skips = _NOT
         self._batch += 1
-        self._due.append(_Due(m.SYNC, doubtful=self._copying))
+        self._due.append(Due(m.SYNC, doubtful=self._copying))
 
     def _copied(self, _frame: Frame, _acts: list[Act]) -> None:
         self._copying = False
-        self._due.append(_Due(m.COPY_DONE))
+        self._due.append(Due(m.COPY_DONE))
 
     def _data_in(self, frame: Frame, _acts: list[Act]) -> None:
         self._bytes_in += frame.size
 
-    def _ask(self, acts: list[Act], due: _Due, text: Text, values: tuple[str, ...] = (), *, exact: bool = True) -> None:
+    def _ask(self, acts: list[Act], due: Due, text: Text, values: tuple[str, ...] = (), *, exact: bool = True) -> None:
         self.asked += 1
         due.n = self.asked
         if text.renames:
@@ -177,11 +178,11 @@ class Conversation:
         if not self._expect(due):
             acts.append(Answered(due.n, skipped=True))
 
-    def _expect(self, due: _Due) -> bool:
+    def _expect(self, due: Due) -> bool:
         """Whether the server is going to answer it. Raises NotTheProtocol where nobody could tell."""
         if self._copying or self._skips == _PERHAPS:
             raise NotTheProtocol("a statement inside the data of a COPY")  # the server ends that too, if it is
-        if self._skips == _SURELY:
+        if self._skips == SURELY:
             return False
         self._due.append(due)
         return True
@@ -190,7 +191,7 @@ class Conversation:
         parse = m.parse_of(frame.payload)
         text = understood(parse.text, frame.size if frame.digest else parse.size, frame.digest)
         given = Given(text, self._batch, self.asked)
-        if self._expect(_Due(m.PARSE, name=parse.name, given=given)):
+        if self._expect(Due(m.PARSE, name=parse.name, given=given)):
             self._statements.give(parse.name, given)
 
     def _bind(self, frame: Frame, _acts: list[Act]) -> None:
@@ -198,24 +199,24 @@ class Conversation:
         bind = m.bind_of(frame.payload)
         named = self._statements.look_up(bind.statement, self._batch, self._renamed if bind.statement else 0)
         given = Given(named.text, self._batch, self.asked, bind.values, named.exact)
-        if self._expect(_Due(m.BIND, name=bind.portal, given=given)):
+        if self._expect(Due(m.BIND, name=bind.portal, given=given)):
             self._portals.give(bind.portal, given)
 
     def _execute(self, frame: Frame, acts: list[Act]) -> None:
         portal = m.text_of(frame.payload)
         bound = self._portals.look_up(portal, self._batch, self._reopened if portal else 0)
-        self._ask(acts, _Due(m.EXECUTE, name=portal), bound.text, bound.values, exact=bound.exact)
+        self._ask(acts, Due(m.EXECUTE, name=portal), bound.text, bound.values, exact=bound.exact)
 
     def _close(self, frame: Frame, _acts: list[Act]) -> None:
         what, name = m.name_of(frame.payload)
-        self._expect(_Due(m.CLOSE, name=what + name))
+        self._expect(Due(m.CLOSE, name=what + name))
 
     # The server's side
 
     def _data_out(self, frame: Frame, _acts: list[Act]) -> None:
         self._bytes_out += frame.size
 
-    def _head(self, *, ready: bool = False) -> _Due | None:
+    def _head(self, *, ready: bool = False) -> Due | None:
         """What is answered next. The end of COPY data is answered by nothing, a Sync that was swallowed neither."""
         due = self._due
         while due:
@@ -268,7 +269,7 @@ class Conversation:
         if head.kind not in (m.QUERY, m.CALL):  # after those a ReadyForQuery follows
             self._drop_batch(acts)
 
-    def _bound_for(self, bind: _Due) -> _Due:
+    def _bound_for(self, bind: Due) -> Due:
         """The statement that fails when its values do: planning them is part of binding."""
         for due in self._due:
             if due.kind == m.SYNC:
@@ -277,7 +278,7 @@ class Conversation:
                 return due
         return bind
 
-    def _ask_in_vain(self, parse: _Due, text: Text) -> Asked:
+    def _ask_in_vain(self, parse: Due, text: Text) -> Asked:
         self.asked += 1
         parse.n = self.asked
         return Asked(parse.n, text.text, size=text.size, digest=text.digest)
@@ -288,7 +289,7 @@ class Conversation:
         A Sync inside COPY data may have been read as one of the data, or may be the one: what stands behind it is
         skipped or run, and no answer would tell. No client sends such a thing. Raises NotTheProtocol.
         """
-        self._skips = _SURELY
+        self._skips = SURELY
         while self._due and (self._due[0].kind != m.SYNC or self._due[0].doubtful):
             dropped = self._due.popleft()
             if dropped.doubtful:
@@ -351,5 +352,5 @@ class Conversation:
 
 
 _FORGETS = ("DEALLOCATE ALL", "DISCARD ALL")
-_NOT, _PERHAPS, _SURELY = range(3)
+_NOT, _PERHAPS, SURELY = range(3)
 _ASKED_FOR = {m.PARSED: m.PARSE, m.BOUND: m.BIND, m.CLOSED: m.CLOSE}

@@ -15,7 +15,7 @@ import msgspec
 
 _HEADER = 5
 _LENGTH = 4  # bytes that a message's length counts for itself
-_LONGEST = 0x3FFFFFFF + _LENGTH  # PostgreSQL itself takes no message of a gibibyte
+LONGEST = 0x3FFFFFFF + _LENGTH  # PostgreSQL itself takes no message of a gibibyte
 _length_at = Struct(">I").unpack_from
 
 
@@ -50,7 +50,7 @@ def cut(  # noqa: PLR0913, PLR0917 (the shape of the compiled one, which is call
         kind, start, count = data[at], at, 0
         while end - at >= _HEADER and data[at] == kind:
             (length,) = _length_at(data, at + 1)
-            if not _LENGTH <= length <= _LONGEST or length > end - at - 1:
+            if not _LENGTH <= length <= LONGEST or length > end - at - 1:
                 break
             if kept[kind] and (count or length - _LENGTH > most):
                 break
@@ -105,7 +105,7 @@ class Frames:
     def _begin(self, data: bytes, at: int, found: list[Frame]) -> int:
         """A message that has not come whole, or is too long to be held."""
         kind, (length,) = data[at], _length_at(data, at + 1)
-        if not _LENGTH <= length <= _LONGEST:
+        if not _LENGTH <= length <= LONGEST:
             raise NotTheProtocol(f"a message of kind {kind} cannot have {length - _LENGTH} bytes")
         first = data[at + _HEADER : at + 1 + length]
         self._kind, self._size = kind, length - _LENGTH

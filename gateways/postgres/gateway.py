@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from struct import pack
 from typing import Protocol
@@ -14,6 +14,7 @@ from typing import Protocol
 from access.errors import AccessError, Unavailable
 from gateways.postgres import messages as m
 from gateways.postgres.frames import NotTheProtocol
+from gateways.postgres.holding import Gate, HoldingRelay
 from gateways.postgres.reception import CancelAsked, Lookup, Reception, Rejected, Visitor
 from gateways.postgres.relay import Relay, Tape
 from gateways.postgres.side import Gone, Side
@@ -24,7 +25,6 @@ log = logging.getLogger(__name__)
 PATIENCE = 2.0  # seconds for a database to hear that a statement is to be stopped
 LOGIN = 15.0  # seconds for a database to let the gateway in
 GREETING = 10.0  # seconds that somebody may take to prove who they are
-_KEY, _LONG_KEY = 4, 32  # bytes of a cancel key, before version 3.2 and since
 
 
 class Session(Protocol):
@@ -35,6 +35,11 @@ class Session(Protocol):
 
     @property
     def tape(self) -> Tape: ...
+
+    @property
+    def gate(self) -> Gate | None:
+        """Who is asked before single statements, where some have to wait for somebody."""
+        ...
 
     def running(self, hold: Hold) -> None:
         """It begins; from here on `hold` can end it. Raises AccessError where it has been ended already."""
@@ -53,6 +58,10 @@ class Door(Protocol):
         """Raises AccessError."""
         ...
 
+    async def stop(self, asked: CancelAsked) -> None:
+        """A statement is to be stopped, of no session here: of another process, if of any."""
+        ...
+
 
 @dataclass
 class Hold:
@@ -68,6 +77,14 @@ class Hold:
     def slow(self, *, down: bool) -> None:
         self.relay.slow(down=down)
 
+    async def stop(self, pid: int) -> None:
+        """The statement that runs is to be stopped, as somebody asked who knows the backend by this number."""
+        if pid != self.server.pid:
+            return
+        self.relay.stop_waiting()
+        if self.relay.talk.busy:
+            await cancel(self.upstream, self.server.pid, self.server.key)
+
     async def cut(self, why: str) -> None:
         """The statement that runs is stopped too: without that, the database would finish it first."""
         is_busy = self.relay.talk.busy
@@ -80,11 +97,16 @@ class Hold:
 
 @dataclass
 class PostgresGateway:
-    """One listener. `tls` is what it shows of itself; `greeting` is in seconds."""
+    """One listener. `tls` is what it shows of itself; `greeting` is in seconds.
+
+    `most_strangers`: at once, who have not proven who they are; one too many is sent away.
+    """
 
     door: Door
     tls: ssl.SSLContext | None = None
     greeting: float = GREETING
+    most_strangers: int = 400
+    strangers: int = 0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _holds: dict[tuple[int, bytes], Hold] = field(default_factory=dict)  # by what a cancel has to name
 
@@ -96,14 +118,16 @@ class PostgresGateway:
         return Side(self._begin, quiet=True)
 
     def _begin(self, side: Side) -> None:
+        if self.strangers >= self.most_strangers:  # the first ones may be honest, and a process has only so many files
+            side.hang_up()
+            return
         task = asyncio.get_running_loop().create_task(self._serve(side))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, side: Side) -> None:
         try:
-            async with asyncio.timeout(self.greeting):
-                asked = await Reception(self.tls, self.door.lookup).receive(side)
+            asked = await self._receive(side)
             if isinstance(asked, CancelAsked):
                 await self._cancel(asked)
             else:
@@ -121,10 +145,21 @@ class PostgresGateway:
             log.exception("a connection failed", extra={"action": "connect", "address": side.address})
         side.close()
 
+    async def _receive(self, side: Side) -> Visitor | CancelAsked:
+        self.strangers += 1
+        try:
+            async with asyncio.timeout(self.greeting):
+                return await Reception(self.tls, self.door.lookup).receive(side)
+        finally:
+            self.strangers -= 1
+
     async def _cancel(self, asked: CancelAsked) -> None:
         hold = self._holds.get((asked.pid, asked.key))
         if hold is not None:
+            hold.relay.stop_waiting()
             await cancel(hold.upstream, hold.server.pid, hold.server.key)
+        else:
+            await self.door.stop(asked)
 
     async def _let_in(self, side: Side, visitor: Visitor) -> None:
         session = await self.door.admit(visitor, side.address)
@@ -136,8 +171,8 @@ class PostgresGateway:
             if isinstance(error, (OSError, Gone, NotTheProtocol)):  # a timeout is one, and so is what TLS refuses
                 raise Unavailable("The database cannot be reached from the gateway.") from error
             raise
-        place = (server.pid, os.urandom(_LONG_KEY if visitor.minor >= 2 else _KEY))
-        relay = Relay(side, server.side, session.tape, lambda why: self._ended(place, session, why))
+        place = (server.pid, visitor.cancel_key)
+        relay = _relay((side, server.side), session, lambda why: self._ended(place, session, why))
         hold = Hold(relay, session.upstream, server)
         try:
             session.running(hold)  # before a byte passes: it may have been ended since it was let in
@@ -154,3 +189,9 @@ class PostgresGateway:
     def _ended(self, place: tuple[int, bytes], session: Session, why: str) -> None:
         self._holds.pop(place, None)
         session.over(why)
+
+
+def _relay(sides: tuple[Side, Side], session: Session, ended: Callable[[str], None]) -> Relay:
+    if session.gate is None:
+        return Relay(*sides, session.tape, ended)
+    return HoldingRelay(sides, session.tape, ended, session.gate)

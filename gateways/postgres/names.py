@@ -41,6 +41,7 @@ class Given(msgspec.Struct):
     since: int
     values: tuple[str, ...] = ()
     exact: bool = True
+    let: bool = False  # it waited for somebody who has let it run
 
 
 _UNKNOWN = Text("(a statement prepared inside the database)", 0)

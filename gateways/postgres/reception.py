@@ -20,11 +20,13 @@ from gateways.postgres.upstream import Wanted
 
 _CANCEL, _SSL, _GSS = 80877102, 80877103, 80877104
 _MAJOR, _MINOR = 3, 2
+_KEY, _LONG_KEY = 4, 32  # bytes of a cancel key, before version 3.2 and since
 _HANDSHAKE = 0x16  # what TLS begins with
 _ALPN = "postgresql"
 _DECOY = os.urandom(32)  # of this process: a name that does not exist is asked for a proof like any other
 
-Lookup = Callable[[str], Awaitable[Verifier | None]]
+#: of a name, and the mark of the key that the connection was made with
+Lookup = Callable[[str, str], Awaitable[Verifier | None]]
 
 
 class Rejected(Exception):
@@ -39,7 +41,8 @@ class Rejected(Exception):
 class Visitor:
     """Who wants in: `name` as given, `database`, and what else the client set, such as `application_name`.
 
-    `minor` is the protocol's: from 2 on, the key of a cancel may be longer than four bytes.
+    `minor` is the protocol's: from 2 on, the key of a cancel may be longer than four bytes. `cancel_key` is what we
+    make of it: the database's own stays here.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Visitor:
     parameters: Mapping[str, str]
     secured: bool
     minor: int = 0
+    cancel_key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +112,18 @@ class Reception:
         name = told.pop("user", "")
         database = told.pop("database", "") or name
         kept = {name: value for name, value in told.items() if name not in unknown}
-        await self._prove(side, name, self._end_point if secured else b"")
+        await self._prove(side, name)
         try:
             police(kept)
         except NotHere as error:
             raise Rejected("0A000", str(error)) from None
-        return Visitor(name, database, kept, secured, minor)
+        return Visitor(name, database, kept, secured, minor, os.urandom(_LONG_KEY if minor >= _MINOR else _KEY))
 
-    async def _prove(self, side: Side, name: str, end_point: bytes) -> None:
-        verifier = await self.lookup(name)
-        server = Server(verifier or _decoy(name), end_point)
+    async def _prove(self, side: Side, name: str) -> None:
+        key = side.key
+        verifier = await self.lookup(name, key)
+        # A client's own key binds the connection as it is, and the tool behind it may speak no TLS to bind to.
+        server = Server(verifier or _decoy(name), b"" if key or not side.secured else self._end_point)
         offered = b"".join(mechanism.encode() + b"\0" for mechanism in server.offered)
         side.write(m.message(m.AUTHENTICATION, pack(">I", Wanted.SASL) + offered + b"\0"))
         try:
@@ -141,7 +147,9 @@ async def _said(side: Side) -> bytes:
 
 def _no(name: str) -> Rejected:
     shown = "".join(c for c in name[:60] if c.isprintable())
-    return Rejected("28P01", f"No pass of that name lets you in ({shown}).", "Get one with: prodaccess connect PA-7")
+    return Rejected(
+        "28P01", f"No pass of that name lets you in ({shown}).", "Use it from within: prodaccess connect PA-7"
+    )
 
 
 def _decoy(name: str) -> Verifier:

@@ -60,36 +60,47 @@ class Relay:
             if acts := self.talk.from_client(data):
                 self._tape.asked(acts)
         except (NotTheProtocol, RecorderFailed) as error:
-            self.end(str(error), m.error("58030", f"This session has ended: {error}"))
+            self._break(error)
             return
         self._server.write(data)
 
     def _from_server(self, data: bytes) -> None:
         if self._over:
             return
-        self._client.write(data)  # what it answers is no secret to the client: it need not wait until it is understood
         try:
-            if acts := self.talk.from_server(data):
-                self._tape.answered(acts)
+            self._pass_back(data)
         except NotTheProtocol as error:
             self.end(str(error))
             return
         except RecorderFailed as error:
-            self.end(str(error), m.error("58030", f"This session has ended: {error}"))
+            self._break(error)
             return
         if self._notices:
             self._say()
+
+    def _pass_back(self, data: bytes) -> None:
+        """Raises NotTheProtocol, RecorderFailed."""
+        self._client.write(data)  # what it answers is no secret to the client: it need not wait until it is understood
+        if acts := self.talk.from_server(data):
+            self._tape.answered(acts)
 
     # A side that cannot take more slows the other down
 
     def _to_server(self, room: bool) -> None:  # noqa: FBT001 (a callback's shape)
         self._full = not room
-        _read_on(self._client, room=not (self._full or self._slow))
+        self._read_client()
 
     def slow(self, *, down: bool) -> None:
         """From outside: nothing more is read from the client for now."""
         self._slow = down
-        _read_on(self._client, room=not (self._full or self._slow))
+        self._read_client()
+
+    @property
+    def _has_room(self) -> bool:
+        return not (self._full or self._slow)
+
+    def _read_client(self) -> None:
+        _read_on(self._client, room=self._has_room)
 
     def _to_client(self, room: bool) -> None:  # noqa: FBT001 (the same)
         _read_on(self._server, room=room)
@@ -122,6 +133,12 @@ class Relay:
         else:
             self._server.close()
         self._ended(why)
+
+    def _break(self, error: Exception) -> None:
+        self.end(str(error), m.error("58030", f"This session has ended: {error}"))
+
+    def stop_waiting(self) -> None:
+        """A client wants what it waits for stopped."""
 
     def _lost(self, why: str) -> None:
         self.end(why)

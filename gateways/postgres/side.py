@@ -10,6 +10,7 @@ from collections.abc import Callable
 from struct import pack, unpack
 from typing import cast
 
+from gateways.postgres.binding import key_of
 from gateways.postgres.frames import NotTheProtocol
 
 LONGEST_GREETING = 10_000  # bytes; PostgreSQL's own limit for what is said before somebody is let in
@@ -109,6 +110,15 @@ class Side(asyncio.Protocol):
         """What was agreed inside TLS to be spoken; empty where nothing was."""
         shown = self.transport.get_extra_info("ssl_object")
         return (shown.selected_alpn_protocol() or "") if shown is not None else ""
+
+    @property
+    def secured(self) -> bool:
+        return self.transport.get_extra_info("ssl_object") is not None
+
+    @property
+    def key(self) -> str:
+        """The mark of the key that the other end has made its connection with; empty: with none."""
+        return key_of(self.transport.get_extra_info("ssl_object"))
 
     async def read(self, size: int) -> bytes:
         """Exactly so many bytes. Raises Gone, NotTheProtocol."""

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import msgspec
+from msgspec import structs
 
 from access.events import Event, QueryRun
+from access.sessions.flags import BULK
 from audit.recording.form import Record
+from audit.recording.redaction import MASK, Redacted
+from audit.recording.redaction_sql import names_secret
 from audit.recording.writer import Recorder, RecorderFailed
 from gateways.live import About
 from gateways.postgres.conversation import Act, Answered, Asked, Settled
 from gateways.postgres.runs import SKIPPED, Run, Runs
-from gateways.postgres.statements import FULL, OPAQUE, Understood, understand
+from gateways.postgres.statements import FULL, OPAQUE, OTHER, READ, SESSION, SHORT, Understood, understand, unread
 
 FORM = "sql"
 HELD = 64  # answers that wait for the next write; what is lost with them is how a statement ended, never the statement
 QUIET = 0.05  # seconds that they wait at most
 FRAME = 1 << 20  # characters of texts and values that are written as one; more only where one statement has more
+HASTE = 0.5  # seconds after which only short statements of a batch are still looked into
 LONGEST_TEXT = 8_000  # characters of a statement in the log; the recording has it all
+UNTOLD = "in the recording"
 _MOST_TOUCHES = 100
+_MOST_SECRET = 1_000
 _KINDS: dict[type, str] = {Asked: "asked", Answered: "answered", Settled: "settled"}
 _CLASSES: dict[str, type] = {name: kind for kind, name in _KINDS.items()}
 
@@ -38,6 +46,8 @@ class SqlTape:
         self._acts: list[tuple[int, Act]] = []  # that are not in `_runs` yet: there is time for that between statements
         self._timer: asyncio.TimerHandle | None = None
         self._failed: RecorderFailed | None = None  # at a write that nobody waited for
+        self._redacts = not recorder.redaction.raw
+        self._kept_quiet: set[int] = set()  # statements whose words an error must not repeat
 
     def greeted(self, text: str) -> None:
         """What the client has set before its first statement. Raises RecorderFailed."""
@@ -66,10 +76,32 @@ class SqlTape:
     def _keep(self, acts: Sequence[Act]) -> None:
         at = self.recorder.at
         for act in acts:
+            if self._redacts and (type(act) is Asked or self._kept_quiet or (type(act) is Answered and act.message)):
+                act = self._without_secrets(act)  # noqa: PLW2901 (this is done millions of times)
             self._held.append(Record(at, _KINDS[type(act)], cast("dict[str, Any]", act)))  # of the same fields
             self._acts.append((at, act))
         if len(self._acts) >= HELD:
             self._take_up()
+
+    def _without_secrets(self, act: Act) -> Act:
+        if type(act) is Asked:
+            if self.recorder.redaction.suspects(act.text, act.values):
+                found = self.recorder.redaction.sql(act.text, act.values, exact=act.exact)
+                if found.count or names_secret(act.text):
+                    self._kept_quiet.add(act.n)
+                if found.count:
+                    digest = UNTOLD if act.digest else ""  # of a text whose rest is known it would give the secret away
+                    return structs.replace(
+                        act, text=found.text, values=found.values, redacted=found.count, digest=digest
+                    )
+        elif type(act) is Answered and act.message:
+            if act.n in self._kept_quiet or (self._kept_quiet and not act.n):
+                return structs.replace(act, message=MASK)
+            if self.recorder.redaction.suspects(act.message):
+                return structs.replace(act, message=self.recorder.redaction.line(act.message)[0])
+        elif type(act) is Settled and act.state == "I" and len(self._kept_quiet) > _MOST_SECRET:
+            self._kept_quiet.clear()
+        return act
 
     def _take_up(self) -> None:
         for at, act in self._acts:
@@ -104,7 +136,9 @@ class SqlTape:
         return taken
 
     def events(self, acts: Sequence[Run], about: About) -> list[Event]:
-        return [event_of(run, about) for run in acts]
+        """What takes too long to be read is told unread: all other sessions wait for it."""
+        until = time.monotonic() + HASTE
+        return [event_of(run, about, hurries=time.monotonic() > until) for run in acts]
 
 
 def _in_frames(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
@@ -130,19 +164,37 @@ def read_back(records: Iterable[Record]) -> Iterator[Run]:
     yield from runs.rest()
 
 
-def event_of(run: Run, about: About) -> QueryRun:
+def event_of(run: Run, about: About, *, hurries: bool = False) -> QueryRun:
     """As the log has it. The time is that of its last answer: what it took stands beside it."""
-    asked, known = run.asked, understand(run.asked.text)
-    cut = f"… ({asked.size} bytes, SHA-256 {asked.digest or 'in the recording'})"
-    text = asked.text if len(asked.text) <= LONGEST_TEXT and not asked.digest else asked.text[:LONGEST_TEXT] + cut
+    asked = run.asked
+    said = _said(asked, about)
+    known = unread(said.text) if hurries and len(said.text) > SHORT else understand(said.text)
+    cut = f"… ({asked.size} bytes, SHA-256 {(not said.count and asked.digest) or UNTOLD})"
+    text = said.text if len(said.text) <= LONGEST_TEXT and not asked.digest else said.text[:LONGEST_TEXT] + cut
     touches, coverage = _touched(run, known)
     return QueryRun(
         at=about.at(None if run.lasted is None else run.at + run.lasted),
         ref=about.ref, by=about.by, session=about.session, target=about.target, text=text,
         shape=known.shape, touches=touches, coverage=coverage, rows=run.rows, outcome=run.outcome,
-        values=_shown(asked.values), kind=known.kind, flags=tuple(sorted(known.flags)), lasted=run.lasted,
+        values=_shown(said.values), kind=known.kind, flags=_flags(run, known, about), lasted=run.lasted,
         bytes_out=run.bytes_out, bytes_in=run.bytes_in, late=about.late,
+        redacted=said.count or None,
     )  # fmt: skip
+
+
+def _flags(run: Run, known: Understood, about: About) -> tuple[str, ...]:
+    """What was skipped did nothing; how much was read is known only now."""
+    if run.outcome == SKIPPED:
+        return ()
+    is_bulk = known.kind in (READ, SESSION, OTHER) and (run.rows or 0) >= about.watch.bulk and run.bytes_out > 0
+    return about.flagged(known.flags | ({BULK} if is_bulk else frozenset()))
+
+
+def _said(asked: Asked, about: About) -> Redacted:
+    """Without its secrets; of a recording that is not raw they were taken out before it was kept."""
+    if not about.redaction.raw:
+        return Redacted(asked.text, asked.values, asked.redacted)
+    return about.redaction.sql(asked.text, asked.values, exact=asked.exact)
 
 
 def _touched(run: Run, known: Understood) -> tuple[tuple[str, ...], str]:

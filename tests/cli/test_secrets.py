@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.credential import pgpass_line, rendered
+from cli.credential import pgpass_lines, rendered
 from cli.launch import Prepared
 from cli.session import Session
 from tests.cli.shell import Shell, finished
@@ -99,7 +99,7 @@ CREDENTIAL = {
 
 
 def test_shapes_are_escaped_for_who_reads_them() -> None:
-    assert pgpass_line(CREDENTIAL) == "db.example:5432:*:a\\:b\\\\c:it's p\\:a\\\\ss $(x)"
+    assert pgpass_lines(CREDENTIAL) == "db.example:5432:*:a\\:b\\\\c:it's p\\:a\\\\ss $(x)"
     assert rendered(CREDENTIAL, "url") == (
         "postgresql://a%3Ab%5Cc:it%27s%20p%3Aa%5Css%20%24%28x%29@db.example:5432/orders"
         "?sslmode=verify-full&application_name=PA-7"

@@ -7,27 +7,29 @@ import secrets
 from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import psycopg
 
 from access.events import Event
 from access.gate import Intent
 from access.model import Device, Grant, Handle
-from access.ports import Gone, Issued, NotYet
+from access.ports import Gone, Issued, NotYet, Provider
 from access.sessions.admission import Admission
 from access.sessions.ending import Cutting
 from access.sessions.looking import Sessions
+from access.sessions.model import POSTGRES
 from access.sessions.passes import Passes
-from access.sessions.place import GatewayParts, Place
+from access.sessions.place import GatewayParts, Place, Voucher
 from audit.payloads import KEY, PayloadKey
 from gateways.desk import Desk
 from gateways.postgres.door import PostgresDoor
 from gateways.postgres.gateway import PostgresGateway
 from gateways.postgres.scram import Verifier
 from gateways.recordings import Shelf, free_shelves
+from prodaccess.gateway_passes import PassAuthority
 from prodaccess.gateway_tls import server_tls
 from prodaccess.parts.postgres import Postgres
 from prodaccess.settings import Settings
@@ -104,18 +106,31 @@ class Scene:
     world: World
     far: Postgres
     place: Path
+    unbound: bool = True  # most are about what comes behind the door
     port: int = 0
+    kind: ClassVar[str] = POSTGRES
+
+    def provider(self) -> Provider:
+        """Of what the gateway logs in with."""
+        if not self.far.execute(f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"):
+            self.far.execute(f"CREATE DATABASE {DATABASE}")
+        provider = Users(self.world.clock, server=self.world.far_side)
+        provider.far = self.far
+        return provider
+
+    async def listen(self, *, tls: bool) -> tuple[asyncio.Server, Place, Voucher | None]:
+        voucher = PassAuthority(self.shelf.key) if tls else None
+        context, certificate = server_tls(self.settings, "127.0.0.1", voucher.certificate) if voucher else (None, "")
+        door = PostgresDoor(self.desk, self.unbound)
+        server = await PostgresGateway(door, context).listen("127.0.0.1", 0)
+        return server, Place("127.0.0.1", 0, certificate), voucher
 
     def build(self) -> None:
         world = self.world
-        if not self.far.execute(f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"):
-            self.far.execute(f"CREATE DATABASE {DATABASE}")
         custody = world.grants.custody
-        provider = Users(world.clock, server=world.far_side)
-        provider.far = self.far
-        custody.providers["memory"] = provider  # type: ignore[index]
+        custody.providers["memory"] = self.provider()  # type: ignore[index]
         self.shelf: Shelf = next(free_shelves(self.place, PayloadKey(bytes(KEY))))
-        self.passes = Passes(world.grants, world.store.sessions)
+        self.passes = Passes(world.grants, world.store.sessions, unbound=self.unbound)
         self.cutting = Cutting(custody, world.store.sessions)
         admission = Admission(world.grants, world.store.sessions, self.shelf.name)
         self.desk = Desk(
@@ -149,15 +164,18 @@ class Scene:
         raise AssertionError(f"no {kind.TAG} in the log")
 
 
+S = TypeVar("S", bound=Scene)
+
+
 @asynccontextmanager
-async def gateway(scene: Scene, *, tls: bool = False) -> AsyncIterator[Scene]:
+async def gateway(scene: S, *, tls: bool = False) -> AsyncIterator[S]:
     """Serve until the block ends; what is left open then is closed in order."""
     scene.build()
-    context, certificate = server_tls(scene.settings, "127.0.0.1") if tls else (None, "")
-    listening = await PostgresGateway(PostgresDoor(scene.desk), context).listen("127.0.0.1", 0)
+    listening, place, voucher = await scene.listen(tls=tls)
     scene.port = listening.sockets[0].getsockname()[1]
-    places = {"postgres": Place("127.0.0.1", scene.port, certificate)}
-    scene.world.gateways = GatewayParts(scene.passes, Sessions(scene.world.broker, scene.world.store.sessions), places)
+    places = {scene.kind: replace(place, port=scene.port)}
+    sessions = Sessions(scene.world.broker, scene.world.store.sessions)
+    scene.world.gateways = GatewayParts(scene.passes, sessions, places, voucher)
     running = [asyncio.create_task(scene.desk.run()), asyncio.create_task(scene.desk.telling.run())]
     try:
         yield scene

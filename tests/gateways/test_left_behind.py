@@ -18,7 +18,7 @@ from access.extending import More
 from access.ports import Change
 from access.sessions.ending import LOST_AFTER, Lost
 from access.sessions.model import POSTGRES
-from gateways.adopting import CUT_OFF, Adopting, Telling
+from gateways.adopting import CUT_OFF, Adopting, Way
 from gateways.postgres.tape import event_of, read_back
 from gateways.recordings import free_shelves
 from gateways.telling import GRACE
@@ -79,7 +79,7 @@ async def test_a_gateway_that_died_leaves_nothing_unsaid(scene: Scene) -> None:
     left = await scene.world.store.sessions.open_sessions(scene.shelf.name)
     assert [session.id for session in left] == ["PA-1-1"]
     adopting = Adopting(
-        scene.world.store, scene.world.store.sessions, scene.world.clock, {POSTGRES: Telling(read_back, event_of)}
+        scene.world.store, scene.world.store.sessions, scene.world.clock, {POSTGRES: Way(read_back, event_of)}
     )
     await adopting.adopt(scene.shelf)
     await adopting.adopt(scene.shelf)  # once is enough
