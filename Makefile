@@ -57,7 +57,7 @@ prove-replicas: .venv/dev.done ## three processes on one PostgreSQL, one of them
 	@$(BIN)/python -m benchmarks replicas --check
 
 .PHONY: prove-model
-prove-model: .venv/dev.done ## one grant's life, searched to its last state; and each rule left out is found
+prove-model: .venv/dev.done ## a grant's life and its end by several, searched to the last state; each rule left out is found
 	@$(BIN)/python -m tests.proving.model --broken all
 
 .PHONY: prove-gateway
@@ -75,6 +75,14 @@ prove-pg: .venv/dev.done ## SOURCES=… PostgreSQL's own regression tests throug
 prove-pg-kill: .venv/dev.done ## a hundred kill -9 of the PostgreSQL gateway: whatever reached the database is in a recording
 	@$(BIN)/python -m tests.gateways.postgres.killing 100
 
+.PHONY: prove-ssh-kill
+prove-ssh-kill: .venv/dev.done ## a hundred kill -9 of the SSH gateway: whatever reached the host is in a recording
+	@$(BIN)/python -m tests.gateways.ssh.killing 100
+
+.PHONY: prove-ssh-cut
+prove-ssh-cut: .venv/dev.done ## how long after a deadline, and after an order, a host still runs anything of a session
+	@$(BIN)/python -m tests.gateways.ssh.cutting 20
+
 .PHONY: fuzz-gateways
 fuzz-gateways: .venv/dev.done ## ten minutes of nonsense, and of random sessions held against the database's own log
 	@$(BIN)/python -m tests.gateways.postgres.fuzz 600
@@ -88,7 +96,7 @@ check: .venv/dev.done ## types, style, import rules
 
 .PHONY: bench
 bench: .venv/dev.done ## the benchmarks, against their aims
-	@for name in click_to_credential cli_startup slack_ack audit search; do $(BIN)/python -m benchmarks $$name --check; done
+	@for name in click_to_credential cli_startup slack_ack audit search revoke revoke_start replicas; do $(BIN)/python -m benchmarks $$name --check; done
 
 .PHONY: lock
 lock: .venv/dev.done ## resolve the dependencies anew

@@ -117,15 +117,18 @@ class Broker:
 
     # Saying and seeing
 
-    async def comment(self, number: int, by: Person, text: str) -> Request:
-        """Whoever may see a request may say something about it. Raises NotFound, Refused."""
+    async def comment(self, number: int, by: Person, text: str, key: str = "") -> Request:
+        """Whoever may see a request may say something about it. Raises NotFound, Refused.
+
+        That a `key` is not known yet is for the caller to see to.
+        """
         must_be_a_reason(text, "Write what you want to say.", "text")
         request, _ = await self.see(number, by)
         now = self.clock.now()
         if self.talk.refused(by.id, now) >= _MOST_COMMENTS:
             raise Refused(f"You have commented {_MOST_COMMENTS} times within an hour. Wait a while.", field="text")
         self.talk.note(by.id, now)
-        await self.store.commit(Change(events=(CommentMade(at=now, ref=request.ref, by=by, text=text),)))
+        await self.store.commit(Change(events=(CommentMade(at=now, ref=request.ref, by=by, text=text, key=key),)))
         return request
 
     async def see(self, number: int, by: Person) -> tuple[Request, Grant | None]:
@@ -145,6 +148,10 @@ class Broker:
     async def _judge(self, request: Request, by: Person) -> Verdict:
         policy = self.policies.current()
         return policy.judge_decision(request, by, await self.facts(policy, request.target, request.role))
+
+    async def entitled(self, request: Request, by: Person, act: str) -> tuple[Policy, Person, Rule, Facts]:
+        """Whoever may decide a request, now, and by what; `act` is what they want to do. Raises Refused, NotFound."""
+        return await self._deciding.entitled(request, by, act)
 
     # What its parts share
 

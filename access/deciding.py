@@ -149,7 +149,7 @@ class Deciding:
             meanwhile(still_here(self.people, request.votes)) as earlier,
             meanwhile(self._ticket_of(request)) as ticket,
         ):
-            policy, by, _, facts = await self._entitled(request, by, "approve")
+            policy, by, _, facts = await self.entitled(request, by, "approve")
             await self._still_wanted(request, (policy, facts), by, requester)
             return policy, by, facts, await earlier, await ticket
 
@@ -169,7 +169,7 @@ class Deciding:
     async def deny(self, request_id: str, by: Person, reason: str) -> Request:
         """One entitled no is final. Raises NotFound, TooLate, Refused."""
         request = await self._pending(request_id, by, "deny")
-        policy, person, rule, facts = await self._entitled(request, by, "deny")
+        policy, person, rule, facts = await self.entitled(request, by, "deny")
         now = facts.now or self.clock.now()
         event = RequestDenied(
             at=now, ref=request.ref, by=person, reason=reason, rule=rule.name, policy_hash=policy.hash,
@@ -207,7 +207,8 @@ class Deciding:
             raise await self._no(request, by, act, error) from None
         return request
 
-    async def _entitled(self, request: Request, by: Person, act: str) -> tuple[Policy, Person, Rule, Facts]:
+    async def entitled(self, request: Request, by: Person, act: str) -> tuple[Policy, Person, Rule, Facts]:
+        """Whether they may decide it, now. Raises Refused, after writing it down."""
         person = await self.people.check(by)
         policy, facts = await self._known(request, fresh=True)
         verdict, rule = policy.judge_decision(request, person, facts), policy.rule_for(request, facts)

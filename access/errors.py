@@ -13,6 +13,7 @@ Providers raise their own two, because only they can tell a no from a silence:
 
     ProviderError
     ├── ProviderRefused      a definite no: nothing was created, nothing was changed
+    │   └── OtherIssuer      asked of another installation than the one that made it, which knows nothing of it
     ├── ProviderSilent       outcome unknown: it may have happened
     └── HandleLost           the handle's own secret is gone (restart): prepare a new attempt
 """
@@ -76,6 +77,10 @@ class ProviderError(Exception):
 
 class ProviderRefused(ProviderError):
     """A definite no: nothing was created, nothing was changed."""
+
+
+class OtherIssuer(ProviderRefused):
+    """Asked of another installation of the provider than the one that made it. Its word is no proof of anything."""
 
 
 class ProviderSilent(ProviderError):

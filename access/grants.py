@@ -37,10 +37,11 @@ from access.handover import Claim, Fresh, HandOver
 from access.lifecycle import GRANT, GrantStep, step
 from access.model import Device, Grant, GrantState, Handle, Person, ref
 from access.policy import Facts, Policy, Rule
-from access.ports import Change, Collected, Provider
+from access.ports import Change, Collected, Guarantee, Provider
 from access.reaper import take_back
 from access.recognising import who_took
 from access.retry import quarantine_pause
+from access.sessions.model import SSH
 from access.tasks import meanwhile
 from access.ticketing import Said, is_first_use, rule_of
 from access.timing import next_look, started
@@ -91,7 +92,7 @@ class Grants:
         active = replace(grant, state=step(GRANT, grant.state, GrantStep.OPEN), due_at=next_look(grant))
         event = GrantActive(
             at=now, ref=grant.ref, provider=grant.provider, expires_at=grant.expires_at,
-            promise=provider.guarantee.sentence, gateway=grant.gateway,
+            promise=_promise(provider.guarantee, grant), gateway=grant.gateway,
         )  # fmt: skip
         try:
             await self.custody.store.commit(Change(grants=(active,), handles=(handle,), events=(event,)))  # 2
@@ -232,8 +233,15 @@ class Grants:
 def used_by(grant: Grant) -> str:
     """How a grant is used, for whoever tried another way."""
     if grant.gateway:
-        return f"{grant.ref} is used through the {grant.gateway} gateway: prodaccess connect {grant.ref}"
+        verb = "ssh" if grant.gateway == SSH else "connect"
+        return f"{grant.ref} is used through the {grant.gateway} gateway: prodaccess {verb} {grant.ref}"
     return f"{grant.ref} is not used through a gateway, but with a credential: prodaccess run {grant.ref} -- COMMAND"
+
+
+def _promise(guarantee: Guarantee, grant: Grant) -> str:
+    """What a provider cannot do to a connection, the gateway that holds it can."""
+    cuts = "The gateway cuts its own sessions." if grant.gateway and not guarantee.cuts_sessions else ""
+    return f"{guarantee.sentence} {cuts}".strip()
 
 
 async def lose_track(custody: Custody, grant: Grant, why: str) -> None:

@@ -202,13 +202,15 @@ class Handle:
     """What is recorded before a usable secret exists, enough to end everything issued under it.
 
     `locator` is the provider's own (Vault: token accessor; AWS: session-name prefix): a capability, so it is
-    stored but never shown.
+    stored but never shown. `issuer` is which installation of the provider made it (Vault: its cluster's id): only that
+    one can say of it that it is gone. Empty where one is like the other.
     """
 
     grant: int
     attempt: int
     locator: str = field(repr=False)
     created_at: datetime
+    issuer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ class Writer:
     """Writes the bodies of one append: they have the log, the time (µs) and whoever seals private texts in common."""
 
     def __init__(self, log: str, recorded_at: int, seal: Seal) -> None:
+        self.recorded_at = recorded_at
         self._body = _Body(log=log, recorded_at=recorded_at, v=SCHEMA_VERSION)  # filled anew for each
         self._seal = seal
         self._by: Person | None = None
@@ -66,12 +67,21 @@ class Writer:
         body.seq, body.n, body.prev, body.ref = seq, n, prev, event.ref or None
         body.occurred_at = micros(event.at)
         written = _encode(body)
-        return written if written.isascii() else _encode(_normal(msgspec.json.decode(written)))
+        return written if written.isascii() else _encode(_all_normal(msgspec.json.decode(written)))
 
     def _committed(self, seq: int, name: str, text: str) -> _Commitment:
-        if not text.isascii():
-            text = unicodedata.normalize("NFC", text)
+        text = normal(text)
         return _Commitment(self._seal(seq, name, text), len(text))
+
+
+def private_fields(tag: str) -> tuple[str, ...]:
+    """Names of an event's private texts, in the order in which `Writer` has them sealed."""
+    return _form_of(tag).private_names
+
+
+def normal(text: str) -> str:
+    """The text in NFC, as it is committed to."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def fields_of(body: bytes) -> dict[str, Any]:
@@ -142,6 +152,7 @@ class _Form(NamedTuple):
     data: Callable[..., msgspec.Struct]
     writers: tuple[tuple[int, Callable[[Any], Any]], ...]  # place among the values, and how: what JSON does not have
     private: tuple[tuple[int, str], ...]  # place, and name
+    private_names: tuple[str, ...]
     readers: Mapping[str, Callable[[Any], Any]]
 
 
@@ -156,6 +167,7 @@ def _form_of(tag: str) -> _Form:
         msgspec.defstruct(cls.__name__, [(name, Any, None) for name in names], omit_defaults=True, gc=False),
         tuple((at, kinds[name][0]) for at, name in enumerate(names) if name in kinds and kinds[name][0] is not _same),
         tuple((at, name) for at, name in enumerate(names) if name not in kinds),
+        tuple(name for name in names if name not in kinds),
         {name: kind[1] for name, kind in kinds.items()},
     )
 
@@ -179,15 +191,15 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _normal(plain: Any) -> Any:
+def _all_normal(plain: Any) -> Any:
     """All text in NFC. Most bodies are ASCII throughout, and need no such look."""
     match plain:
         case str():
-            return unicodedata.normalize("NFC", plain)
+            return normal(plain)
         case dict():
-            return {name: _normal(value) for name, value in plain.items()}
+            return {name: _all_normal(value) for name, value in plain.items()}
         case list() | tuple():
-            return [_normal(value) for value in plain]
+            return [_all_normal(value) for value in plain]
     return plain
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from struct import Struct
 from typing import NamedTuple
 
@@ -42,31 +42,30 @@ class OpenedText(NamedTuple):
 class PayloadKey:
     """The installation's key for private texts: 32 bytes. It is never shown."""
 
-    __slots__ = ("_key",)
+    __slots__ = ("_key", "_keyed")
 
     def __init__(self, key: bytes) -> None:
         if len(key) != KEY:
             raise ValueError(f"a payload key has {KEY} bytes")
         self._key = key
+        self._keyed = hashlib.blake2b(key=key, digest_size=KEY)
 
     def __repr__(self) -> str:
         return "PayloadKey(…)"
 
     def seal(self, text: str) -> SealedText:
         """A fresh salt and key each time: equal texts cannot be told to be equal."""
-        return self.sealing(1)(text)
+        return self.seal_all((text,))[0]
 
-    def sealing(self, count: int) -> Callable[[str], SealedText]:
-        """`seal` for about so many texts, for whose randomness the system is asked at once. Not to be kept."""
-        draws, sha256, own_key = _draws(count), hashlib.sha256, self._own_key
-
-        def seal(text: str) -> SealedText:
-            salt, seed = next(draws)
+    def seal_all(self, texts: Sequence[str]) -> list[SealedText]:
+        """In order. The system is asked for all their randomness at once."""
+        sealed, own_key, sha256 = [], self._own_key, hashlib.sha256
+        draws = _RANDOM.iter_unpack(os.urandom(_RANDOM.size * len(texts)))
+        for text, (salt, seed) in zip(texts, draws, strict=True):
             plain = salt + text.encode()
             commitment = sha256(plain).digest()
-            return SealedText(commitment, own_key(seed).encrypt(_ONCE, plain, commitment), seed)
-
-        return seal
+            sealed.append(SealedText(commitment, own_key(seed).encrypt(_ONCE, plain, commitment), seed))
+        return sealed
 
     def open(self, sealed: SealedText) -> OpenedText | None:
         """None where it was erased, or was not sealed by this key, or does not match its commitment."""
@@ -84,10 +83,15 @@ class PayloadKey:
         """The key of one recording, which is gone with its seed."""
         return hashlib.blake2b(seed, key=self._key, digest_size=KEY, person=b"recording").digest()
 
+    def of_passes(self) -> bytes:
+        """What the authority of the gateways' passes is made of, the same in every process."""
+        return hashlib.blake2b(key=self._key, digest_size=KEY, person=b"passes").digest()
+
+    def mark_of(self, secret: bytes) -> str:
+        """What a short secret can be looked up by, and not be guessed from, in hex."""
+        return hashlib.blake2b(secret, key=self._key, digest_size=KEY, person=b"mark").hexdigest()
+
     def _own_key(self, seed: bytes) -> AESGCM:
-        return AESGCM(hashlib.blake2b(seed, key=self._key, digest_size=KEY).digest())
-
-
-def _draws(count: int) -> Iterator[tuple[bytes, bytes]]:
-    while True:
-        yield from _RANDOM.iter_unpack(os.urandom(_RANDOM.size * count))
+        derived = self._keyed.copy()  # costs less than to begin with the key each time
+        derived.update(seed)
+        return AESGCM(derived.digest())

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Dialect, bindparam, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import SQLModel
 
 _NOW = "now_"  # prefix of the parameters that an update compares with, to keep them apart from what it sets
+
+
+class Runner(Protocol):
+    """What runs a statement: a connection of SQLAlchemy's, or what stands before one."""
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    def exec_driver_sql(self, statement: str, parameters: Any = None) -> Any: ...
 
 
 class _Compiled(NamedTuple):
@@ -28,17 +37,17 @@ class Statement:
         self._build = build
         self._compiled: dict[str, _Compiled] = {}
 
-    def run(self, tx: Connection, parameters: Mapping[str, Any]) -> Any:
+    def run(self, tx: Runner, parameters: Mapping[str, Any]) -> Any:
         text, names, fixed = self._compiled_for(tx)
         values = {**fixed, **parameters}
         return tx.exec_driver_sql(text, values if names is None else tuple(values[name] for name in names))
 
-    def run_many(self, tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    def run_many(self, tx: Runner, rows: Sequence[Mapping[str, Any]]) -> None:
         """Every row has all parameters, two at least, and the statement no literals."""
         text, names, _ = self._compiled_for(tx)
         tx.exec_driver_sql(text, list(rows) if names is None else list(map(itemgetter(*names), rows)))
 
-    def _compiled_for(self, tx: Connection) -> _Compiled:
+    def _compiled_for(self, tx: Runner) -> _Compiled:
         found = self._compiled.get(tx.dialect.name)
         if found is None:
             found = _compile(self._build(tx.dialect.name), tx)
@@ -46,19 +55,19 @@ class Statement:
         return found
 
 
-def _compile(clause: Any, tx: Connection) -> _Compiled:
+def _compile(clause: Any, tx: Runner) -> _Compiled:
     made = clause.compile(dialect=tx.dialect)
     fixed = {name: bound.value for name, bound in made.binds.items() if not bound.required}
     return _Compiled(made.string, tuple(made.positiontup) if made.positional else None, fixed)
 
 
-_ROWS = 100  # in one INSERT on SQLite
+_ROWS = (100, 50)  # in one INSERT on SQLite
 
 
 class Inserting(Statement):
     """INSERT of whole rows. Row by row many cost many times as much, so on PostgreSQL they go as one array per column.
 
-    On SQLite they go a hundred at a time: between two steps sqlite3 lets other threads go first.
+    On SQLite they go fifty or a hundred at a time: between two steps sqlite3 lets other threads go first.
     """
 
     def __init__(self, model: type[SQLModel]) -> None:
@@ -67,33 +76,36 @@ class Inserting(Statement):
         self._columns = tuple(column.name for column in _table(model).columns)
         self._in_order = itemgetter(*self._columns)
         self._arrays = ""  # the statement of PostgreSQL's form, once it is made
-        self._many = ""  # that of SQLite's
+        self._many: dict[int, str] = {}  # those of SQLite's
 
-    def run_many(self, tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    def run_many(self, tx: Runner, rows: Sequence[Mapping[str, Any]]) -> None:
         self.run_rows(tx, list(map(self._in_order, rows)))
 
-    def run_rows(self, tx: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    def run_rows(self, tx: Runner, rows: Sequence[tuple[Any, ...]]) -> None:
         """Rows that have a value for each column, in the table's order."""
         text, names, _ = self._compiled_for(tx)
         if names is not None:
-            whole = len(rows) // _ROWS * _ROWS
-            for at in range(0, whole, _ROWS):
-                tx.exec_driver_sql(self._many or self._made_of_rows(tx), tuple(chain(*rows[at : at + _ROWS])))
-            if whole < len(rows):
-                tx.exec_driver_sql(text, list(rows[whole:]))
+            done = 0
+            for many in _ROWS:
+                for at in range(done, len(rows) - many + 1, many):
+                    tx.exec_driver_sql(self._made_of_rows(many, tx), tuple(chain(*rows[at : at + many])))
+                    done = at + many
+            if done < len(rows):
+                tx.exec_driver_sql(text, list(rows[done:]))
         elif len(rows) == 1:
             tx.exec_driver_sql(text, dict(zip(self._columns, rows[0], strict=True)))
         else:
             arrays = dict(zip(self._columns, map(list, zip(*rows, strict=True)), strict=True))
             tx.exec_driver_sql(self._arrays or self._made_of_arrays(tx), arrays)
 
-    def _made_of_rows(self, tx: Connection) -> str:
-        text, names, _ = self._compiled_for(tx)
-        values = f"({', '.join('?' * len(names or ()))})"
-        self._many = f"{text}{f', {values}' * (_ROWS - 1)}"
-        return self._many
+    def _made_of_rows(self, many: int, tx: Runner) -> str:
+        if many not in self._many:
+            text, names, _ = self._compiled_for(tx)
+            values = f"({', '.join('?' * len(names or ()))})"
+            self._many[many] = f"{text}{f', {values}' * (many - 1)}"
+        return self._many[many]
 
-    def _made_of_arrays(self, tx: Connection) -> str:
+    def _made_of_arrays(self, tx: Runner) -> str:
         kinds = {column.name: column.type.compile(tx.dialect) for column in _table(self._model).columns}
         arrays = ", ".join(f"%({name})b::{kind}[]" for name, kind in kinds.items())
         self._arrays = f"INSERT INTO {self._model.__tablename__} ({', '.join(kinds)}) SELECT * FROM unnest({arrays})"  # noqa: S608 (our own names)

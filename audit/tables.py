@@ -13,6 +13,8 @@ from sqlmodel import Field, SQLModel
 
 from audit.columns import big, binary, integer, text
 
+LOG = 1  # our own log_id
+
 
 class LedgerEntry(SQLModel, table=True):
     """One audit entry. `body` is canonical and contains its own `seq`; `leaf` is its RFC 6962 leaf hash."""

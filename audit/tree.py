@@ -13,8 +13,6 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import NamedTuple, Protocol
 
-from sqlalchemy import Connection
-
 from audit import tree_rows
 from audit.merkle import (
     HASH_BYTES,
@@ -29,6 +27,7 @@ from audit.merkle import (
     perfect,
     subtree,
 )
+from audit.statement import Runner
 
 TILE_BITS = 8
 TILE_WIDTH = 1 << TILE_BITS
@@ -108,9 +107,7 @@ class Tree:
         """
         if not 0 <= start <= end <= size:
             raise ProofError(f"There are no entries from {start} to {end} in a tree of {size} entries.")
-        nodes = perfect(start, end)
-        hashes = _Hashes(self._tiles, size, nodes)
-        return tuple(map(hashes.of, nodes))
+        return tuple(_hashes(self._tiles, size, perfect(start, end)))
 
     def inclusion(self, seq: int, size: int) -> tuple[bytes, ...]:
         """Proof for `merkle.verify_inclusion`. Raises ProofError when there is no such entry."""
@@ -121,30 +118,32 @@ class Tree:
         return self._proof(consistency_path(old, new), new)
 
     def _proof(self, path: Path, size: int) -> tuple[bytes, ...]:
-        hashes = _Hashes(self._tiles, size, [node for nodes in path for node in nodes])
-        return tuple(fold(map(hashes.of, nodes)) for nodes in path)
+        hashes = iter(_hashes(self._tiles, size, [node for nodes in path for node in nodes]))
+        return tuple(fold([next(hashes) for _ in nodes]) for nodes in path)
 
 
-class _Hashes:
-    """Those of some nodes of one tree size, from as few tiles as hold them, which are read at once."""
-
-    def __init__(self, tiles: Tiles, size: int, nodes: Sequence[Node]) -> None:
-        wanted = dict.fromkeys(_piece_of(node, size) for node in nodes)
-        read = tiles.pieces(tuple(wanted)) if wanted else ()
-        self._size = size
-        self._read = {piece: _folded(_whole(piece, hashes)) for piece, hashes in zip(wanted, read, strict=True)}
-
-    def of(self, node: Node) -> bytes:
-        piece = _piece_of(node, self._size)
-        height = node.level % TILE_BITS
-        return self._read[piece][height][node.index - (piece.start >> height)]
+def _hashes(tiles: Tiles, size: int, nodes: Sequence[Node]) -> list[bytes]:
+    """Those of these nodes of one tree size, from as few tiles as hold them, which are read at once."""
+    pieces = [_piece_of(node, size) for node in nodes]
+    wanted = tuple(dict.fromkeys(pieces))
+    read = tiles.pieces(wanted) if wanted else ()
+    held = {piece: _folded(_whole(piece, hashes)) for piece, hashes in zip(wanted, read, strict=True)}
+    found = []
+    for (level, place), piece in zip(nodes, pieces, strict=True):
+        height = level % TILE_BITS
+        found.append(held[piece][height][place - (piece.start >> height)])
+    return found
 
 
 def _piece_of(node: Node, size: int) -> Piece:
     """Of the tile that has the node within it, what there is of it in a tree of this size."""
     level, height = divmod(node.level, TILE_BITS)
-    start = (node.index << height) // TILE_WIDTH * TILE_WIDTH
+    start = (node.place << height) // TILE_WIDTH * TILE_WIDTH
     return Piece(level, start, min(start + TILE_WIDTH, size >> TILE_BITS * level))
+
+
+def _is_whole(piece: Piece, hashes: Sequence[bytes]) -> bool:
+    return sum(map(len, hashes)) == (piece.end - piece.start) * HASH_BYTES
 
 
 def _whole(piece: Piece, hashes: Sequence[bytes]) -> bytes:
@@ -209,12 +208,19 @@ def _below(tiles: Tiles, level: int, start: int, end: int) -> Sequence[bytes]:
     return found
 
 
-class SqlTiles(Tiles):
-    """Reads in the caller's transaction; holds nothing itself."""
+Kept = dict[Piece, Sequence[bytes]]
+"""What was read of the upper levels. It never changes once it is committed, so only readers may keep it."""
 
-    def __init__(self, tx: Connection, log_id: int = 1) -> None:
+_KEPT = 64  # pieces: as many as four million entries have, some half a megabyte
+
+
+class SqlTiles(Tiles):
+    """Reads in the caller's transaction; holds nothing itself but what it is given to keep."""
+
+    def __init__(self, tx: Runner, log_id: int = 1, kept: Kept | None = None) -> None:
         self._tx = tx
         self._log = log_id
+        self._kept = kept
 
     def leaves(self, start: int, end: int) -> Sequence[bytes]:
         found = tree_rows.LEAVES.run(self._tx, {"log_id": self._log, "start": start, "end": end})
@@ -230,6 +236,20 @@ class SqlTiles(Tiles):
 
     def pieces(self, wanted: Sequence[Piece]) -> Sequence[Sequence[bytes]]:
         """All of them in one answer: what a proof waits for is the way there and back."""
+        kept = self._kept
+        if kept is None:
+            return self._read(wanted)
+        found = {piece: hashes for piece in wanted if (hashes := kept.get(piece)) is not None}
+        missing = [piece for piece in wanted if piece not in found]
+        for piece, hashes in zip(missing, self._read(missing) if missing else (), strict=True):
+            found[piece] = hashes
+            if piece.level and _is_whole(piece, hashes):
+                if len(kept) >= _KEPT:
+                    kept.clear()
+                kept[piece] = hashes
+        return [found[piece] for piece in wanted]
+
+    def _read(self, wanted: Sequence[Piece]) -> Sequence[Sequence[bytes]]:
         where: dict[str, int] = {"log_id": self._log}
         for n, piece in enumerate(wanted):
             where[f"level{n}"], where[f"start{n}"], where[f"end{n}"] = _stored(piece)

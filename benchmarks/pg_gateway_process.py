@@ -19,7 +19,8 @@ from access.secret import Secret
 from audit.recording.form import Header
 from audit.recording.writer import Recorder
 from gateways.postgres.gateway import Hold, PostgresGateway
-from gateways.postgres.reception import Visitor
+from gateways.postgres.holding import Gate
+from gateways.postgres.reception import CancelAsked, Visitor
 from gateways.postgres.scram import Verifier
 from gateways.postgres.tape import FORM, SqlTape
 from gateways.postgres.upstream import Upstream
@@ -38,6 +39,7 @@ class Session:
 
     upstream: Upstream
     tape: SqlTape
+    gate: Gate | None = None
     _timer: asyncio.TimerHandle | None = None
 
     def running(self, _hold: Hold) -> None:
@@ -62,8 +64,10 @@ class Door:
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
     _verifier: Verifier = field(default_factory=lambda: Verifier.of(TICKET))
 
-    async def lookup(self, _name: str) -> Verifier | None:
+    async def lookup(self, _name: str, _key: str) -> Verifier | None:
         return self._verifier
+
+    async def stop(self, asked: CancelAsked) -> None: ...
 
     async def admit(self, visitor: Visitor, _address: str) -> Session:
         config = self.config

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,7 @@ class Wanted:
     since: str
     deep: bool
     as_json: bool
+    recordings: tuple[str, ...] = ()  # directories and places in S3
 
 
 def check_log(desk: Desk, wanted: Wanted) -> int:
@@ -63,6 +65,8 @@ def check_log(desk: Desk, wanted: Wanted) -> int:
         _check_decisions(desk, report)
     if wanted.deep:
         _check_search(desk, report)
+    if wanted.recordings:
+        _check_recordings(desk, wanted.recordings, report)
     return _say(report, as_json=wanted.as_json)
 
 
@@ -123,6 +127,15 @@ def _check_search(desk: Desk, report: Report) -> None:
         report.fail(Finding("search", difference))
     else:
         report.remarks.append("search: the index was derived anew, and says the same")
+
+
+def _check_recordings(desk: Desk, places: Sequence[str], report: Report) -> None:
+    from prodaccess.audit_recordings import check_recordings
+
+    try:
+        check_recordings(desk, places, report)
+    except (AccessError, SettingsError, BadSetting, OSError, ValueError) as error:
+        report.undecided.append(f"The recordings could not be checked: {error}")
 
 
 def _opens_any(tx: Connection, ledger: Ledger) -> bool:

@@ -99,10 +99,16 @@ def _verify(arguments: list[str], desk: Desk) -> int:
     parser.add_argument("--deep", action="store_true", help="also the search index and people's words beside the log")
     parser.add_argument("--since", metavar="FILE", help="a checkpoint that was kept: the log must continue it")
     parser.add_argument("--key", metavar="KEY", help="the verifier key that was kept; else the signer is asked")
+    parser.add_argument(
+        "--recordings", metavar="DIR|s3://…", action="append", default=[],
+        help="also every recording there, frame by frame, against the log; may be given several times",
+    )  # fmt: skip
     options = parser.parse_args(arguments)
     from prodaccess.audit_checks import Wanted, check_log
 
-    return check_log(desk, Wanted(options.key or "", options.since or "", options.deep, options.json))
+    return check_log(
+        desk, Wanted(options.key or "", options.since or "", options.deep, options.json, tuple(options.recordings))
+    )
 
 
 def _export(arguments: list[str], desk: Desk) -> int:

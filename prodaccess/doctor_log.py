@@ -139,11 +139,18 @@ async def _anchor(desk: Desk, log: SqlLog, anchor: Anchor) -> Finding:
         return Finding("anchors", State.WRONG, trouble)
     try:
         with closing(desk.signer()) as held:
-            await _notary(log, Signing(log, held, SystemClock(), (await desk.verifier_keys())[1:])).ask(anchor)
+            signing = Signing(log, held, SystemClock(), (await desk.verifier_keys())[1:])
+            newest = await _notary(log, signing).ask(anchor)
     except LogBroken as error:
         return Finding("anchors", State.WRONG, str(error))
     except Unavailable as error:
         return Finding("anchors", State.WRONG, f"{anchor.name}: {error}")
+    if newest and (size := parse_note(newest).size) not in [
+        each.size for each in await log.anchored() if each.sink == anchor.name
+    ]:
+        what = f"{anchor.name} holds the checkpoint of {size} entries, and the database has no record of that."
+        how = "Either `serve` was stopped at that moment, and will write it down, or somebody has removed it."
+        return Finding("anchors", State.WEAK, f"{what}\n{how}")
     return Finding("anchors", State.WELL, f"{anchor.name} answers, and holds nothing that the log does not.")
 
 

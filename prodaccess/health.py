@@ -5,12 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Gauge
 
 from access.ports import Provider
 
 log = logging.getLogger(__name__)
+
+
+class Recordings(Protocol):
+    """How many of them are not stored that should be."""
+
+    @property
+    def unstored(self) -> int: ...
 
 
 @dataclass
@@ -20,6 +28,7 @@ class Health:
     slack: Callable[[], str]
     signs: Callable[[], Mapping[str, str]]
     registry: CollectorRegistry
+    recordings: Recordings
     _providers: Gauge = field(init=False)
 
     def __post_init__(self) -> None:
@@ -29,8 +38,10 @@ class Health:
         )  # fmt: skip
         self._gauge("prodaccess_slack_well", "1 while Slack can be reached.", lambda: not self.slack())
         self._gauge("prodaccess_log_well", "1 while the log can be signed.", lambda: not any(self.signs().values()))
+        meaning = "Recordings that are not stored in S3 an hour after their session."
+        self._gauge("prodaccess_recordings_unstored", meaning, lambda: self.recordings.unstored)
 
-    def _gauge(self, name: str, meaning: str, value: Callable[[], bool]) -> None:
+    def _gauge(self, name: str, meaning: str, value: Callable[[], float]) -> None:
         Gauge(name, meaning, registry=self.registry).set_function(value)
 
     async def ask(self, name: str, provider: Provider) -> None:

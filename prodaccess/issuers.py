@@ -52,8 +52,13 @@ def vault_settings(settings: Settings) -> VaultSettings:
         address=settings["VAULT_ADDR"], role_id=settings["VAULT_ROLE_ID"],
         secret_id=lambda: settings.reveal("VAULT_SECRET_ID"), mount=settings["PRODACCESS_VAULT_MOUNT"],
         token_role=settings["PRODACCESS_VAULT_TOKEN_ROLE"], namespace=settings["VAULT_NAMESPACE"],
-        ca=settings["VAULT_CACERT"], origin=settings["PRODACCESS_AUDIT_ORIGIN"],
+        ca=settings["VAULT_CACERT"], before=_names(settings["PRODACCESS_VAULT_BEFORE"]),
+        origin=settings["PRODACCESS_AUDIT_ORIGIN"],
     )  # fmt: skip
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(filter(None, map(str.strip, text.split(","))))
 
 
 def make_providers(settings: Settings, clock: Clock, neighbours: Neighbours | None = None) -> dict[str, Provider]:

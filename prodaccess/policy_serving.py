@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from access.events import PolicyLoaded, PolicyRefused
 from access.policy import Policy, Rule
+from access.policy.diffing import as_lines, diff
 from access.ports import Change, Clock, Provider, Store
+from access.sessions.model import POSTGRES, SSH
 from access.ticketing import PATTERN
-from prodaccess.policy_file import PolicyError, ReloadingPolicy
+from gateways.ssh import uses as ssh_uses
+from prodaccess.policy_file import PolicyError, ReloadingPolicy, parse_policy
+from store.log import SqlLog
 
+#: whose credentials a gateway can use
+_ISSUERS = {POSTGRES: ("vault", "memory"), SSH: ("vault_ssh", "memory")}
 _KEPT = (
     "The policy file was changed and cannot be used; the policy before it stays in force. "
     "`prodaccess doctor` says what is wrong with it."
@@ -54,7 +60,13 @@ class Fits:
 
     def _of_gateway(self, rule: Rule) -> list[str]:
         if rule.gateway not in self.gateways:
-            return [f"{rule.name}: the {rule.gateway} gateway is not set up (PRODACCESS_GATEWAY_POSTGRES)."]
+            setting = f"PRODACCESS_GATEWAY_{rule.gateway.upper()}"
+            return [f"{rule.name}: the {rule.gateway} gateway is not set up ({setting})."]
+        if rule.provider not in _ISSUERS[rule.gateway]:
+            there = ", ".join(_ISSUERS[rule.gateway])
+            return [f"{rule.name}: what {rule.provider} issues is not for the {rule.gateway} gateway ({there} is)."]
+        if rule.gateway == SSH:
+            return [f"{rule.name}: {fault}" for fault in ssh_uses.faults(rule.uses)]
         lacking = [key for key in ("host", "dbname") if not rule.uses.get(key)]
         return [f"{rule.name}: the gateway needs to know `{key}`, under `uses`." for key in lacking]
 
@@ -66,8 +78,8 @@ class Fits:
         return [f"{name}: {fault}" for fault in found.check(uses)]
 
 
-def reloading(path: Path, policy: Policy, fits: Fits, log: tuple[Store, Clock]) -> ReloadingPolicy:
-    """`policy` now, and whatever the file becomes, once the log says so."""
+def write_down_changes(policies: ReloadingPolicy, fits: Fits, log: tuple[Store, Clock]) -> None:
+    """From now on the file decides by what it becomes once the log says so, where that can be served."""
     store, clock = log
 
     async def loaded(found: Policy, changes: tuple[str, ...]) -> None:
@@ -77,9 +89,22 @@ def reloading(path: Path, policy: Policy, fits: Fits, log: tuple[Store, Clock]) 
     async def refused(why: str) -> None:
         await store.commit(Change(events=(PolicyRefused(at=clock.now(), why=why),)))
 
-    return ReloadingPolicy(path, policy, fits, loaded, refused)
+    policies.fits, policies.on_loaded, policies.on_bad = fits, loaded, refused
 
 
 def warnings(policies: ReloadingPolicy) -> Mapping[str, str]:
     """What is not as it should be while the last good policy works. Anybody may read it: it quotes nothing."""
     return {"policy": _KEPT} if policies.trouble else {}
+
+
+async def changes_since(log: SqlLog, policy: Policy) -> tuple[str, ...]:
+    """How it differs from the policy that decided last: a file may be changed while no server runs."""
+    last = await log.last_of("", {PolicyLoaded.TAG}, 1)
+    before = last[0].event if last else None
+    if not isinstance(before, PolicyLoaded) or before.policy_hash == policy.hash:
+        return ()
+    try:
+        old = parse_policy((await log.policies())[before.policy_hash])
+    except (KeyError, PolicyError):
+        return (f"The policy before it ({before.policy_hash[:8]}) cannot be read any more: look at all of this one.",)
+    return as_lines(await asyncio.to_thread(diff, old, policy))

@@ -18,6 +18,7 @@ from access.policy.names import of_an_account
 from access.policy.shapes import json_schema
 from access.policy.testing import facts_of, person_called, read_cases, run_case
 from prodaccess.policy_file import PolicyError, check_policy, who_else_may_write
+from prodaccess.policy_warnings import half_held, unreviewable
 from prodaccess.policy_words import explanation_data, explanation_text
 from prodaccess.policy_yaml import parse_yaml, placed
 
@@ -95,6 +96,10 @@ def _check(options: argparse.Namespace) -> int:
     roles = dict.fromkeys((rule.target, rule.role) for rule in policy.rules)
     people, targets = len(policy.accounts), len({target for target, _ in roles})
     print(f"{options.file}: {people} people, {len(roles)} roles on {targets} targets. No faults.")
+    for warning in unreviewable(policy):
+        print(f"Warning: {warning} Name an admin, or another approver.", file=sys.stderr)
+    for warning in half_held(policy):
+        print(f"Warning: {warning}", file=sys.stderr)
     if found := who_else_may_write(options.file):
         print(f"`serve` will refuse it as it is: {found[0]}. Run: {found[1]}", file=sys.stderr)
     return FINE

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from access.errors import AccessError, ProviderError
+from access.errors import AccessError, OtherIssuer, ProviderError
 from access.events import StrayEnded, StrayEnding
 from access.model import Grant, ref
 from access.ports import Change, Clock, PolicySource, Provider
@@ -36,7 +36,10 @@ class Died:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One issuer, or several that stand at one place. `silent`: why it could not be looked at."""
+    """One issuer, or several that stand at one place. `stuck`: what cannot be ended there, as sentences.
+
+    `silent`: why it could not be looked at.
+    """
 
     provider: str
     strays: tuple[Stray, ...] = ()
@@ -123,7 +126,8 @@ class Reconciling:
                 survey = await place.surveyor.survey(place.known.owners.keys(), uses)
                 compared = compare(survey, place.known)
                 strays = await self._owned(await self._still(compared, place))
-                return Found(name, strays, await self._died(compared.missing, place), survey.stuck, survey.unseen)
+                died, elsewhere = await self._died(compared.missing, place)
+                return Found(name, strays, died, (*survey.stuck, *elsewhere), survey.unseen)
         except TimeoutError:
             return Found(name, silent=f"it did not answer within {PATIENCE:g} s")
         except (ProviderError, AccessError) as error:
@@ -148,15 +152,23 @@ class Reconciling:
         owners = await self.store.owners(unproven) if unproven else {}
         return tuple(_owned(stray, owners) for stray in strays)
 
-    async def _died(self, missing: Sequence[tuple[int, int]], place: _Place) -> tuple[Died, ...]:
-        """Asked about once more, on the grants as they are now: a grant that ended meanwhile is none of these."""
+    async def _died(
+        self, missing: Sequence[tuple[int, int]], place: _Place
+    ) -> tuple[tuple[Died, ...], tuple[str, ...]]:
+        """Asked about once more, on the grants as they are now: a grant that ended meanwhile is none of these.
+
+        And a sentence for each reason why some could not be asked about here.
+        """
         grants = await self.store.grants_by_number([number for number, _ in missing[:MOST_DIED]])
-        found = []
+        found, elsewhere = list[Died](), dict[str, str]()
         for number, n in missing[:MOST_DIED]:
             lease = next((each for each in expected(grants[number], self.clock.now()) if each.n == n), None)
-            if lease is not None and (why := await place.surveyor.has_died(grants[number], lease)):
-                found.append(Died(number, n, lease.public_id, why))
-        return tuple(found)
+            try:
+                if lease is not None and (why := await place.surveyor.has_died(grants[number], lease)):
+                    found.append(Died(number, n, lease.public_id, why))
+            except OtherIssuer as error:
+                elsewhere.setdefault(str(error), ref(number))
+        return tuple(found), tuple(f"{one} cannot be ended here: {why}." for why, one in elsewhere.items())
 
     # Acting
 

@@ -37,6 +37,7 @@ class Replicas:
     store: SqlStore
     takes_turns: bool = True
     turn: Turn = field(init=False)
+    is_silent: Callable[[], bool] = lambda: False  # whether the database is known not to answer just now
     trouble: str = ""  # why we are not seen; empty when we are, or are alone
     clock_trouble: str = ""
     _beacon: Beacon | None = field(init=False)
@@ -55,7 +56,8 @@ class Replicas:
 
     def serial(self, providers: Mapping[str, Provider]) -> dict[str, Provider]:
         """Those that several processes may not change at once wait for each other."""
-        return one_at_a_time(providers, Alone(self.store.log.database) if self._beacon is not None else None)
+        alone = Alone(self.store.log.database) if self._beacon is not None else None
+        return one_at_a_time(providers, alone, lambda: self.is_silent())  # noqa: PLW0108 (it is set later)
 
     def claimant(self) -> int | None:
         """Who we are to the others, while they can see us."""

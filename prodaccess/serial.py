@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from store.claims import Alone
 
 log = logging.getLogger(__name__)
+_LOOK = 0.1  # seconds
 PATIENCE = 25.0  # seconds; a database that answers says after 20 that somebody else is at it
 _Result = TypeVar("_Result")
 
@@ -25,11 +26,18 @@ _Result = TypeVar("_Result")
 SHARED = ("aws", "aws_identity_center")
 
 
+def _answers() -> bool:
+    """Where nobody knows whether the database does."""
+    return False
+
+
 class Serial:
     """A provider, whose changes wait for those of other processes."""
 
-    def __init__(self, provider: Provider, alone: Alone, patience: float = PATIENCE) -> None:
-        self._provider, self._alone, self._patience = provider, alone, patience
+    def __init__(
+        self, provider: Provider, alone: Alone, patience: float = PATIENCE, is_silent: Callable[[], bool] = _answers
+    ) -> None:
+        self._provider, self._alone, self._patience, self._is_silent = provider, alone, patience, is_silent
         self._unanswered: set[asyncio.Future[Any]] = set()  # while there are any, the database says nothing
 
     def __getattr__(self, name: str) -> Any:
@@ -46,7 +54,7 @@ class Serial:
 
     async def _by_ourselves(self, change: Callable[[], Awaitable[_Result]]) -> _Result:
         """Taking away is not kept waiting for ever: after a while it goes on as if there were no others."""
-        held = None if self._unanswered else await self._take()
+        held = None if self._unanswered or self._is_silent() else await self._take()
         try:
             return await change()
         finally:
@@ -57,8 +65,10 @@ class Serial:
         taking = asyncio.ensure_future(asyncio.to_thread(self._alone.take, self._provider.name))
         try:
             async with asyncio.timeout(self._patience):
-                return await asyncio.shield(taking)
-        except (SQLAlchemyError, TimeoutError) as error:
+                while not taking.done() and not self._is_silent():
+                    await asyncio.wait({taking}, timeout=_LOOK)
+            return taking.result()
+        except (SQLAlchemyError, TimeoutError, asyncio.InvalidStateError) as error:
             why = type(error).__name__
             log.warning("another process may be at it too", extra={"action": self._provider.name, "why": why})
             return None
@@ -74,9 +84,13 @@ class Serial:
             asyncio.get_running_loop().run_in_executor(None, taken.result().close)
 
 
-def one_at_a_time(providers: Mapping[str, Provider], alone: Alone | None) -> dict[str, Provider]:
-    """Unchanged where there is one process."""
+def one_at_a_time(
+    providers: Mapping[str, Provider], alone: Alone | None, is_silent: Callable[[], bool] = _answers
+) -> dict[str, Provider]:
+    """Unchanged where there is one process. `is_silent`: the database is known not to answer just now."""
     return {
-        name: cast("Provider", Serial(provider, alone)) if alone is not None and name in SHARED else provider
+        name: cast("Provider", Serial(provider, alone, is_silent=is_silent))
+        if alone is not None and name in SHARED
+        else provider
         for name, provider in providers.items()
     }

@@ -112,6 +112,10 @@ TABLE = (
     Setting("VAULT_SECRET_ID", "the bot's AppRole secret", secret=True),
     Setting("VAULT_NAMESPACE", "Vault Enterprise or OpenBao namespace"),
     Setting("VAULT_CACERT", "CA file for Vault's certificate"),
+    Setting(
+        "PRODACCESS_VAULT_BEFORE",
+        "ids of Vault clusters whose place this one has taken, comma between: it is believed about their leases",
+    ),
     Setting("PRODACCESS_VAULT_MOUNT", "the database engine's mount, used by prodaccess alone", "pa-db"),
     Setting("PRODACCESS_VAULT_TOKEN_ROLE", "the token role that makes orphan tokens", "grant"),
     Setting("PRODACCESS_VAULT_MYSQL", "`yes` adds the provider `vault_mysql`; needs `prodaccess[mysql]`", "no"),
@@ -143,7 +147,37 @@ TABLE = (
         "PRODACCESS_GATEWAY_CA",
         "PEM file that terminals check that certificate with; default: the authorities that they trust anyway",
     ),
+    Setting(
+        "PRODACCESS_GATEWAY_UNBOUND",
+        "`yes` lets terminals have passes for PostgreSQL that are bound to no key: good for whoever is given them",
+        "no",
+    ),
+    Setting(
+        "PRODACCESS_GATEWAY_SSH",
+        "address and port of the recording gateway for SSH, `0.0.0.0:2222`; empty: none in this process",
+    ),
+    Setting(
+        "PRODACCESS_GATEWAY_SSH_ADDRESS",
+        "`HOST:PORT` by which engineers' terminals reach it; default: where it listens",
+    ),
+    Setting(
+        "PRODACCESS_GATEWAY_SSH_KEY",
+        "file with its host key, as OpenSSH writes it; default: it makes one, and tells terminals which",
+    ),
+    Setting("PRODACCESS_GATEWAY_SSH_CERT", "file with a certificate for that key, by your hosts' authority"),
+    Setting(
+        "PRODACCESS_GATEWAY_SSH_KNOWN",
+        "file that terminals check it with: public keys, or `@cert-authority` and one; default: that key's public half",
+    ),
     Setting("PRODACCESS_RECORDINGS", "directory on a lasting disk for the encrypted recordings", "var/recordings"),
+    Setting(
+        "PRODACCESS_RECORDINGS_S3",
+        "`s3://BUCKET/PREFIX?days=400&region=…` with Object Lock, to which each is copied when its session is over",
+    ),
+    Setting(
+        "PRODACCESS_RECORDINGS_KEEP",
+        "how long each stays on the disk after its session; default: `7d` with a copy in S3, for ever without",
+    ),
     Setting(
         "PRODACCESS_MEMORY_PROVIDER", "`yes` adds the provider `memory`, which guards nothing; for trying out", "no"
     ),
@@ -279,18 +313,23 @@ def _of_providers(settings: Settings) -> list[str]:
 
 
 def _of_gateways(settings: Settings) -> list[str]:
-    names = ("PRODACCESS_GATEWAY_POSTGRES", "PRODACCESS_GATEWAY_POSTGRES_ADDRESS")
+    names = [f"PRODACCESS_GATEWAY_{name}" for name in ("POSTGRES", "POSTGRES_ADDRESS", "SSH", "SSH_ADDRESS")]
     places = {name: settings[name] for name in names if settings[name]}
     faults = [
         f"{name} is “{place}”: it looks like 0.0.0.0:6432." for name, place in places.items() if not _is_address(place)
     ]
-    here = all(place.startswith(("127.", "[::1]", "localhost:")) for place in places.values())
-    if settings["PRODACCESS_GATEWAY_CERT"] == "none" and not here:
+    here = [place.startswith(("127.", "[::1]", "localhost:")) for name, place in places.items() if "_SSH" not in name]
+    if settings["PRODACCESS_GATEWAY_CERT"] == "none" and not all(here):
         faults.append("PRODACCESS_GATEWAY_CERT is none: without TLS a gateway is for 127.0.0.1 alone.")
     if not settings["PRODACCESS_GATEWAY_CERT"] and (
         settings["PRODACCESS_GATEWAY_KEY"] or settings["PRODACCESS_GATEWAY_CA"]
     ):
         faults.append("PRODACCESS_GATEWAY_KEY and PRODACCESS_GATEWAY_CA need PRODACCESS_GATEWAY_CERT.")
+    keep = settings["PRODACCESS_RECORDINGS_KEEP"]
+    if keep and not looks_like_duration(keep):
+        faults.append(f"PRODACCESS_RECORDINGS_KEEP is “{keep}”: it looks like 7d or 400d.")
+    if settings["PRODACCESS_GATEWAY_SSH_CERT"] and not settings["PRODACCESS_GATEWAY_SSH_KNOWN"]:
+        faults.append("PRODACCESS_GATEWAY_SSH_CERT needs PRODACCESS_GATEWAY_SSH_KNOWN, with its authority.")
     return faults
 
 

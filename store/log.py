@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlalchemy import Connection, bindparam, select
 from sqlmodel import col
@@ -16,19 +17,20 @@ from access.ports import Clock
 from audit import log
 from audit.canonical import micros, moment
 from audit.checkpoint import Anchored, Checkpoint
-from audit.log import LOG, Entry, Ledger
+from audit.log import Entry, Ledger
 from audit.merkle import Range
 from audit.search.find import Found, Touched, find, who_touched
 from audit.search.projector import Progress, project
 from audit.search.query import Query
 from audit.statement import Statement, inserting
-from audit.tables import LedgerAnchor, LedgerCheckpoint, LedgerEntry, PolicyBundle
-from audit.tree import SqlTiles, Tree
+from audit.tables import LOG, LedgerAnchor, LedgerCheckpoint, LedgerEntry, PolicyBundle
+from audit.tree import Kept, SqlTiles, Tree
 from store.database import Database
 from store.erasure import scrub
 from store.guards import must_be_guarded
 from store.migrate import must_be_current
 
+_Result = TypeVar("_Result")
 _AT_LENGTH = 30.0  # seconds for what reads or writes much, and gives nobody access
 _LOOK = 1.0  # seconds between looks for entries that another process has written
 
@@ -84,6 +86,7 @@ class SqlLog:
     def __post_init__(self) -> None:
         self._written = asyncio.Event()
         self._last_written = -1  # by this process
+        self._kept: Kept = {}
         self._is_unclean = False  # erased words may still stand in SQLite's -wal
 
     def close(self) -> None:
@@ -116,6 +119,11 @@ class SqlLog:
     ) -> tuple[Entry, ...]:
         return await self.database.read(lambda tx: self.ledger.read_ref(tx, ref, kinds, after, limit))
 
+    async def last_of(
+        self, ref: str, kinds: Collection[str], limit: int, before: int | None = None
+    ) -> tuple[Entry, ...]:
+        return await self.database.read(lambda tx: self.ledger.read_last_of(tx, ref, kinds, limit, before))
+
     async def head(self) -> int:
         return await self.database.read(log.head)
 
@@ -130,7 +138,8 @@ class SqlLog:
             if left <= 0:
                 return False
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(written.wait(), min(left, _LOOK))
+                async with asyncio.timeout(min(left, _LOOK)):  # wait_for may swallow a cancellation, up to Python 3.11
+                    await written.wait()
 
     # Signing
 
@@ -164,17 +173,20 @@ class SqlLog:
 
     async def leaf(self, seq: int) -> bytes:
         """The stored leaf hash of an entry."""
-        return (await self.database.read(lambda tx: SqlTiles(tx).leaves(seq, seq + 1)))[0]
+        return (await self.database.ask(lambda tx: SqlTiles(tx).leaves(seq, seq + 1)))[0]
 
     async def checkpoint_range(self, size: int) -> Range:
         """The compact range of the tree when it had `size` entries, out of the stored tiles."""
-        return await self.database.read(lambda tx: Tree(SqlTiles(tx)).range_at(size))
+        return await self._ask_tree(lambda tree: tree.range_at(size))
 
     async def inclusion(self, seq: int, size: int) -> tuple[bytes, ...]:
-        return await self.database.read(lambda tx: Tree(SqlTiles(tx)).inclusion(seq, size))
+        return await self._ask_tree(lambda tree: tree.inclusion(seq, size))
 
     async def consistency(self, old: int, new: int) -> tuple[bytes, ...]:
-        return await self.database.read(lambda tx: Tree(SqlTiles(tx)).consistency(old, new))
+        return await self._ask_tree(lambda tree: tree.consistency(old, new))
+
+    async def _ask_tree(self, asked: Callable[[Tree], _Result]) -> _Result:
+        return await self.database.ask(lambda tx: asked(Tree(SqlTiles(tx, kept=self._kept))))
 
     async def save_checkpoint(self, checkpoint: Checkpoint) -> None:
         row = {

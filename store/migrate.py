@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect, text
 from access.errors import AccessError
 from store.database import Database
 
-HEAD = "0005"
+HEAD = "0006"
 _SCRIPTS = Path(__file__).with_name("migrations")
 _ONE_AT_A_TIME = 0x70726F64  # advisory lock: two replicas may start at once
 

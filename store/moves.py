@@ -15,7 +15,7 @@ from access.events import TextErased
 from access.model import BREAK_GLASS, Grant, GrantState, LoginCode, Receipt, Request, RequestState, Review
 from access.policy import Policy
 from access.ports import Change, Clock, Quota
-from access.sessions.model import Session
+from access.sessions.model import Held, HeldState, Session
 from audit.canonical import micros
 from audit.log import Ledger
 from audit.statement import Statement, inserting, keeping, moving, selecting, upserting
@@ -27,11 +27,14 @@ from store.tables import (
     AccessCut,
     AccessGrant,
     AccessHandle,
+    AccessHeld,
     AccessLease,
     AccessPass,
     AccessRequest,
     AccessReview,
+    AccessSeen,
     AccessSession,
+    AccessStop,
     AccessVote,
     Counter,
     Note,
@@ -50,9 +53,22 @@ _NUMBER = Statement(
 _TABLES: dict[type, type[SQLModel]] = {Request: AccessRequest, Grant: AccessGrant, Review: AccessReview}
 _INSERT = {kind: inserting(table) for kind, table in _TABLES.items()}
 _MOVE = {kind: moving(table, "number", "version") for kind, table in _TABLES.items()}
-_VOTE = inserting(AccessVote)
+_VOTE, _CUT = inserting(AccessVote), inserting(AccessCut)
 _HANDLE, _LEASE, _DEVICE, _NOTE = (upserting(m) for m in (AccessHandle, AccessLease, SignedInDevice, Note))
-_PASS, _CUT = upserting(AccessPass), upserting(AccessCut)
+_SEEN = keeping(AccessSeen)
+_PASS, _STOP = upserting(AccessPass), upserting(AccessStop)
+_HELD, _MOVE_HELD = inserting(AccessHeld), moving(AccessHeld, "grant_number", "session", "n", "version")
+_OPEN = Statement(
+    lambda _: (
+        select(col(AccessSession.n))
+        .where(
+            col(AccessSession.grant) == bindparam("number"),
+            col(AccessSession.n) == bindparam("session"),
+            col(AccessSession.closed_at).is_(None),
+        )
+        .with_for_update(read=True)
+    )
+)
 _SESSION, _MOVE_SESSION = inserting(AccessSession), moving(AccessSession, "grant_number", "n", "version")
 #: held until the commit, so that no session begins beside an ending that has not seen it
 _STATE = Statement(
@@ -126,6 +142,12 @@ class Desk:
             _save_session(self.tx, session)
         for cut in change.cuts:
             _CUT.run(self.tx, rows.cut_row(cut))
+        for stop in change.stops:
+            _STOP.run(self.tx, rows.stop_row(stop))
+        for held in change.held:
+            _save_held(self.tx, held)
+        if change.seen:  # in one order: two gateways may say the same at once
+            _SEEN.run_many(self.tx, [rows.seen_row(seen) for seen in sorted(change.seen)])
 
     def write_each(self, changes: Sequence[Change], *, wait: bool) -> Written:
         """Those whose grant is still as it was read, with their audit entries; of the others nothing."""
@@ -210,6 +232,19 @@ def _save_session(tx: Connection, session: Session) -> None:
     now = {"now_grant_number": session.grant, "now_n": session.n, "now_version": session.version}
     if _MOVE_SESSION.run(tx, row | now).rowcount != 1:
         raise Stale(f"{session.id} has moved on.")
+
+
+def _save_held(tx: Connection, held: Held) -> None:
+    """Where nobody waits any more, it can only be refused."""
+    is_open = _OPEN.run(tx, {"number": held.grant, "session": held.session}).scalar_one_or_none() is not None
+    if not is_open and held.state is not HeldState.REFUSED:
+        raise Stale(f"{held.session_id} has ended.")
+    if held.version == 0:
+        _HELD.run(tx, rows.held_row(held))
+        return
+    now = {"now_grant_number": held.grant, "now_session": held.session, "now_n": held.n, "now_version": held.version}
+    if _MOVE_HELD.run(tx, rows.held_row(held) | now).rowcount != 1:
+        raise Stale(f"{held.id} has been decided.")
 
 
 def _save_code(tx: Connection, code: LoginCode) -> None:

@@ -23,7 +23,7 @@ from access.model import (
     ReviewState,
     Vote,
 )
-from access.sessions.model import Cut, Pass, Session
+from access.sessions.model import Cut, Held, HeldState, Pass, Seen, Session, Stop
 from audit.canonical import micros, moment
 
 _Row = Any  # a SQLAlchemy Row: its attributes are the columns
@@ -142,12 +142,12 @@ def grant_of(row: _Row, handles: Iterable[_Row], leases: Iterable[_Row]) -> Gran
 def handle_row(handle: Handle) -> dict[str, Any]:
     return {
         "grant_number": handle.grant, "attempt": handle.attempt, "locator": handle.locator,
-        "created_at": micros(handle.created_at),
+        "created_at": micros(handle.created_at), "issuer": handle.issuer,
     }  # fmt: skip
 
 
 def _handle_of(row: _Row) -> Handle:
-    return Handle(row.grant_number, row.attempt, row.locator, moment(row.created_at))
+    return Handle(row.grant_number, row.attempt, row.locator, moment(row.created_at), row.issuer)
 
 
 def lease_row(lease: Lease) -> dict[str, Any]:
@@ -169,13 +169,15 @@ def pass_row(given: Pass) -> dict[str, Any]:
     return {
         "name": given.name, "grant_number": given.grant, "gateway": given.gateway, "proof": given.proof,
         "device": given.device, "created_at": micros(given.created_at), "ended_at": _micros(given.ended_at),
+        "bound": given.bound,
     }  # fmt: skip
 
 
 def pass_of(row: _Row) -> Pass:
     return Pass(
-        row.name, row.grant_number, row.gateway, row.proof, row.device, moment(row.created_at), _moment(row.ended_at)
-    )
+        row.name, row.grant_number, row.gateway, row.proof, row.device, moment(row.created_at), _moment(row.ended_at),
+        row.bound,
+    )  # fmt: skip
 
 
 def session_row(session: Session) -> dict[str, Any]:
@@ -186,6 +188,8 @@ def session_row(session: Session) -> dict[str, Any]:
         "seed": session.seed, "opened_at": micros(session.opened_at), "closed_at": _micros(session.closed_at),
         "why": session.why, "acts": session.acts, "size": session.size,
         "recording": session.recording, "version": session.version + 1,
+        "stop": session.stop, "raw": int(session.raw), "stored": session.stored,
+        "stored_at": _micros(session.stored_at), "removed_at": _micros(session.removed_at),
     }  # fmt: skip
 
 
@@ -195,6 +199,8 @@ def session_of(row: _Row) -> Session:
         requester=_person(row.requester), target=row.target, host=row.host, address=row.address, client=row.client,
         process=row.process, seed=row.seed, opened_at=moment(row.opened_at), closed_at=_moment(row.closed_at),
         why=row.why, acts=row.acts, size=row.size, recording=row.recording, version=row.version,
+        stop=row.stop, raw=bool(row.raw), stored=row.stored, stored_at=_moment(row.stored_at),
+        removed_at=_moment(row.removed_at),
     )  # fmt: skip
 
 
@@ -202,8 +208,35 @@ def cut_row(cut: Cut) -> dict[str, Any]:
     return {"session": cut.session, "by_person": person_text(cut.by), "at": micros(cut.at)}
 
 
+def seen_row(seen: Seen) -> dict[str, Any]:
+    return {"person": seen.person, "target": seen.target, "thing": seen.thing}
+
+
+def stop_row(stop: Stop) -> dict[str, Any]:
+    return {"session": stop.session, "pid": stop.pid, "at": micros(stop.at)}
+
+
+def stop_of(row: _Row) -> Stop:
+    return Stop(row.session, row.pid, moment(row.at))
+
+
 def cut_of(row: _Row) -> Cut:
     return Cut(row.session, _person(row.by_person), moment(row.at))
+
+
+def held_row(held: Held) -> dict[str, Any]:
+    return {
+        "grant_number": held.grant, "session": held.session, "n": held.n, "asked_at": micros(held.asked_at),
+        "lapses_at": micros(held.lapses_at), "state": held.state.value, "by_person": person_text(held.by),
+        "at": _micros(held.at), "version": held.version + 1,
+    }  # fmt: skip
+
+
+def held_of(row: _Row) -> Held:
+    return Held(
+        row.grant_number, row.session, row.n, moment(row.asked_at), moment(row.lapses_at), HeldState(row.state),
+        _maybe_person(row.by_person), _moment(row.at), row.version,
+    )  # fmt: skip
 
 
 def review_row(review: Review) -> dict[str, Any]:

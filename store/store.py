@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, func, or_, sele
 from sqlmodel import SQLModel, col
 
 from access.errors import NotFound
-from access.events import TextErased
+from access.events import RecordingErased, TextErased
 from access.model import Device, Grant, GrantState, LoginCode, Person, Receipt, Request, Review
 from access.ports import Change, Clock, Due, PrivateTexts, Quota, Share
 from audit.canonical import fields_of, micros, moment
@@ -89,7 +89,7 @@ class SqlStore:
     async def commit(self, change: Change) -> Receipt:
         receipt = await self._write(lambda desk: desk.write(change))
         self.wrote(change)
-        if any(isinstance(event, TextErased) for event in change.events):
+        if any(isinstance(event, TextErased | RecordingErased) for event in change.events):
             await self.log.scrub()
         return receipt
 
@@ -289,15 +289,16 @@ def _grants(tx: Connection, numbers: Sequence[int]) -> dict[int, Grant]:
 
 
 def _some_grants(tx: Connection, numbers: Sequence[int]) -> dict[int, Grant]:
+    """The rows first: PostgreSQL shows each statement what stands by then, and the version must not be newer than what
+    is to be ended. What is newer itself harms nobody: whoever writes is refused for the version.
+    """
+    table = _table("access_grant")
+    found = tx.execute(select(table).where(table.c.number.in_(numbers))).all()
     handles, leases = (
         _by_grant(tx, select(table).where(table.c.grant_number.in_(numbers)).order_by(table.c.grant_number, order))
         for table, order in ((_table("access_handle"), "attempt"), (_table("access_lease"), "n"))
     )
-    table = _table("access_grant")
-    return {
-        row.number: rows.grant_of(row, handles.get(row.number, ()), leases.get(row.number, ()))
-        for row in tx.execute(select(table).where(table.c.number.in_(numbers)))
-    }
+    return {row.number: rows.grant_of(row, handles.get(row.number, ()), leases.get(row.number, ())) for row in found}
 
 
 def _by_grant(tx: Connection, query: Select[Any]) -> dict[int, list[Any]]:

@@ -101,6 +101,7 @@ class AccessHandle(SQLModel, table=True):
     attempt: int = Field(sa_column=integer("attempt", key=True))
     locator: str = Field(sa_column=text("locator"))
     created_at: int = Field(sa_column=big("created_at"))
+    issuer: str = Field(sa_column=text("issuer"))
 
 
 class AccessLease(SQLModel, table=True):
@@ -144,6 +145,7 @@ class AccessPass(SQLModel, table=True):
     device: str = Field(sa_column=text("device"))
     created_at: int = Field(sa_column=big("created_at"))
     ended_at: int | None = Field(sa_column=big("ended_at", null=True))
+    bound: str = Field(sa_column=text("bound"))
 
 
 class AccessSession(SQLModel, table=True):
@@ -169,6 +171,11 @@ class AccessSession(SQLModel, table=True):
     size: int = Field(sa_column=big("size"))
     recording: str = Field(sa_column=text("recording"))
     version: int = Field(sa_column=integer("version"))
+    stop: str = Field(sa_column=text("stop"))
+    raw: int = Field(sa_column=integer("raw"))
+    stored: str = Field(sa_column=text("stored"))
+    stored_at: int | None = Field(sa_column=big("stored_at", null=True))
+    removed_at: int | None = Field(sa_column=big("removed_at", null=True))
 
 
 class AccessCut(SQLModel, table=True):
@@ -178,6 +185,39 @@ class AccessCut(SQLModel, table=True):
     session: str = Field(sa_column=text("session", key=True))
     by: str = Field(sa_column=text("by_person"))
     at: int = Field(sa_column=big("at"))
+
+
+class AccessStop(SQLModel, table=True):
+    """That a client wants the statement stopped that runs in a session; asked of a process that does not hold it."""
+
+    __tablename__ = "access_stop"
+    session: str = Field(sa_column=text("session", key=True))
+    pid: int = Field(sa_column=big("pid"))
+    at: int = Field(sa_column=big("at"))
+
+
+class AccessSeen(SQLModel, table=True):
+    """What somebody has touched in recorded sessions, where a policy asks for it: the log says when."""
+
+    __tablename__ = "access_seen"
+    person: str = Field(sa_column=text("person", key=True))
+    target: str = Field(sa_column=text("target", key=True))
+    thing: str = Field(sa_column=text("thing", key=True))
+
+
+class AccessHeld(SQLModel, table=True):
+    """One statement or command that waits, or waited, until somebody let it run; what it says stands in the log."""
+
+    __tablename__ = "access_held"
+    grant: int = Field(sa_column=big("grant_number", key=True))
+    session: int = Field(sa_column=integer("session", key=True))
+    n: int = Field(sa_column=integer("n", key=True))
+    asked_at: int = Field(sa_column=big("asked_at"))
+    lapses_at: int = Field(sa_column=big("lapses_at"))
+    state: str = Field(sa_column=text("state"))
+    by: str | None = Field(sa_column=text("by_person", null=True))
+    at: int | None = Field(sa_column=big("at", null=True))
+    version: int = Field(sa_column=integer("version"))
 
 
 class SignInCode(SQLModel, table=True):
@@ -243,6 +283,13 @@ _when_due(AccessReview)
 _sessions = SQLModel.metadata.tables["access_session"]
 _still = _sessions.c.closed_at.is_(None)
 Index("access_session_open", _sessions.c.process, sqlite_where=_still, postgresql_where=_still)
+_kept = ~_still & _sessions.c.removed_at.is_(None)
+Index("access_session_kept", _sessions.c.process, sqlite_where=_kept, postgresql_where=_kept)
+_stoppable = _still & (_sessions.c.stop != "")
+Index("access_session_stop", _sessions.c.stop, sqlite_where=_stoppable, postgresql_where=_stoppable)
+_held = SQLModel.metadata.tables["access_held"]
+_undecided = _held.c.state == "waiting"
+Index("access_held_waiting", _held.c.asked_at, sqlite_where=_undecided, postgresql_where=_undecided)
 _leases = SQLModel.metadata.tables["access_lease"]
 _loose = (_leases.c.public_id == "") & _leases.c.aborted_at.is_(None)
 Index("access_lease_loose", _leases.c.issued_at, sqlite_where=_loose, postgresql_where=_loose)

@@ -1,4 +1,4 @@
-"""A store on a file whose tables are there already: making them anew for each test was a seventh of the suite's time."""
+"""A store on a file whose tables are there already: making them for each test was a seventh of the suite's time."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def open_prepared(url: str, clock: Clock, ledger: Ledger) -> SqlStore:
 
 
 def prepare(url: str) -> None:
-    """A new SQLite file begins as a copy of one that was migrated in this process; anything else is left as it is."""
+    """A new SQLite file in a directory begins as a copy of one that was migrated here; all else is left as it is."""
     path = Path(url.removeprefix(_PREFIX))
-    if url.startswith(_PREFIX) and not path.exists():
+    if url.startswith(_PREFIX) and path.parent.is_dir() and not path.exists():
         path.write_bytes(_migrated())
 
 

@@ -34,7 +34,9 @@ def test_every_make_target_of_the_readme_exists() -> None:
 
 def test_every_variable_of_the_pages_is_a_setting() -> None:
     known = {setting.name for setting in TABLE} | {f"{s.name}_FILE" for s in TABLE if s.secret}
-    of_the_command = {"PRODACCESS_SERVER", "PRODACCESS_STATE_DIR", "PRODACCESS_REF", "PRODACCESS_EXPIRES_AT"}
+    of_the_command = {
+        "PRODACCESS_SERVER", "PRODACCESS_STATE_DIR", "PRODACCESS_REF", "PRODACCESS_EXPIRES_AT", "PRODACCESS_SSH_CONFIG",
+    }  # fmt: skip
     for page in PAGES:
         named = set(re.findall(r"\b(?:PRODACCESS|SLACK|VAULT)_[A-Z_]*[A-Z]\b", page.read_text()))
         given_to_commands = {name for name in named if name in GIVEN}

@@ -152,6 +152,7 @@ class CommentMade(Event):
 
     TAG: ClassVar[str] = "request.commented"
     text: Private
+    key: str = ""  # what a program named it by, so that it is said once however often it is sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from access.events import Event
 from access.model import Device, Grant, Handle, Lease, LoginCode, Person, Receipt, Request, Review, Vote
 from access.policy import Policy
-from access.sessions.model import Cut, Pass, Session
+from access.sessions.model import Cut, Held, Pass, Seen, Session, Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,8 @@ class Change:
     one that was read, else the whole change is `Stale`. Votes, handles, leases, codes and devices are rows of
     their own: new ones are inserted, known ones updated by key. The text of a policy is kept under its hash.
     An event `TextErased` is carried out as well as written down. Sessions are guarded by their version, too; passes and
-    cuts are inserted, or updated by key.
+    stops are inserted, or updated by key. A session is cut once: a second cut of it is `Stale`.
+    What is held is guarded by its version, and waits or is let run only while its session is open.
     """
 
     requests: tuple[Request, ...] = ()
@@ -36,6 +37,9 @@ class Change:
     passes: tuple[Pass, ...] = ()
     sessions: tuple[Session, ...] = ()
     cuts: tuple[Cut, ...] = ()
+    stops: tuple[Stop, ...] = ()
+    held: tuple[Held, ...] = ()
+    seen: tuple[Seen, ...] = ()
     events: tuple[Event, ...] = ()
 
 
@@ -179,8 +183,8 @@ class SessionStore(Protocol):
 
     async def pass_named(self, name: str) -> Pass | None: ...
 
-    async def passes_of(self, number: int) -> tuple[Pass, ...]:
-        """Of one grant, oldest first."""
+    async def living_passes(self, number: int) -> tuple[Pass, ...]:
+        """Those of one grant that have not ended, oldest first."""
         ...
 
     async def session(self, number: int, n: int) -> Session | None: ...
@@ -193,12 +197,36 @@ class SessionStore(Protocol):
         """Those not closed, the oldest first: of one gateway, or all."""
         ...
 
+    async def kept_sessions(self, process: str) -> tuple[Session, ...]:
+        """Those of one gateway that are over and whose recording is on its disk, the oldest first."""
+        ...
+
+    async def unstored(self, before: datetime) -> int:
+        """How many were over by then, and have a recording that is not stored anywhere else."""
+        ...
+
     async def tally(self, number: int) -> tuple[int, int]:
         """How many sessions of one grant are open, and how many there were in all."""
         ...
 
-    async def cuts(self, sessions: Sequence[str]) -> Mapping[str, Cut]:
-        """Those of these sessions that somebody wants ended."""
+    async def orders(self, sessions: Sequence[str]) -> tuple[Mapping[str, Cut], Mapping[str, Stop]]:
+        """Those of these sessions that somebody wants ended, and those of which a statement is to be stopped."""
+        ...
+
+    async def held(self, ids: Sequence[tuple[int, int, int]]) -> tuple[Held, ...]:
+        """What is or was held, by grant, session and number."""
+        ...
+
+    async def waiting(self) -> tuple[Held, ...]:
+        """What is held and not decided, the oldest first."""
+        ...
+
+    async def seen(self, person: str, target: str, things: Collection[str]) -> frozenset[str]:
+        """Those of them that this person has touched before."""
+        ...
+
+    async def stoppable(self, mark: str) -> Session | None:
+        """The open session that shows this mark."""
         ...
 
 

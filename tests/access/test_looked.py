@@ -27,7 +27,7 @@ from access.model import Cause, GrantState
 from access.policy import Facts, Looked, NotLooked
 from access.ports import Change
 from access.replay import Report, replay
-from audit.log import LONGEST_BODY
+from audit.appending import LONGEST_BODY
 from tests.groups import Groups
 from tests.people import ADA, GRACE, LINUS, MARGARET, ManualClock
 from tests.world import World

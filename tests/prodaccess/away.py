@@ -91,7 +91,7 @@ class Away:
 
     late: tuple[float, ...]  # seconds from each deadline to the moment when the login was gone
     left: int  # logins that still work
-    from_memory: int
+    from_memory: int  # in the outage; before, a slow database makes some of it too
     outage: float
     ended: tuple[GrantEnded, ...]
     unwritten: int  # spool files that are left
@@ -132,13 +132,16 @@ async def over_an_outage(directory: Path, postgres: Leaving, plan: Plan) -> Away
         async with _running(world, standing):
             grants = await _opened(world, plan)
             await _until(min(grant.expires_at for grant in grants) - timedelta(seconds=0.2))
-            began = time.monotonic()
+            began, before = time.monotonic(), standing.stand_in.ended
             await asyncio.to_thread(postgres.pause if plan.frozen else postgres.leave)
             await _until(max(grant.expires_at for grant in grants) + _NOTICED)
-            from_memory = standing.stand_in.ended
+            from_memory = standing.stand_in.ended - before
             await asyncio.to_thread(postgres.resume if plan.frozen else postgres.come_back)
             outage = time.monotonic() - began
             await _all_over(world, [grant.number for grant in grants])
+            async with asyncio.timeout(60):
+                while standing.spooled():  # noqa: ASYNC110 (files: they go right after the last row is written)
+                    await asyncio.sleep(0.05)
         entries = await _answer(lambda: world.store.log.entries(-1, 100_000))
         key = await _answer(lambda: sign(world.store.log, directory))
     finally:
@@ -214,6 +217,6 @@ async def _all_over(world: _Living, numbers: list[int]) -> None:
     async with asyncio.timeout(60):
         while True:
             grants = await _answer(lambda: world.store.grants_by_number(numbers))
-            if {grant.state for grant in grants.values()} == {GrantState.REVOKED}:
+            if all(n in grants and grants[n].state is GrantState.REVOKED for n in numbers):
                 return
             await asyncio.sleep(0.1)

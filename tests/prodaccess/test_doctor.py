@@ -328,6 +328,11 @@ async def test_an_anchor_that_holds_more_than_the_log(house: Installation, bucke
     newest = await store.log.last_checkpoint()
     assert newest is not None
     await paced.anchor.publish(newest.note, store.log.consistency)
+    found = await house.look("anchors", **one)
+    assert states(found) == [State.WEAK, State.WEAK]
+    assert "the database has no record of that" in found[1].what, "as after somebody has removed it"
+    known = Anchored(newest.size, paced.anchor.name, "x", b"", house.clock.now())
+    await store.log.save_anchored(known)
     store.close()
     paced.anchor.close()
     older.chmod(0o600)

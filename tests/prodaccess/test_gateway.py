@@ -20,8 +20,10 @@ from audit.log import ORIGIN, Ledger
 from audit.payloads import KEY, PayloadKey
 from gateways.adopting import CUT_OFF
 from prodaccess.clock import SystemClock
+from prodaccess.gateway_tls import server_tls
 from prodaccess.parts.part import free_port
 from prodaccess.parts.postgres import Postgres
+from prodaccess.settings import Settings
 from store import SqlStore, open_store
 from tests.fixtures_parts import VaultFixture
 from tests.people import LINUS, Directory
@@ -93,10 +95,14 @@ async def test_one_process_gives_passes_another_lets_in_and_neither_death_nor_en
     port, psql = free_port(), str(postgres.psql)
     policy = POLICY.format(host=postgres.host, port=postgres.port)
     (tmp_path / "policy.yml").write_text(policy)
+    values = {f"PRODACCESS_GATEWAY_{name}": "" for name in ("CERT", "KEY", "CA")}
+    server_tls(Settings(values | {"PRODACCESS_RECORDINGS": str(tmp_path / "shown")}, {}), "127.0.0.1")
+    shown = str(tmp_path / "shown" / "gateway.pem")  # both know it, and it makes passes bound to keys
     settings = {
         "VAULT_ADDR": vault.address, "VAULT_ROLE_ID": vault.access.role_id, "VAULT_SECRET_ID": vault.access.secret_id,
         "PRODACCESS_VAULT_MOUNT": vault.access.mount, "PRODACCESS_VAULT_TOKEN_ROLE": vault.access.token_role,
-        "PRODACCESS_GATEWAY_POSTGRES_ADDRESS": f"127.0.0.1:{port}", "PRODACCESS_GATEWAY_CERT": "none",
+        "PRODACCESS_GATEWAY_POSTGRES_ADDRESS": f"127.0.0.1:{port}", "PRODACCESS_GATEWAY_CERT": shown,
+        "PRODACCESS_GATEWAY_CA": shown,
     }  # fmt: skip
     async with running("socket", tmp_path, fresh_database, policy, **settings) as (slack, server):
         store = open_store(fresh_database, SystemClock(), Ledger(ORIGIN, PayloadKey(bytes(KEY))))

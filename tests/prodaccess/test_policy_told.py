@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 
 from access.events import PolicyLoaded, PolicyRefused
+from access.ports import Change
 from bot.look.operations import operation
+from prodaccess.policy_file import parse_policy
+from prodaccess.policy_serving import changes_since
+from prodaccess.policy_warnings import unreviewable
 from slack_simulator.rules import check_message
-from tests.people import ManualClock
+from tests.people import POLICY, ManualClock
+from tests.world import World
 
 AT = ManualClock().now()
 
@@ -35,3 +40,31 @@ def test_a_policy_that_was_not_loaded_is_an_alarm() -> None:
     text = told(PolicyRefused(at=AT, why="policy.yml:3: `aprovals` is not known; did you mean `approvals`?\n" * 500))
     assert "Warning" in text
     assert "did you mean `approvals`?" in text
+
+
+async def test_what_changed_while_no_server_ran_is_told_at_the_start(world: World) -> None:
+    now, policy = world.clock.now(), world.policies.policy
+    assert await changes_since(world.store.log, policy) == (), "the first start"
+    loaded = PolicyLoaded(at=now, policy_hash=policy.hash, rules=2)
+    await world.store.commit(Change(policies=(policy,), events=(loaded,)))
+    assert await changes_since(world.store.log, policy) == ()
+    changed = parse_policy(POLICY.replace("max: 4h", "max: 8h"))
+    assert all("8 hours" in line for line in await changes_since(world.store.log, changed))
+    unknown = PolicyLoaded(at=now, policy_hash="ef" * 32, rules=2)
+    await world.store.commit(Change(events=(unknown,)))
+    (line,) = await changes_since(world.store.log, policy)
+    assert "(efefefef) cannot be read any more" in line
+
+
+def test_a_glass_that_nobody_could_review_is_named() -> None:
+    def found(text: str) -> list[str]:
+        return list(unreviewable(parse_policy(text)))
+
+    glass = POLICY.replace(
+        "ticket: {required: false}", "ticket: {required: false}\n        break_glass: {who: [engineers], max: 15m}"
+    )
+    assert found(glass) == []
+    alone = glass.replace("approvers: [orders-owners, margaret]\n        approvals: 2", "approvers: [ada]")
+    assert found(alone) == []
+    alone = alone.replace("admins: [margaret]", "admins: [ada]")
+    assert found(alone) == ["orders-db/write: nobody could review it when ada breaks the glass."]

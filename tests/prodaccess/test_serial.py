@@ -49,6 +49,18 @@ def frozen() -> Iterator[Frozen]:
     made.thawed.set()
 
 
+async def test_nor_is_it_waited_for_once_it_is_known_to_be_silent(frozen: Frozen) -> None:
+    known: list[bool] = []
+    serial = Serial(Document(CLOCK, "aws"), cast("Alone", frozen), patience=1e9, is_silent=lambda: bool(known))
+    ending = asyncio.ensure_future(serial.revoke(GRANT))
+    await asyncio.sleep(0.01)
+    known.append(True)  # while it waits
+    async with asyncio.timeout(30):
+        answers = [await ending, await serial.revoke(GRANT)]
+    assert answers == [Gone(("PA-1 is gone.",))] * 2
+    assert frozen.asked == 1
+
+
 async def test_a_silent_database_holds_up_no_end(frozen: Frozen) -> None:
     serial = Serial(Document(CLOCK, "aws"), cast("Alone", frozen), patience=0.05)
     async with asyncio.timeout(30):

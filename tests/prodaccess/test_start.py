@@ -9,28 +9,36 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from access.errors import ProviderRefused
+from access.model import GrantState
 from access.ports import Provider
 from audit.payloads import KEY
+from benchmarks.revoke_load import a_grant, load
 from bot.runner import BotRunner
 from notary.signers.file import make_key
+from prodaccess.clock import SystemClock
+from prodaccess.revoker import any_policy, build
+from prodaccess.serve import _the_rest
+from prodaccess.settings import SettingsError, read_settings
 from prodaccess.wiring import Readiness
 from providers.vault_client import VaultClient, VaultSettings
 from store import open_store
 from tests.people import LEDGER, POLICY, ManualClock
 
 
-def serve(directory: Path, **changes: str) -> subprocess.CompletedProcess[str]:
+def environment(directory: Path, written: str = POLICY, **changes: str) -> dict[str, str]:
     policy = directory / "policy.yml"
-    policy.write_text(POLICY)
+    policy.write_text(written)
     policy.chmod(0o600)
     make_key(directory / "log.key")
-    environment = {
+    return {
         "PRODACCESS_AUDIT_SIGNER": f"file:{directory}/log.key",
         "PRODACCESS_AUDIT_PAYLOAD_KEY": base64.b64encode(bytes(KEY)).decode(),
         "PATH": os.environ["PATH"], "PRODACCESS_POLICY": str(policy), "SLACK_BOT_TOKEN": "xoxb-1",
@@ -38,8 +46,11 @@ def serve(directory: Path, **changes: str) -> subprocess.CompletedProcess[str]:
         "PRODACCESS_MEMORY_PROVIDER": "yes", "PRODACCESS_DATABASE_URL": f"sqlite:///{directory}/a.db",
         "SLACK_API_URL": "http://127.0.0.1:1/api/", **changes,
     }  # fmt: skip
-    command = [sys.executable, "-m", "prodaccess", "serve"]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def serve(directory: Path, written: str = POLICY, **changes: str) -> subprocess.CompletedProcess[str]:
+    command, given = [sys.executable, "-m", "prodaccess", "serve"], environment(directory, written, **changes)
+    return subprocess.run(command, env=given, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:
@@ -60,6 +71,27 @@ def test_a_database_that_cannot_be_used(tmp_path: Path, url: str) -> None:
     assert "prodaccess cannot start" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert "hunter2" not in ended.stderr
+
+
+def test_a_policy_that_cannot_be_used_is_refused_when_what_is_overdue_has_ended(tmp_path: Path) -> None:
+    """Something starts a server again and again, and meanwhile nobody else ends anything."""
+    url = f"sqlite:///{tmp_path}/a.db"
+    now = SystemClock().now()
+    with closing(open_store(url, SystemClock(), LEDGER)) as store:
+        load(store.log.database, [replace(a_grant(1, now, now), provider="memory")])
+    ended = serve(tmp_path, "targets: [")
+    assert (ended.returncode, "Traceback" in ended.stderr) == (2, False)
+    assert f"prodaccess cannot start:\n{tmp_path}/policy.yml:1" in ended.stderr
+    with closing(open_store(url, SystemClock(), LEDGER)) as store:
+        assert asyncio.run(store.grants_by_state())[GrantState.REVOKED.value] == 1
+
+
+def test_what_the_bot_cannot_start_with_is_said_in_words(tmp_path: Path) -> None:
+    settings = read_settings(environment(tmp_path, SLACK_BOT_TOKEN="not a token"))
+    policies = any_policy(settings)
+    ends = build(settings, SystemClock(), policies, has_chores=True)
+    with closing(ends), pytest.raises(SettingsError, match="not a bot token"):
+        _the_rest(settings, ends, policies)
 
 
 class Slow:

@@ -148,3 +148,20 @@ async def test_a_claim_that_was_given_up_long_ago_is_not_looked_for(stores: tupl
     assert await one.abandoned(set()) == ()
     due = await one.due(ManualClock().now(), 10)
     assert due.grants == (1,)
+
+
+async def test_a_beginning_does_not_wait_for_whoever_holds_the_log(
+    stores: tuple[SqlStore, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else a process that stands still in the middle of a write would hold up all ends for as long."""
+    first, second, _ = stores
+    now = ManualClock().now()
+    load(first.log.database, [a_grant(1, now - timedelta(hours=1), now)])
+    grant = await first.grant(1)
+    assert grant is not None
+    with second.log.database.engine.connect() as frozen, frozen.begin():
+        frozen.exec_driver_sql("SELECT size FROM ledger_frontier FOR UPDATE")
+        with pytest.raises(Unavailable):
+            await first.commit_each([ending(grant, Cause.DEADLINE, now)], wait=False)
+    assert "database is too slow" not in caplog.messages  # it was the database's no, and not our patience
+    assert await first.commit_each([ending(grant, Cause.DEADLINE, now)], wait=False) == (True,)

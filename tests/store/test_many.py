@@ -6,15 +6,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from access.errors import Unavailable
 from access.model import Cause, GrantState, Person
+from access.ports import Change
 from access.retry import CLAIM
 from access.revoking.starting import ending
 from benchmarks.revoke_load import a_grant, load
-from store import SqlStore
+from store import SqlStore, moves
 from tests.people import LEDGER, ManualClock
 from tests.prepared import open_prepared
 
@@ -43,6 +46,25 @@ async def test_many_begin_to_end_in_one_transaction(store: SqlStore) -> None:
     assert all((g.cause, g.version, len(g.leases)) == (Cause.DEADLINE, 2, 1) for g in moved.values() if g.number < 6)
     entries = await store.log.entries(head)
     assert [(e.event.TAG, e.event.ref, e.n) for e in entries] == [("grant.ending", f"PA-{n}", 1) for n in range(1, 6)]
+
+
+async def test_a_version_is_never_newer_than_what_was_read_with_it(store: SqlStore) -> None:
+    """Else the end of a grant that was read while a credential was made would pass for one that knows it."""
+    database, issued = store.log.database, list[str]()
+    known = (await store.grants_by_number([1]))[1]
+    fresh = Change(grants=(known,), leases=(replace(known.leases[0], n=2, public_id="pa_linus-new"),))
+
+    @event.listens_for(database.engine, "after_cursor_execute")
+    def issue_meanwhile(*said: Any) -> None:
+        if "FROM access_lease" in said[2] and not issued:
+            issued.append("pa_linus-new")
+            database.transact(lambda tx: moves.Desk(tx, LEDGER, ManualClock()).write(fresh))
+
+    grant = (await store.grants_by_number([1]))[1]
+    assert issued
+    assert grant.version == known.version or len(grant.leases) == 2
+    now = (await store.grants_by_number([1]))[1]
+    assert (now.version, len(now.leases)) == (known.version + 1, 2)
 
 
 async def test_hundreds_are_each_written_as_they_are(store: SqlStore) -> None:

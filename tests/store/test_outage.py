@@ -6,12 +6,15 @@ import asyncio
 import os
 import sqlite3
 import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, event
 
 from access.errors import AccessError, Unavailable
+from access.events import LogQuiet
 from access.model import GrantState
 from prodaccess.parts.postgres import Postgres
 from store import open_store
@@ -34,6 +37,32 @@ async def test_postgresql_restarted_under_a_running_store(fresh_database: str, p
         )
         await store.put_notes({"a": {"n": 2}})
         assert await store.note("a") == {"n": 2}
+    finally:
+        store.close()
+
+
+async def test_a_connection_lost_while_it_waits_for_the_logs_end(fresh_database: str, postgres: Postgres) -> None:
+    store = open_store(fresh_database, clock, LEDGER)
+    database = store.log.database
+
+    def append() -> None:
+        database.transact(lambda tx: LEDGER.append(tx, (LogQuiet(at=clock.now()),), clock.now()))
+
+    def cut_a_waiting_one(tx: Connection) -> None:
+        tx.exec_driver_sql("SELECT size FROM ledger_frontier FOR UPDATE")
+        writing = thread.submit(append)
+        waiting = "SELECT pid FROM pg_locks WHERE NOT granted"
+        while not (found := tx.exec_driver_sql(waiting).scalars().all()):
+            time.sleep(0.02)
+        tx.exec_driver_sql("SELECT pg_terminate_backend(%(pid)s)", {"pid": found[0]})
+        with pytest.raises(Unavailable, match="does not answer"):
+            writing.result()
+
+    try:
+        with ThreadPoolExecutor(1) as thread:
+            await asyncio.to_thread(database.transact, cut_a_waiting_one)
+            await asyncio.to_thread(append)
+        assert await store.log.head() == 0
     finally:
         store.close()
 
