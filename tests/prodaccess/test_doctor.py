@@ -152,7 +152,7 @@ async def test_nothing_at_all_is_set() -> None:
         ("database", {"PRODACCESS_DATABASE_URL": "postgresql://a:hunter2@127.0.0.1:1/x"}, "does not answer"),
         ("signer", {"PRODACCESS_AUDIT_SIGNER": "file:/nowhere"}, "no key at /nowhere"),
         ("signer", {"PRODACCESS_AUDIT_SIGNER": "vault:transit/log", "VAULT_ADDR": "http://127.0.0.1:1"}, "not answer"),
-        ("anchors", {"PRODACCESS_ANCHOR_S3": "ftp://x"}, "S3 anchor is written"),
+        ("anchors", {"PRODACCESS_ANCHOR_S3": "ftp://x"}, "A place in S3 is written"),
         ("collectors", {"PRODACCESS_COLLECTORS": "gopher://x"}, "gopher"),
         ("providers", {"VAULT_ADDR": "http://127.0.0.1:1", "VAULT_ROLE_ID": "r", "VAULT_SECRET_ID": "s"}, "reached"),
         ("slack", {"SLACK_BOT_TOKEN": "xoxb-wrong"}, "invalid_auth"),

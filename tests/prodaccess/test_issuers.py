@@ -13,9 +13,8 @@ from access.errors import Unavailable
 from access.model import GrantState, Person
 from access.ports import Provider
 from prodaccess.clock import SystemClock
-from prodaccess.issuers import Neighbours
+from prodaccess.issuers import Neighbours, make_providers
 from prodaccess.settings import SettingsError, read_settings
-from prodaccess.wiring import make_providers
 from providers.aws_assignments import IdentityCenterSettings
 from providers.aws_identity_center import IdentityCenterProvider
 from tests.people import ADA, LINUS, POLICY
