@@ -97,6 +97,7 @@ class Stack:
     ) -> None:
         self._log_level = log_level
         self._shown = shown
+        self._port = self._wanted(API_PORT)
         self._extra = server_environment or {}
         self._stack = AsyncExitStack()
         self._under_way: set[asyncio.Future[Any]] = set()
@@ -129,8 +130,9 @@ class Stack:
         return self.directory / "clock-ahead"
 
     async def start_server(self) -> None:
-        """Start prodaccess, on the database that an earlier one of this demo may have left."""
+        """Start prodaccess, on the database that an earlier one of this demo may have left, and where that one was."""
         self.server = await self._started(self._server())
+        self._port = self.server.port  # terminals remember it
 
     async def stop_server(self) -> None:
         """End prodaccess in order; the rest goes on."""
@@ -175,7 +177,7 @@ class Stack:
         }
         environment |= self.issuers.environment() | self._extra
         return Server(
-            self.issuers.policy(), environment, self._wanted(API_PORT), self.clock_file if self._shown else None
+            self.issuers.policy(), environment, self._port, self.clock_file if self._shown else None
         )
 
     def _wanted(self, port: int) -> int:
