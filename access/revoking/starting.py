@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from access.custody import Custody
 from access.events import GrantEnding
@@ -13,6 +13,8 @@ from access.lifecycle import GRANT, GrantStep, step
 from access.model import Cause, Grant, GrantState, Person
 from access.ports import Change
 from access.retry import CLAIM
+
+STALE = timedelta(seconds=5)  # by then a clock has jumped, or we stood still: what was foreseen has a wrong time
 
 
 def ending(
@@ -39,6 +41,7 @@ class Foreseen:
 
     grant: Grant  # as it was read
     claim: int | None
+    at: datetime  # that its change says
     change: Change
     begun: Grant  # as it stands once that is written
 
@@ -46,9 +49,10 @@ class Foreseen:
 def foresee(custody: Custody, grant: Grant, *, waits: bool = True) -> Foreseen:
     """What is due later begins when it is due, if whoever holds this waits for that moment."""
     now, claim = custody.clock.now(), custody.claimant()
-    change = _next(grant, max(now, grant.due_at or now) if waits else now, claim)
+    at = max(now, grant.due_at or now) if waits else now
+    change = _next(grant, at, claim)
     (moved,) = change.grants
-    return Foreseen(grant, claim, change, replace(moved, version=moved.version + 1))
+    return Foreseen(grant, claim, at, change, replace(moved, version=moved.version + 1))
 
 
 async def begin(custody: Custody, grants: Sequence[Grant]) -> tuple[Grant, ...]:
@@ -61,8 +65,8 @@ async def begin_foreseen(custody: Custody, ends: Sequence[Foreseen]) -> tuple[Gr
 
     Left out: what has moved on since it was read, and what somebody else is at.
     """
-    claim = custody.claimant()
-    ends = [end if end.claim == claim else foresee(custody, end.grant) for end in ends]
+    claim, now = custody.claimant(), custody.clock.now()
+    ends = [end if end.claim == claim and now - end.at < STALE else foresee(custody, end.grant) for end in ends]
     stood = await custody.store.commit_each([end.change for end in ends], wait=False)
     begun = tuple(end.begun for end, it_stood in zip(ends, stood, strict=True) if it_stood)
     ended = [grant.number for grant in begun if grant.attempts == 1]
