@@ -22,7 +22,7 @@ from access.sessions.flags import in_order, of_command, of_path
         ("cat ~/.ssh/id_ed25519.pub", ""),
         ("cp server.pem /tmp/x", "secrets"),
         ("less .env.production", "secrets"),
-        ("tar cz /root/.aws/credentials", "secrets"),
+        ("tar cz /home/a/.aws/credentials", "secrets"),
         ("cat /proc/1/environ", "secrets"),
         ("$(echo c3Vkbw== | base64 -d) id", "opaque"),
         ("python3 x.py", "opaque"),
@@ -35,7 +35,7 @@ def test_what_a_command_is_flagged_for(text: str, flags: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/etc/shadow", "/home/a/.ssh/id_rsa", "/srv/app/.env", "keys/server.key", "/root/.pgpass"]
+    "path", ["/etc/shadow", "/home/a/.ssh/id_rsa", "/srv/app/.env", "keys/server.key", "/home/a/.pgpass"]
 )
 def test_files_that_hold_secrets(path: str) -> None:
     assert in_order(of_path(path)) == ("secrets",)
