@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,6 +51,14 @@ def empty_database(postgres: Postgres) -> str:
     name = f"prodaccess_{next(_names)}"
     postgres.execute(f"CREATE DATABASE {name}")
     return postgres.url(name)
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """A directory that lives in memory."""
+    made = Path(tempfile.mkdtemp(prefix="prodaccess-test-", dir="/dev/shm"))
+    yield made
+    shutil.rmtree(made)
 
 
 @pytest.fixture

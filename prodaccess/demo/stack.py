@@ -176,9 +176,7 @@ class Stack:
             "PRODACCESS_RECORDINGS": str(self.directory / "recordings"),
         }
         environment |= self.issuers.environment() | self._extra
-        return Server(
-            self.issuers.policy(), environment, self._port, self.clock_file if self._shown else None
-        )
+        return Server(self.issuers.policy(), environment, self._port, self.clock_file if self._shown else None)
 
     def _wanted(self, port: int) -> int:
         return port if self._shown else 0

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -19,14 +17,6 @@ async def api(world: World) -> AsyncIterator[Api]:
     """The API over a fresh world."""
     async with serving(world) as served:
         yield served
-
-
-@pytest.fixture
-def memory() -> Iterator[Path]:
-    """A directory that lives in memory."""
-    made = Path(tempfile.mkdtemp(prefix="prodaccess-test-", dir="/dev/shm"))
-    yield made
-    shutil.rmtree(made)
 
 
 @pytest.fixture

@@ -187,3 +187,12 @@ async def gateway(scene: S, *, tls: bool = False) -> AsyncIterator[S]:
         await asyncio.gather(*running, return_exceptions=True)
         scene.shelf.close()
         await scene.world.tasks.drain(5)
+
+
+@asynccontextmanager
+async def standing(policy: str, postgres: Postgres, place: Path) -> AsyncIterator[Scene]:
+    """A server under this policy, whose target is `postgres`, and its gateway."""
+    world = World(place, policy.format(host=postgres.host, port=postgres.port))
+    async with gateway(Scene(world, postgres, place / "recordings")) as made:
+        yield made
+    world.close()

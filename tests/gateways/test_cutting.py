@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,14 +22,6 @@ from prodaccess.parts.postgres import Postgres
 from tests.gateways.scene import POLICY, Scene, Ticket, gateway
 from tests.people import ADA, LINUS
 from tests.world import World
-
-
-@pytest.fixture
-async def scene(tmp_path: Path, postgres: Postgres) -> AsyncIterator[Scene]:
-    world = World(tmp_path, POLICY.format(host=postgres.host, port=postgres.port))
-    async with gateway(Scene(world, postgres, tmp_path / "recordings")) as made:
-        yield made
-    world.close()
 
 
 class Hanging:

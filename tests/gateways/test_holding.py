@@ -16,9 +16,8 @@ from access.sessions.holding import Deciding, Left
 from access.sessions.model import Held, HeldState
 from gateways.holding import MOST, MOST_CALLED
 from prodaccess.parts.postgres import Postgres
-from tests.gateways.scene import POLICY, Scene, Ticket, gateway
+from tests.gateways.scene import POLICY, Scene, Ticket, standing
 from tests.people import ADA, LINUS, MARGARET
-from tests.world import World
 
 
 class Away:
@@ -38,10 +37,8 @@ HOLDING = POLICY.replace(
 
 @pytest.fixture
 async def scene(tmp_path: Path, postgres: Postgres) -> AsyncIterator[Scene]:
-    world = World(tmp_path, HOLDING.format(host=postgres.host, port=postgres.port))
-    async with gateway(Scene(world, postgres, tmp_path / "recordings")) as made:
+    async with standing(HOLDING, postgres, tmp_path) as made:
         yield made
-    world.close()
 
 
 class Client:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psycopg
@@ -15,26 +13,15 @@ from access.events import AuditSearched
 from prodaccess.parts.postgres import Postgres
 from tests.api.serving import serving
 from tests.cli.shell import Shell
-from tests.gateways.scene import Scene, gateway
+from tests.gateways.scene import Scene, standing
 from tests.gateways.test_holding import HOLDING
 from tests.people import ADA
-from tests.world import World
-
-
-@pytest.fixture
-def memory() -> Iterator[Path]:
-    """A directory that lives in memory."""
-    made = Path(tempfile.mkdtemp(prefix="prodaccess-test-", dir="/dev/shm"))
-    yield made
-    shutil.rmtree(made)
 
 
 @pytest.fixture
 async def scene(tmp_path: Path, postgres: Postgres) -> AsyncIterator[Scene]:
-    world = World(tmp_path, HOLDING.format(host=postgres.host, port=postgres.port))
-    async with gateway(Scene(world, postgres, tmp_path / "recordings")) as made:
+    async with standing(HOLDING, postgres, tmp_path) as made:
         yield made
-    world.close()
 
 
 async def test_an_approver_reads_what_waits_and_decides_it(scene: Scene, tmp_path: Path, memory: Path) -> None:

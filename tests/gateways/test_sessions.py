@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -19,18 +17,8 @@ from access.events import (
     SessionOpened,
     SessionRecorded,
 )
-from prodaccess.parts.postgres import Postgres
-from tests.gateways.scene import POLICY, Scene, gateway
+from tests.gateways.scene import Scene
 from tests.people import ADA
-from tests.world import World
-
-
-@pytest.fixture
-async def scene(tmp_path: Path, postgres: Postgres) -> AsyncIterator[Scene]:
-    world = World(tmp_path, POLICY.format(host=postgres.host, port=postgres.port))
-    async with gateway(Scene(world, postgres, tmp_path / "recordings")) as made:
-        yield made
-    world.close()
 
 
 async def test_a_pass_lets_tools_in_and_all_they_do_is_in_the_log(scene: Scene) -> None:

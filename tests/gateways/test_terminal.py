@@ -18,13 +18,10 @@ from audit.payloads import KEY, PayloadKey
 from prodaccess.gateway_passes import PassAuthority
 from prodaccess.parts.postgres import Postgres
 from tests.api.serving import serving
-from tests.cli.conftest import memory
 from tests.cli.shell import Shell, finished
 from tests.gateways.scene import POLICY, Scene, gateway
 from tests.people import ADA, GRACE, MARGARET
 from tests.world import World
-
-__all__ = ["memory"]
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from cli.exits import CliError
 from cli.through_ssh import host_block, known_hosts
 from gateways.ssh.upstream import Upstream
 from tests.api.serving import serving
-from tests.cli.conftest import memory
 from tests.cli.shell import Shell
 from tests.gateways.scene import gateway
 from tests.gateways.ssh.hosts import Keys, has_sshd, in_process, public
@@ -28,7 +27,6 @@ from tests.gateways.ssh.house import SshScene, policy
 from tests.people import ADA
 from tests.world import World
 
-__all__ = ["memory"]
 pytestmark = pytest.mark.skipif(shutil.which("ssh") is None, reason="openssh-client is not installed")
 
 
