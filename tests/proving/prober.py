@@ -116,10 +116,13 @@ class Prober:
             self.tried[user] = Tried(user, held["grant"], held["deadline"])
 
     def _due(self) -> Iterator[str]:
-        """Once at first, which must succeed; then from shortly before the deadline on until it was refused twice."""
+        """Once at first, which must succeed; then from shortly before the deadline on until it was refused twice.
+
+        Told to stop, everything at once: where the server's clock jumps ahead, all is over before the deadline.
+        """
         now = time.time()
         for each in sorted(self.tried.values(), key=lambda tried: tried.looked_at):
-            is_over = now > each.deadline - EARLY and each.refused < 2
+            is_over = (self.stop.is_set() or now > each.deadline - EARLY) and each.refused < 2
             if each.user not in self._busy and (is_over or not each.looked_at):
                 yield each.user
 
