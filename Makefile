@@ -63,7 +63,7 @@ prove-model: .venv/dev.done ## a grant's life and its end by several, searched t
 .PHONY: prove-gateway
 prove-gateway: .venv/dev.done ## a gateway beside a server, killed in the middle; logins from a real Vault
 	@tests/install-parts
-	@PROVE_GATEWAY=1 $(BIN)/python -m pytest --timeout 600 tests/prodaccess/test_gateway.py tests/gateways
+	@PROVE_GATEWAY=1 $(BIN)/python -m pytest --timeout 600 tests/prodaccess/gateways/test_process.py tests/gateways
 
 .PHONY: prove-pg
 prove-pg: .venv/dev.done ## SOURCES=… PostgreSQL's own regression tests through the gateway print what they print without

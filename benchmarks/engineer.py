@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 
-from cli.api import Api
+from cli.server.api import Api
 from cli.waiting import until_collected
 
 

@@ -16,8 +16,8 @@ from benchmarks.revoke_load import LEDGER
 from prodaccess.clock import SystemClock
 from prodaccess.logs import set_up_logs
 from prodaccess.memory import settle_memory
-from prodaccess.policy_file import FixedPolicy, parse_policy
-from prodaccess.revoker import make_revoker
+from prodaccess.policies.file import FixedPolicy, parse_policy
+from prodaccess.revoking.process import make_revoker
 from providers.memory import MemoryProvider
 from store import open_store
 

@@ -27,7 +27,7 @@ from audit.log import ORIGIN, Ledger
 from audit.payloads import PayloadKey
 from audit.statement import inserting
 from prodaccess.clock import SystemClock
-from prodaccess.policy_file import parse_policy
+from prodaccess.policies.file import parse_policy
 from providers.memory import MemoryProvider
 from store import SqlStore, rows
 from store.database import Database

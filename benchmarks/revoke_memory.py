@@ -20,7 +20,7 @@ from benchmarks.revoke_load import Revoker, Slow, a_grant, load
 from prodaccess.clock import SystemClock
 from prodaccess.memory import settle_memory
 from prodaccess.parts.postgres import Postgres
-from prodaccess.spool import FileSpool
+from prodaccess.revoking.spool import FileSpool
 from store import SqlStore
 from store.watching import Watching
 

@@ -13,8 +13,8 @@ from .output import Progress, at, safe, say
 from .telling import Request, who_decides
 
 if TYPE_CHECKING:
-    from .api import Api
-    from .credential import Credential
+    from .credentials.credential import Credential
+    from .server.api import Api
 
 _Seen = TypeVar("_Seen")
 _OPEN = ("pending", "issuing", "quarantine")

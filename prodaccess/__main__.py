@@ -47,7 +47,7 @@ def _dispatch(arguments: list[str]) -> int:
 
         return run(verb, rest)
     if verb == "audit" and rest[:1] and rest[0] in AUDIT_VERBS:
-        from prodaccess.audit_verbs import run as audit
+        from prodaccess.auditing.verbs import run as audit
 
         return audit(rest[0], rest[1:])
     return _engineer(arguments)

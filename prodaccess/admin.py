@@ -36,7 +36,7 @@ def _gateway(arguments: list[str]) -> int:
         epilog="Exit codes: 0 stopped in order, 2 cannot start (the reasons stand on stderr).",
     )
     parser.parse_args(arguments)
-    from prodaccess.gateway import main
+    from prodaccess.gateways.process import main
 
     return main()
 
@@ -49,7 +49,7 @@ def _revoker(arguments: list[str]) -> int:
         epilog="Exit codes: 0 stopped in order, 2 cannot start (the reasons stand on stderr).",
     )
     parser.parse_args(arguments)
-    from prodaccess.revoker import main
+    from prodaccess.revoking.process import main
 
     return main()
 
@@ -68,7 +68,7 @@ def _doctor(arguments: list[str]) -> int:
     )
     parser.add_argument("--json", action="store_true", help="for programs")
     options = parser.parse_args(arguments)
-    from prodaccess.doctor import main
+    from prodaccess.doctor.report import main
 
     return main(as_json=options.json)
 
@@ -82,7 +82,7 @@ def _reconcile(arguments: list[str]) -> int:
     parser.add_argument("--act", action="store_true", help="end what is provably ours and belongs to no open grant")
     parser.add_argument("--json", action="store_true", help="for programs")
     options = parser.parse_args(arguments)
-    from prodaccess.reconcile_verb import main
+    from prodaccess.reconciling.verb import main
 
     return main(act=options.act, as_json=options.json)
 
@@ -102,7 +102,7 @@ def _migrate(arguments: list[str]) -> int:
 
 
 def _policy(arguments: list[str]) -> int:
-    from prodaccess.policy_verbs import main
+    from prodaccess.policies.verbs import main
 
     return main(arguments)
 

@@ -23,12 +23,12 @@ from bot.slack.http import bolt_asgi
 from prodaccess.clockwork import Clockwork
 from prodaccess.health import Health
 from prodaccess.memory import settle_memory
-from prodaccess.policy_serving import changes_since
-from prodaccess.reconcile import Reconciling
-from prodaccess.reconcile_chore import ReconcileChore
+from prodaccess.policies.serving import changes_since
+from prodaccess.reconciling.chore import ReconcileChore
+from prodaccess.reconciling.standing import Reconciling
+from prodaccess.revoking.standing_in import measure
 from prodaccess.selfcheck import SelfCheck
 from prodaccess.settings import SettingsError
-from prodaccess.standing_in import measure
 from prodaccess.wiring import VERSION, House
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import os
 import sys
 
 from access.errors import AccessError, BadInput
-from prodaccess.audit_desk import Desk
+from prodaccess.auditing.desk import Desk
 from prodaccess.logs import masked
 from prodaccess.settings import SettingsError
 from store.database import Database

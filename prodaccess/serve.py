@@ -18,9 +18,9 @@ from access.errors import AccessError
 from access.ports import Clock, PolicySource
 from prodaccess.clock import SystemClock
 from prodaccess.logs import masked, set_up_logs
-from prodaccess.policy_file import PolicyError, ReloadingPolicy, load_policy
+from prodaccess.policies.file import PolicyError, ReloadingPolicy, load_policy
 from prodaccess.process import give_providers_threads, keep_memory_private, told_to_stop
-from prodaccess.revoker import PATIENCE, Revoker, any_policy, build
+from prodaccess.revoking.process import PATIENCE, Revoker, any_policy, build
 from prodaccess.settings import Settings, SettingsError, read_settings
 
 if TYPE_CHECKING:

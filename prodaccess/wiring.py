@@ -27,15 +27,15 @@ from bot.app import create_anchor, create_people
 from bot.runner import BotRunner
 from bot.settings import BotParts, BotSettings
 from directory.memberships import Directories
+from prodaccess.auditing.witnessing import Witnessing, make_witnessing
 from prodaccess.directories import hearing, kinds_of, make_directories
-from prodaccess.gateways import Gateways, known_gateways, make_gateways
-from prodaccess.policy_file import ReloadingPolicy
-from prodaccess.policy_serving import Fits, warnings, write_down_changes
+from prodaccess.gateways.running import Gateways, known_gateways, make_gateways
+from prodaccess.policies.file import ReloadingPolicy
+from prodaccess.policies.serving import Fits, warnings, write_down_changes
 from prodaccess.replicas import Replicas
-from prodaccess.revoker import Revoker
+from prodaccess.revoking.process import Revoker
 from prodaccess.settings import Settings
 from prodaccess.ticket_systems import known_systems, make_tickets
-from prodaccess.witnessing import Witnessing, make_witnessing
 from store import SqlStore
 from tickets.system import RecentTickets
 

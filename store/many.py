@@ -57,16 +57,15 @@ def move_many(tx: Connection, grants: Sequence[Grant]) -> None:
     moved = [rows.ending_row(grant) for grant in grants]
     if tx.dialect.name == "sqlite":
         tx.exec_driver_sql(_SQLITE_MOVE, (json.dumps(list(map(_IN_ORDER, moved))),))
-    else:
-        tx.exec_driver_sql(_postgresql_move(tx), {name: [row[name] for row in moved] for name in ("number", *_COLUMNS)})
+    else:  # one text is bound in a fraction of the time that an array for each column takes
+        tx.exec_driver_sql(_postgresql_move(tx), {"moved": json.dumps(moved, ensure_ascii=False)})
 
 
 def _postgresql_move(tx: Connection) -> str:
     table = SQLModel.metadata.tables[str(AccessGrant.__tablename__)]
-    names = ("number", *_COLUMNS)
-    arrays = ", ".join(f"%({name})s::{table.c[name].type.compile(tx.dialect)}[]" for name in names)
+    columns = ", ".join(f"{name} {table.c[name].type.compile(tx.dialect)}" for name in ("number", *_COLUMNS))
     sets = ", ".join(f"{name} = n.{name}" for name in _COLUMNS)
     return (
-        f"UPDATE access_grant g SET {sets} FROM unnest({arrays}) AS n({', '.join(names)}) "  # noqa: S608 (our own names)
+        f"UPDATE access_grant g SET {sets} FROM json_to_recordset(%(moved)s::json) AS n({columns}) "  # noqa: S608 (our own names)
         "WHERE g.number = n.number"
     )

@@ -9,7 +9,7 @@ from access.model import Ask, Person
 from access.policy import Policy
 from audit.log import ORIGIN, Ledger
 from audit.payloads import KEY, PayloadKey
-from prodaccess.policy_file import parse_policy
+from prodaccess.policies.file import parse_policy
 
 TEAM = "T0ACME"
 LEDGER = Ledger(ORIGIN, PayloadKey(bytes(range(KEY))))

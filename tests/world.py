@@ -22,7 +22,7 @@ from access.signin import SignIns, Terminal
 from access.sweeper import Sweeper
 from access.tasks import Tasks
 from access.ticketing import Ticketing
-from prodaccess.policy_file import parse_policy
+from prodaccess.policies.file import parse_policy
 from providers.memory import MemoryProvider, MemoryServer
 from tests.groups import Groups
 from tests.people import ADA, LEDGER, LINUS, POLICY, Directory, ManualClock, ask

@@ -33,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..api import Api
+    from ..server.api import Api
 
     entry = _ENTRY.fullmatch(args.ref)
     ref = f"entry-{int(entry[1])}" if entry else parse_ref(args.ref)

@@ -31,7 +31,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..api import Api
+    from ..server.api import Api
 
     query = query_of(args.query)
     if not 1 <= args.limit <= MOST:

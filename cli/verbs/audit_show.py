@@ -21,8 +21,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..api import Api
     from ..refs import parse_ref
+    from ..server.api import Api
     from ..timeline import timeline
 
     answer = Api().audit_timeline(parse_ref(args.ref))

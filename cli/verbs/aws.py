@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from ..collect import kept_or_fresh
-from ..credential import credential_process
+from ..credentials.collect import kept_or_fresh
+from ..credentials.credential import credential_process
 from ..refs import parse_ref
 
 ABOUT = """\

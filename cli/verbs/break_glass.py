@@ -30,8 +30,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..api import Api
-    from ..launch import find_command
+    from ..credentials.launch import find_command
+    from ..server.api import Api
     from ..telling import how_to_use, status, what
     from .run import once_approved
 

@@ -19,8 +19,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..api import Api
     from ..refs import parse_ref
+    from ..server.api import Api
 
     ref, text = parse_ref(args.ref), " ".join(args.words).strip()
     if not text:

@@ -10,7 +10,7 @@ from ..exits import Usage
 from ..refs import parse_ref
 
 if TYPE_CHECKING:
-    from ..api import Api
+    from ..server.api import Api
 
 ABOUT = """\
 For what is used through a gateway: the connection is recorded, and the target's own credential is never here. Makes a
@@ -47,7 +47,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..api import Api
+    from ..server.api import Api
 
     ref = parse_ref(args.ref)
     if sum((args.show, args.agent, bool(args.command))) != 1:
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     gateway = api.request(ref)["gateway"]
     if args.agent or gateway == "ssh":
         return _ssh(api, ref, args, gateway)
-    from ..through_postgres import Ways, show, start
+    from ..through.postgres import Ways, show, start
 
     ways = Ways(args.tcp, args.unbound)
     if args.command:
@@ -68,17 +68,18 @@ def run(args: argparse.Namespace) -> int:
 
 def start(api: Api, ref: str, command: Sequence[str], gateway: str) -> int:
     """The tool's exit code."""
-    from .. import through_postgres, through_ssh
+    from ..through import postgres
+    from ..through import ssh
 
     _find(command)
     if gateway == "ssh":
-        return through_ssh.start(api, ref, command)
-    return through_postgres.start(api, ref, command, through_postgres.Ways())
+        return ssh.start(api, ref, command)
+    return postgres.start(api, ref, command, postgres.Ways())
 
 
 def _ssh(api: Api, ref: str, args: argparse.Namespace, gateway: str) -> int:
     from ..output import at, print_json, say
-    from ..through_ssh import into_agent
+    from ..through.ssh import into_agent
 
     if gateway != "ssh" or args.show or args.tcp or args.unbound:
         what = "--agent is for SSH" if gateway != "ssh" else "SSH knows no --show, --tcp or --unbound"
@@ -98,6 +99,6 @@ def _ssh(api: Api, ref: str, args: argparse.Namespace, gateway: str) -> int:
 
 def _find(command: Sequence[str]) -> None:
     """Before a pass is made for it."""
-    from ..launch import find_command
+    from ..credentials.launch import find_command
 
     find_command(command)

@@ -21,8 +21,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..api import Api
     from ..refs import parse_held
+    from ..server.api import Api
 
     decided = Api().decide(parse_held(args.held), allow=args.what == "allow")
     if args.json:

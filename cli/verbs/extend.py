@@ -29,9 +29,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..api import Api
     from ..duration import in_words
     from ..refs import parse_ref
+    from ..server.api import Api
     from ..telling import who_decides
     from ..waiting import until_decided
 
@@ -67,7 +67,7 @@ def _words(args: argparse.Namespace) -> tuple[str, str]:
 
 
 def _conclude(api: Any, ref: str, request: dict[str, Any], *, as_json: bool) -> int:
-    from ..cache import drop
+    from ..credentials.cache import drop
     from ..telling import how_to_use, status
 
     if request["state"] == "approved":

@@ -21,8 +21,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..api import Api
     from ..refs import parse_held
+    from ..server.api import Api
 
     found: Any = Api().held_in_full(parse_held(args.held)) if args.held else Api().held()
     if args.json:

@@ -17,8 +17,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..api import Api
     from ..refs import parse_session
+    from ..server.api import Api
 
     cut = Api().cut_session(parse_session(args.session))
     if args.json:

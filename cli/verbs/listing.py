@@ -20,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..api import Api
+    from ..server.api import Api
     from ..telling import left, state_of, what
 
     found = Api().requests(everybody=args.all)

@@ -30,10 +30,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     import platform
 
-    from ..api import sign_in
-    from ..proof import new_key, public_half
-    from ..room import make_room
-    from ..session import Session, remember_server, save, server_url
+    from ..credentials.room import make_room
+    from ..server.api import sign_in
+    from ..server.proof import new_key, public_half
+    from ..server.session import Session, remember_server, save, server_url
 
     server = server_url(args.server)
     room = make_room(insecure=args.insecure_storage)  # before the code is spent

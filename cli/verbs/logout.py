@@ -18,10 +18,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..api import Api
+    from ..credentials.room import find_room
     from ..exits import NotSignedIn
-    from ..room import find_room
-    from ..session import forget
+    from ..server.api import Api
+    from ..server.session import forget
 
     room = find_room()
     try:

@@ -12,7 +12,7 @@ from ..exits import Usage
 from ..output import print_json, print_line, safe, say
 
 if TYPE_CHECKING:
-    from ..api import Api
+    from ..server.api import Api
 
 ABOUT = """\
 Statements and commands, one line each, oldest first: when it was sent, how long it took, what it gave, and its text
@@ -48,8 +48,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..api import Api
     from ..refs import parse_session
+    from ..server.api import Api
 
     if not 0 < args.speed <= _MOST_SPEED or (args.idle is not None and args.idle < 0):
         raise Usage("--speed is more than 0 and at most 1000, --idle at least 0.")
@@ -78,17 +78,17 @@ def _is_terminal(told: dict[str, Any], args: argparse.Namespace) -> bool:
 
 
 def _play(api: Api, session: str, args: argparse.Namespace) -> None:
-    from ..player import Wish, play, read_cast
-    from ..recorded import bounded
+    from ..recordings.player import Wish, play, read_cast
+    from ..recordings.recorded import bounded
 
     play(read_cast(bounded(api.recording(session, "asciicast"))), Wish(args.speed, args.idle, args.search))
 
 
 def _print(api: Api, told: dict[str, Any], args: argparse.Namespace) -> None:
-    from ..replaying import Look, page, step_through
+    from ..recordings.statements import Look, page, step_through
 
     if args.raw and told["session"]["gateway"] != "postgres":
-        from ..recorded import records_of
+        from ..recordings.recorded import records_of
 
         for line in records_of(api.recording(told["session"]["id"], "records")):
             if args.search.casefold() in line.casefold():
@@ -96,7 +96,7 @@ def _print(api: Api, told: dict[str, Any], args: argparse.Namespace) -> None:
         return
     trouble = ""
     if args.raw:
-        from ..recorded import bounded, facts_of
+        from ..recordings.recorded import bounded, facts_of
 
         if args.only == "writes":
             raise Usage("What changes something is told by the log, not by the recording: leave out --raw.")

@@ -31,9 +31,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..api import Api
+    from ..credentials.launch import find_command
     from ..duration import in_words
-    from ..launch import find_command
+    from ..server.api import Api
     from ..telling import what, who_decides
     from ..waiting import until_decided
     from .run import once_approved

@@ -24,8 +24,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..api import Api
     from ..refs import parse_ref
+    from ..server.api import Api
 
     ref = parse_ref(args.ref)
     if args.flag and not args.note.strip():

@@ -11,8 +11,8 @@ from ..output import at, safe, say
 from ..refs import parse_ref
 
 if TYPE_CHECKING:
-    from ..api import Api
-    from ..credential import Credential
+    from ..credentials.credential import Credential
+    from ..server.api import Api
 
 ABOUT = """\
 Gets a fresh credential and becomes the command, so that no other process keeps the secret.
@@ -45,8 +45,8 @@ def run(args: argparse.Namespace) -> int:
 
 def start(ref: str, command: Sequence[str], *, kill_at_expiry: bool = False) -> int:
     """Does not return when it becomes the command."""
-    from ..api import Api
-    from ..launch import find_command
+    from ..credentials.launch import find_command
+    from ..server.api import Api
 
     if not command:
         raise Usage(f"Say what to start: prodaccess run {ref} -- psql")
@@ -73,9 +73,9 @@ def become_with(credential: Credential, command: Sequence[str], *, kill_at_expir
     """The same with a credential that is there; it is emptied."""
     import time
 
-    from ..credential import ends_at, seconds_left
+    from ..credentials.credential import ends_at, seconds_left
+    from ..credentials.launch import become, find_command, prepare, watch
     from ..duration import in_words
-    from ..launch import become, find_command, prepare, watch
 
     path, left = find_command(command), seconds_left(credential)
     holder = "a credential in its environment" if credential["kind"] != "postgres" else "a credential of its own"

@@ -25,8 +25,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..api import Api
     from ..refs import parse_ref
+    from ..server.api import Api
 
     found = [each for each in Api().sessions(parse_ref(args.ref) if args.ref else "") if _is_wanted(each, args)]
     if args.json:

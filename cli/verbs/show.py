@@ -17,9 +17,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..api import Api
     from ..duration import in_words
     from ..refs import parse_ref
+    from ..server.api import Api
     from ..telling import status, what
 
     api, ref = Api(), parse_ref(args.ref)

@@ -23,9 +23,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..api import Api
-    from ..launch import find_command
-    from ..through_ssh import shell
+    from ..credentials.launch import find_command
+    from ..server.api import Api
+    from ..through.ssh import shell
 
     find_command(["ssh"])  # before a pass is made for it
     return shell(Api(), parse_ref(args.ref), args.command)

@@ -21,9 +21,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..api import Api
-    from ..following import follow, printed
+    from ..recordings.following import follow, printed
     from ..refs import parse_either
+    from ..server.api import Api
 
     of = parse_either(args.of) if args.of else ""
 

@@ -16,7 +16,7 @@ from access.policy import Looked
 from access.policy.policy import MOST_CALLED
 from access.ports import Ticket, TicketSystemSilent
 from access.replay import replay
-from prodaccess.policy_file import parse_policy
+from prodaccess.policies.file import parse_policy
 from tests.breaking import POLICY_WITH_GLASS, broken, ended, with_glass
 from tests.groups import Groups
 from tests.people import ADA, LINUS, POLICY, ask, person

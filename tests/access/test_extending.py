@@ -15,7 +15,7 @@ from access.extending import More
 from access.model import Cause, Grant, GrantState, Person, Request, RequestState
 from access.ports import Change
 from access.replay import replay
-from prodaccess.policy_file import parse_policy
+from prodaccess.policies.file import parse_policy
 from tests.people import ADA, GRACE, LINUS, MARGARET, POLICY
 from tests.world import World, all_at_once
 

@@ -9,7 +9,7 @@ import pytest
 from access.errors import Refused
 from access.events import AskRefused
 from access.model import Request
-from prodaccess.policy_file import parse_policy
+from prodaccess.policies.file import parse_policy
 from tests.people import ADA, GRACE, LINUS, POLICY, ask
 from tests.world import World, all_at_once
 

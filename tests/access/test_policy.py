@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from access.model import Person, Request, RequestState
-from prodaccess.policy_file import parse_policy
+from prodaccess.policies.file import parse_policy
 from tests.people import ADA, GRACE, LINUS, MARGARET, POLICY, STRANGER, TEAM, ManualClock, ask, person
 
 policy = parse_policy(POLICY)

@@ -18,7 +18,7 @@ from access.policy import Rule
 from access.ports import Ticket, TicketSystemSilent
 from access.replay import replay
 from access.ticketing import Ticketing, check_ticket
-from prodaccess.policy_file import parse_policy
+from prodaccess.policies.file import parse_policy
 from tests.people import ADA, GRACE, LINUS, ManualClock
 from tests.tickets.desk import SITE, Desk
 from tests.world import World

@@ -21,7 +21,7 @@ from access.model import Person
 from api.app import create_api
 from api.parts import ApiParts
 from audit.inquiry import Inquiry
-from cli.proof import Call, new_key, prove, public_half
+from cli.server.proof import Call, new_key, prove, public_half
 from tests.people import LINUS, Directory
 from tests.world import World
 

@@ -8,7 +8,7 @@ import logging
 
 import pytest
 
-from cli.proof import new_key, public_half
+from cli.server.proof import new_key, public_half
 from tests.access.revoking.standing import Silence
 from tests.api.serving import Api
 from tests.people import LINUS

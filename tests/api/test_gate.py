@@ -11,7 +11,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from cli.proof import b64, new_key
+from cli.server.proof import b64, new_key
 from tests.api.serving import Api
 from tests.people import LINUS
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from cli.proof import b64
+from cli.server.proof import b64
 from tests.api.serving import Api
 from tests.people import LINUS
 

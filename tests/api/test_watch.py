@@ -10,7 +10,7 @@ import pytest
 from access.events import AuditSearched
 from access.model import Person
 from api.watching import Watches
-from prodaccess.policy_file import parse_policy
+from prodaccess.policies.file import parse_policy
 from tests.api.serving import Api, Terminal, serving
 from tests.people import ADA, GRACE, LINUS, MARGARET, POLICY, STRANGER
 from tests.recorded import closes, opens, ran, runs, with_gateway

@@ -75,7 +75,7 @@ async def test_a_kept_credential_is_printed_without_network_or_cryptography(shel
     await shell.api.world.opened()
     await shell.run("creds", "PA-1")
     loaded = await _modules(shell, LOADED, "creds", "PA-1") - await _modules(shell, BARE)
-    assert "cli.cache" in loaded
+    assert "cli.credentials.cache" in loaded
     assert loaded.isdisjoint(HEAVY), loaded.intersection(HEAVY)
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.credential import pgpass_lines, rendered
-from cli.launch import Prepared
-from cli.session import Session
+from cli.credentials.credential import pgpass_lines, rendered
+from cli.credentials.launch import Prepared
+from cli.server.session import Session
 from tests.cli.shell import Shell, finished
 
 WAIT = "import sys; print('up', flush=True); sys.stdin.read()"

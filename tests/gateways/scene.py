@@ -29,8 +29,8 @@ from gateways.postgres.door import PostgresDoor
 from gateways.postgres.gateway import PostgresGateway
 from gateways.postgres.scram import Verifier
 from gateways.recordings import Shelf, free_shelves
-from prodaccess.gateway_passes import PassAuthority
-from prodaccess.gateway_tls import server_tls
+from prodaccess.gateways.passes import PassAuthority
+from prodaccess.gateways.tls import server_tls
 from prodaccess.parts.postgres import Postgres
 from prodaccess.settings import Settings
 from providers.memory import MemoryProvider

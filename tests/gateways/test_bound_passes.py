@@ -25,8 +25,8 @@ from access.ports import Issued
 from access.sessions.passes import Passes
 from access.sessions.place import Vouched
 from gateways.postgres.binding import key_of
-from prodaccess.gateway_passes import PassAuthority
-from prodaccess.gateway_tls import server_tls
+from prodaccess.gateways.passes import PassAuthority
+from prodaccess.gateways.tls import server_tls
 from prodaccess.parts.postgres import Postgres
 from tests.gateways.scene import POLICY, Scene, Ticket, Users, gateway, proof_of
 from tests.world import World

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from prodaccess.gateway import read
-from prodaccess.gateway_ssh import known_hosts, ssh_gateway
-from prodaccess.gateway_tls import server_tls, trusted
-from prodaccess.policy_file import parse_policy
-from prodaccess.policy_serving import Fits
+from prodaccess.gateways.process import read
+from prodaccess.gateways.ssh import known_hosts, ssh_gateway
+from prodaccess.gateways.tls import server_tls, trusted
+from prodaccess.policies.file import parse_policy
+from prodaccess.policies.serving import Fits
 from prodaccess.settings import Settings, SettingsError, read_settings
 from tests.prodaccess.test_settings import ENOUGH
 

@@ -15,7 +15,7 @@ import pytest
 
 from access.events import AuditSearched, PassGiven, SessionCut
 from audit.payloads import KEY, PayloadKey
-from prodaccess.gateway_passes import PassAuthority
+from prodaccess.gateways.passes import PassAuthority
 from prodaccess.parts.postgres import Postgres
 from tests.api.serving import serving
 from tests.cli.shell import Shell, finished

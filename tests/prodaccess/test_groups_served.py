@@ -9,7 +9,7 @@ from typing import Any
 from access.replay import Report
 from audit.log import ORIGIN, Ledger
 from audit.payloads import KEY, PayloadKey
-from prodaccess.audit_replay import judged_again
+from prodaccess.auditing.replay import judged_again
 from prodaccess.clock import SystemClock
 from prodaccess.demo.play import everything
 from prodaccess.demo.stack import AUDIT_CHANNEL

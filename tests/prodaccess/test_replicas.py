@@ -16,8 +16,8 @@ from access.model import Grant, GrantState
 from access.ports import Gone, NotYet
 from benchmarks.revoke_load import a_grant, load
 from prodaccess.clock import SystemClock
-from prodaccess.policy_file import FixedPolicy, parse_policy
-from prodaccess.revoker import Revoker, make_revoker
+from prodaccess.policies.file import FixedPolicy, parse_policy
+from prodaccess.revoking.process import Revoker, make_revoker
 from prodaccess.serial import Serial
 from providers.memory import MemoryProvider
 from store import SqlStore, open_store

@@ -23,11 +23,11 @@ from audit.payloads import KEY
 from notary.memory import FileMemory
 from notary.signers.file import FileSigner, make_key
 from notary.signing import Signing
-from prodaccess.audit_checks import Wanted, check_log
-from prodaccess.audit_desk import Desk
+from prodaccess.auditing.checks import Wanted, check_log
+from prodaccess.auditing.desk import Desk
 from prodaccess.clock import SystemClock
-from prodaccess.doctor import State, examine
-from prodaccess.doctor_checks import CHECKS
+from prodaccess.doctor.checks import CHECKS
+from prodaccess.doctor.report import State, examine
 from prodaccess.parts.postgres import Postgres
 from providers.memory import MemoryServer
 from store import open_store

@@ -24,7 +24,7 @@ from benchmarks.revoke_load import a_grant, load
 from bot.runner import BotRunner
 from notary.signers.file import make_key
 from prodaccess.clock import SystemClock
-from prodaccess.revoker import any_policy, build
+from prodaccess.revoking.process import any_policy, build
 from prodaccess.serve import _the_rest
 from prodaccess.settings import SettingsError, read_settings
 from prodaccess.wiring import Readiness

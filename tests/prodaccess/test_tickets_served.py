@@ -14,10 +14,10 @@ from access.policy import Policy
 from prodaccess.clock import SystemClock
 from prodaccess.demo.play import everything
 from prodaccess.demo.stack import AUDIT_CHANNEL
-from prodaccess.doctor import Finding, State, examine
-from prodaccess.doctor_checks import CHECKS
-from prodaccess.policy_file import PolicyError, parse_policy
-from prodaccess.policy_serving import Fits
+from prodaccess.doctor.checks import CHECKS
+from prodaccess.doctor.report import Finding, State, examine
+from prodaccess.policies.file import PolicyError, parse_policy
+from prodaccess.policies.serving import Fits
 from prodaccess.settings import SettingsError, read_settings
 from prodaccess.ticket_systems import known_systems, make_tickets
 from providers.memory import MemoryProvider

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from access.ports import Released
-from cli.credential import environment
+from cli.credentials.credential import environment
 
 TEXT = (Path(__file__).parents[2] / "docs/providers.md").read_text("utf-8")
 

@@ -14,7 +14,7 @@ import yaml
 from access.extending import More
 from access.model import Device, GrantState
 from access.ports import Clock, Collected, Provider
-from prodaccess.policy_file import parse_policy
+from prodaccess.policies.file import parse_policy
 from tests.people import ADA, LINUS, POLICY
 from tests.providers.aws_bench import AwsBench
 from tests.providers.vault_bench import VaultBench

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from access.model import Ask, Person, Request, RequestState, Vote
 from access.policy import Facts, Looked, NotLooked, Policy
-from prodaccess.policy_file import parse_policy
+from prodaccess.policies.file import parse_policy
 
 NOON = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)  # a Monday, noon in Berlin
 NIGHT = datetime(2026, 11, 23, 21, 0, tzinfo=UTC)

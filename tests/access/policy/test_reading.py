@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prodaccess.policy_file import PolicyError, parse_policy
+from prodaccess.policies.file import PolicyError, parse_policy
 from tests.access.policy.files import TEXT
 
 

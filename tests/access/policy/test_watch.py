@@ -10,9 +10,9 @@ import pytest
 from access.policy import Watch
 from access.sessions.flags import USUAL
 from access.sessions.holding import watch_of
-from prodaccess.policy_file import parse_policy
-from prodaccess.policy_warnings import half_held
-from prodaccess.policy_yaml import PolicyError
+from prodaccess.policies.file import parse_policy
+from prodaccess.policies.strict_yaml import PolicyError
+from prodaccess.policies.warnings import half_held
 from tests.gateways.scene import POLICY as _POLICY
 
 POLICY = _POLICY.format(host="db", port=5432)

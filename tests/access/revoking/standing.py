@@ -13,7 +13,7 @@ from access.revoking.following import Following
 from access.revoking.outcome import Outcome
 from access.revoking.shadow import Shadow
 from access.revoking.stand_in import StandIn
-from prodaccess.spool import FileSpool
+from prodaccess.revoking.spool import FileSpool
 from store.database import Database
 from store.watching import Watching
 from tests.world import World

@@ -14,7 +14,7 @@ from access.sessions.looking import Sessions
 from bot.acts.answers import Where
 from bot.acts.connections import Connections
 from bot.acts.gate import Act
-from prodaccess.policy_file import parse_policy
+from prodaccess.policies.file import parse_policy
 from tests.bot.office import AUDIT, Office, button, shown, texts
 from tests.people import ADA, MARGARET, POLICY
 from tests.recorded import closes, opens, ran, runs

@@ -22,8 +22,8 @@ from gateways.postgres.scram import BOUND, MECHANISM, Server, Verifier
 from gateways.postgres.scram import Refused as NoProof
 from gateways.postgres.startup import NotHere, police, set_by
 from gateways.postgres.upstream import Upstream, log_in
-from prodaccess.gateway_passes import PassAuthority
-from prodaccess.gateway_tls import server_tls
+from prodaccess.gateways.passes import PassAuthority
+from prodaccess.gateways.tls import server_tls
 from prodaccess.parts.postgres import Postgres
 from prodaccess.settings import Settings
 from providers.database_probe import Login, try_login

@@ -17,7 +17,7 @@ import pytest
 
 from access.events import CommandRun, FileTouched, SessionClosed
 from cli.exits import CliError
-from cli.through_ssh import host_block, known_hosts
+from cli.through.ssh import host_block, known_hosts
 from gateways.ssh.upstream import Upstream
 from tests.api.serving import serving
 from tests.cli.shell import Shell

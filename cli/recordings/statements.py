@@ -1,0 +1,100 @@
+"""A session's statements as a timeline on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ..output import at, coloured, safe, terminal_width, wrapped
+from .acts import ACTS, WRITES, gave, is_bad, lasted, text_of
+
+Fact = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is wanted of it. `only`: `writes`, `errors` or everything; `search`: what has this in its text."""
+
+    only: str = ""
+    search: str = ""
+    full: bool = False
+
+    def wants(self, fact: Fact) -> bool:
+        facts = fact["facts"]
+        if self.search and self.search.casefold() not in text_of(facts, full=True).casefold():
+            return False
+        if self.only == "errors":
+            return is_bad(facts)
+        return self.only != "writes" or changes(facts)
+
+
+def page(told: dict[str, Any], look: Look) -> str:
+    """All of it."""
+    session, entries = told["session"], told["entries"]
+    began = datetime.fromisoformat(session["opened_at"])
+    lines = [_title(session)]
+    for fact in entries:
+        if fact["kind"] in ACTS and look.wants(fact):
+            lines += _act(fact, began, full=look.full)
+        elif fact["kind"] == "session.cut":
+            lines.append(f"{_clock(fact, began)}  cut by {safe(fact['by'] or 'nobody')}")
+    return "\n".join([*lines, _end(session, entries)])
+
+
+def changes(facts: dict[str, Any]) -> bool:
+    """Whether it may change something, as far as that can be told."""
+    return facts.get("kind") in WRITES or facts.get("coverage", "full") != "full"
+
+
+def step_through(told: dict[str, Any], look: Look, ask: Callable[[], str] = input) -> None:
+    """One after the other: Enter, w, e, /TEXT, q."""
+    began = datetime.fromisoformat(told["session"]["opened_at"])
+    print(_title(told["session"]))
+    wanted = look
+    for fact in told["entries"]:
+        if fact["kind"] not in ACTS or not look.wants(fact) or not wanted.wants(fact):
+            continue
+        print("\n".join(_act(fact, began, full=True)))
+        try:
+            typed = ask()
+        except EOFError:
+            return
+        if typed == "q":
+            return
+        wanted = Look({"w": "writes", "e": "errors"}.get(typed, ""), typed[1:] if typed[:1] == "/" else "")
+    print(_end(told["session"], told["entries"]))
+
+
+def _title(session: dict[str, Any]) -> str:
+    client = f" with {safe(session['client'])}" if session["client"] else ""
+    return (
+        f"{session['id']} · {safe(session['requester'])} at {safe(session['target'])} ({safe(session['host'])}) "
+        f"from {safe(session['address'])}{client}, {at(session['opened_at'])}\n"
+    )
+
+
+def _end(session: dict[str, Any], entries: list[Fact]) -> str:
+    acts = [fact for fact in entries if fact["kind"] in ACTS]
+    failed = sum(1 for fact in acts if is_bad(fact["facts"]))
+    count = f"{len(acts)} statement{'' if len(acts) == 1 else 's'}, {failed} failed"
+    if session["closed_at"] is None:
+        return f"\n{count} so far; it is open."
+    return f"\n{count}. Closed {at(session['closed_at'])}: {safe(session['why'])}\nrecording {session['recording']}"
+
+
+def _act(fact: Fact, began: datetime, *, full: bool) -> Iterator[str]:
+    facts = fact["facts"]
+    state = "failed" if is_bad(facts) else "pending" if facts.get("kind") in WRITES else ""
+    head = f"{_clock(fact, began)}  {lasted(facts):>8}  {gave(facts):>12}  "
+    for line in wrapped(head, text_of(facts, full=full), f"[{fact['seq']}]", terminal_width()):
+        yield coloured(line, state)
+
+
+def _clock(fact: Fact, began: datetime) -> str:
+    """When it was sent, since the session was opened."""
+    took = (fact["facts"].get("lasted") or 0) / 1_000_000
+    seconds = max(0.0, (datetime.fromisoformat(fact["at"]) - began).total_seconds() - took)
+    minutes, rest = divmod(seconds, 60)
+    return f"+{int(minutes):02}:{rest:06.3f}"
