@@ -68,8 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 def start(api: Api, ref: str, command: Sequence[str], gateway: str) -> int:
     """The tool's exit code."""
-    from ..through import postgres
-    from ..through import ssh
+    from ..through import postgres, ssh
 
     _find(command)
     if gateway == "ssh":
