@@ -1,4 +1,4 @@
-"""The one flow, first half: ask, decide, say something. A yes that is enough opens a grant (`access.grants`)."""
+"""The one flow, first half: ask, decide, say something. Enough yes opens a grant (`access.granting.grants`)."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
 
-from access.asking import Asking
-from access.calling import Calling
-from access.deciding import Deciding, Yes, must_be_a_reason
 from access.duration import in_words
-from access.endings import Endings
+from access.ending.endings import Endings
 from access.errors import NotFound, Refused, Stale, TooLate
 from access.events import CommentMade
-from access.extending import More, ask_for_more
-from access.glass import Glass
-from access.grants import Grants
-from access.knowing import Knowing
+from access.evidence.knowing import Knowing
+from access.evidence.pace import Pace
+from access.evidence.ticketing import Ticketing
+from access.granting.grants import Grants
+from access.granting.reviews import Reviews
 from access.model import Ask, Grant, Person, Request, RequestState
-from access.pace import Pace
 from access.policy import Facts, Policy, Rule, Verdict
 from access.ports import Change, Clock, People, PolicySource, Store
-from access.reviews import Reviews
-from access.ticketing import Ticketing
+from access.requesting.asking import Asking
+from access.requesting.calling import Calling
+from access.requesting.deciding import Deciding, Yes, must_be_a_reason
+from access.requesting.extending import More, ask_for_more
+from access.requesting.glass import Glass
 
 _RACES = 20  # a lost race is judged again on what the winner left behind; more than this is a fault
 _MOST_COMMENTS = 30  # of one person within an hour, so that nobody can fill the audit log

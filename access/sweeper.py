@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import heapq
 import logging
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
@@ -16,14 +15,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from access.broker import Broker
-from access.custody import Custody
-from access.endings import Endings
+from access.ending.beginning import AT_ONCE, Beginning
+from access.ending.endings import Endings
 from access.errors import AccessError
 from access.model import Grant, GrantState
 from access.ports import Clock, Due, Share, Store
 from access.retry import CLAIM
-from access.revoking.stand_in import StandIn
-from access.revoking.starting import Foreseen, begin_foreseen, foresee
 from access.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -31,10 +28,7 @@ log = logging.getLogger(__name__)
 AHEAD = timedelta(seconds=2)  # rows due within this are taken up now and acted on at their exact moment
 EVERY = 0.5  # seconds between looks: what a lost wake-up, a jumping clock or another process' row costs at most
 BATCH = 2000  # rows in one look; where there are more, the next look follows at once
-AT_FIRST = 100  # begun in one transaction, so that the first calls do not wait for the last row
-AT_ONCE = 1000  # the same, once there are calls to make meanwhile
 _SLICE = 200  # grants that are taken up without a pause for others
-_NEARLY = timedelta(milliseconds=20)
 _PATIENCE = 4 * CLAIM  # with a process that is there
 _OVERDUE = timedelta(seconds=3)
 
@@ -55,18 +49,15 @@ class Sweeper:
     clock: Clock
     tasks: Tasks
     batch: int = BATCH
-    stand_in: StandIn | None = None  # for the database, while it does not answer
     last_look: datetime | None = None  # that was answered
-    swept: int = 0
     _others: frozenset[int] = frozenset()  # processes that are at work beside us: what they are at is left to them
     _share: tuple[int, int] = (0, 1)  # every how-manieth number is ours
     _now: asyncio.Event = field(default_factory=asyncio.Event)  # to look
     _busy: set[tuple[str, int]] = field(default_factory=set)
-    _ahead: list[tuple[datetime, int, Foreseen]] = field(default_factory=list)  # a heap
-    _sooner: asyncio.Event = field(default_factory=asyncio.Event)
-    _is_beginning: bool = False
+    ends: Beginning = field(init=False)
 
     def __post_init__(self) -> None:
+        self.ends = Beginning(self.broker.endings, self.clock, self.tasks, self._busy)
         self.broker.endings.proving.waiting.wake = self.try_again
 
     async def run(self) -> None:
@@ -101,9 +92,9 @@ class Sweeper:
     async def sweep(self) -> bool:
         """Take up what is due soon; whether there is more of it than one look takes. Raises Unavailable."""
         # What is already taken up must not hide what is due behind it.
-        limit = self.batch + len(self._busy) + (self.stand_in.unwritten if self.stand_in is not None else 0)
+        limit = self.batch + len(self._busy) + self.ends.unwritten
         due = await self.store.due(self.clock.now() + AHEAD, limit, self._ours())
-        new = [number for number in due.grants if ("grant", number) not in self._busy and not self._is_held(number)]
+        new = [number for number in due.grants if ("grant", number) not in self._busy and not self.ends.is_held(number)]
         for i in range(0, len(new), _SLICE):  # where the database is slow, what was read so far is begun all the same
             self._take_grants((await self.store.grants_by_number(new[i : i + _SLICE])).values())
             await asyncio.sleep(0)
@@ -144,8 +135,8 @@ class Sweeper:
     def try_again(self, numbers: Sequence[int]) -> Sequence[int]:
         """Their provider answers again, so those that nobody is at just now need not wait. Returns them."""
         free = [number for number in numbers if ("grant", number) not in self._busy]
-        from_memory = self.stand_in.hurry(free) if self.stand_in is not None else ()
-        if here := [number for number in free if not self._is_held(number)]:
+        from_memory = self.ends.stand_in.hurry(free) if self.ends.stand_in is not None else ()
+        if here := [number for number in free if not self.ends.is_held(number)]:
             self.tasks.start(self._try_again(here), name="try again")
         return (*here, *from_memory)
 
@@ -160,9 +151,9 @@ class Sweeper:
         grants = (await self.store.grants_by_number([n for n in numbers if ("grant", n) not in self._busy])).values()
         ending = [grant for grant in grants if grant.state is GrantState.REVOKING and is_ours(grant)]
         mine = [grant for grant in ending if ("grant", grant.number) not in self._busy]
-        self._busy |= {("grant", grant.number) for grant in mine}
+        self._busy.update(("grant", grant.number) for grant in mine)
         for i in range(0, len(mine), AT_ONCE):
-            await self._begin([foresee(self._custody, grant, waits=False) for grant in mine[i : i + AT_ONCE]])
+            await self.ends.begin(mine[i : i + AT_ONCE])
         return len(mine)
 
     def _take_grants(self, grants: Sequence[Grant] | Any) -> None:
@@ -170,14 +161,10 @@ class Sweeper:
             if ("grant", grant.number) in self._busy or grant.due_at is None or self._is_theirs(grant):
                 continue
             if _is_an_end(grant, self.clock.now()):
-                self._busy.add(("grant", grant.number))
-                heapq.heappush(self._ahead, (grant.due_at, grant.number, foresee(self._custody, grant)))
-                self._sooner.set()
+                self.ends.foresee(grant, grant.due_at)
             else:
                 self._take("grant", grant.number, self._settle(grant))
-        if self._ahead and not self._is_beginning:
-            self._is_beginning = True
-            self.tasks.start(self._begin_in_time(), name="begin ends")
+        self.ends.start()
 
     def _is_theirs(self, grant: Grant) -> bool:
         """A long queue outlasts a claim. Whoever is there will come to it; but nothing waits for one for ever."""
@@ -193,106 +180,15 @@ class Sweeper:
         task = self.tasks.start(work, name=f"settle {kind} {number}")
         task.add_done_callback(lambda _: self._busy.discard((kind, number)))
 
-    def _is_held(self, number: int) -> bool:
-        """What was done while the database was away is written down first."""
-        return self.stand_in is not None and self.stand_in.holds(number)
-
-    # Ends
-
-    @property
-    def _custody(self) -> Custody:
-        return self.broker.endings.custody
-
-    async def _begin_in_time(self) -> None:
-        most = AT_FIRST
-        try:
-            while self._ahead:
-                if await self._wait_for_the_first():
-                    most = AT_FIRST
-                due = self._due(most)
-                most = min(AT_ONCE, 4 * most)
-                if due:
-                    await self._begin(due)
-                elif not self._sooner.is_set():
-                    return self._let_go()
-        finally:
-            self._is_beginning = False
-            self.broker.endings.proving.coming = 0
-
-    def _due(self, most: int) -> list[Foreseen]:
-        now, due = self.clock.now(), list[Foreseen]()
-        while self._ahead and self._ahead[0][0] <= now and len(due) < most:
-            due.append(heapq.heappop(self._ahead)[2])
-        is_more = bool(self._ahead) and self._ahead[0][0] <= now
-        self.broker.endings.proving.coming = len(self._ahead) if is_more else 0
-        return due
-
-    async def _wait_for_the_first(self) -> bool:
-        """Whether there was a wait."""
-        waited = False
-        while True:
-            self._sooner.clear()
-            early = self._ahead[0][0] - self.clock.now()
-            if early <= timedelta(0):
-                return waited
-            waited = True
-            try:
-                async with asyncio.timeout(early.total_seconds()):
-                    await self._sooner.wait()
-            except TimeoutError:
-                if not timedelta(0) < self._ahead[0][0] - self.clock.now() < _NEARLY:
-                    return waited
-
-    def _let_go(self) -> None:
-        """The clock did not come as far as it should have: the next look reads these rows again."""
-        self._busy -= {("grant", number) for _, number, _ in self._ahead}
-        self._ahead.clear()
-
-    async def _begin(self, due: Sequence[Foreseen]) -> None:
-        begun: tuple[Grant, ...] = ()
-        numbers = {end.grant.number for end in due}
-        try:
-            begun = await self._begun([end for end in due if not self._is_held(end.grant.number)])
-            self.broker.endings.proving.prove_all(begun, self._done)
-        except AccessError as error:
-            log.warning("ends are not begun; the next look does it", extra={"action": "sweep", "why": str(error)})
-            if self.stand_in is not None:
-                self.stand_in.end([end.grant for end in due])
-        finally:
-            taken = {grant.number for grant in begun}
-            self._busy -= {("grant", number) for number in numbers if number not in taken}
-
-    async def _begun(self, ends: Sequence[Foreseen]) -> tuple[Grant, ...]:
-        """One that cannot be begun is parted from the others, which must not suffer for it. Raises AccessError."""
-        try:
-            return await begin_foreseen(self._custody, ends)
-        except AccessError:
-            raise
-        except Exception:
-            if len(ends) < 2:
-                refs = ", ".join(end.grant.ref for end in ends)
-                log.exception("an end cannot be begun", extra={"action": "sweep", "ref": refs})
-                return ()
-        half = len(ends) // 2
-        return (*await self._begun(ends[:half]), *await self._begun(ends[half:]))
-
-    def _done(self, number: int) -> None:
-        self._busy.discard(("grant", number))
-        self.swept += 1
-
-    # Everything else
-
     async def _settle(self, grant: Grant) -> None:
         await self._wait_for(grant.due_at)
         await self.broker.endings.settle(grant.number)
-        self.swept += 1
 
     async def _look_at_request(self, number: int, broker: Broker) -> None:
         request = await self.store.request(number)
         if request is not None:
             await self._wait_for(request.due_at)
             await broker.look(number)
-            self.swept += 1
 
     async def _wait_for(self, moment: datetime | None) -> None:
         if moment is not None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from access.duration import parse_duration
-from access.extending import More
 from access.model import Ask, Person
 from access.policy import Facts, Policy, Rule
+from access.requesting.extending import More
 from api.problems import UnknownName
 from api.schemas import AskIn, ExtensionIn
 

@@ -8,7 +8,7 @@
 6. the person is still one of us, asked anew; this fails closed
 
 Routes that only take access away stop after 5: ending a grant must work when nobody can say who somebody is. So does
-break-glass, which asks by itself and has its own answer to a silence (`access.recognising`).
+break-glass, which asks by itself and has its own answer to a silence (`access.evidence.recognising`).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from fastapi import Depends, Request, Security
 from fastapi.security.http import HTTPBase
 
 from access.errors import Refused
+from access.evidence.recognising import who_took
 from access.model import Device, parse_ref
-from access.recognising import who_took
 from api.meters import Meters
 from api.parts import ApiParts, parts_of
 from api.problems import NotSignedIn

@@ -57,6 +57,6 @@ async def _said(held: Held, parts: ApiParts) -> StatementHeld:
 
 def _out(held: Held) -> HeldOut:
     return HeldOut(
-        id=held.id, ref=held.ref, session=held.session_id, state=held.state.value, asked_at=held.asked_at,
+        id=held.id, ref=held.ref, session=held.session_id, state=held.standing.value, asked_at=held.asked_at,
         lapses_at=held.lapses_at, by=held.by.name if held.by else "", at=held.at,
     )  # fmt: skip

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from fastapi import Request
 
+from access.afterwards.erasing import Erasing
 from access.broker import Broker
-from access.erasing import Erasing
 from access.ports import Clock, People, PolicySource, Store
 from access.sessions.place import GatewayParts
 from access.signin import SignIns

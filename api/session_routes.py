@@ -15,6 +15,7 @@ from access.sessions.model import SSH, Session
 from access.sessions.place import GatewayParts, Place
 from api import views
 from api.gate import Admitted, AdmittedTo, Parts, SignedIn
+from api.lasting import still_admitted, while_allowed
 from api.parts import ApiParts
 from api.schemas import Part
 from api.session_schemas import PassIn, PassOut, ReplayOut, SessionOut
@@ -78,20 +79,29 @@ async def replay(session: str, device: Admitted, parts: Parts, part: Annotated[P
 
 @router.get("/sessions/{session}/recording", summary="The recording itself", response_class=StreamingResponse)
 async def recording(
-    session: str, device: Admitted, parts: Parts, form: Literal["records", "asciicast"] = "records"
-) -> StreamingResponse:
+    session: str, device: Admitted, parts: Parts, form: Literal["records", "asciicast"] = "records",
+    terminal: Annotated[int, Query(ge=1, le=10_000)] = 1,
+) -> StreamingResponse:  # fmt: skip
     """Lines of JSON, decrypted as they are read and held against the log, for those who may see a replay.
 
-    `records`: `[µs, kind, data]` each; at last `{"whole": …}`, or `{"broken": …}`. `asciicast`: its first terminal, by
-    version 3 of that format. Each look is an entry of the log.
+    `records`: `[µs, kind, data]` each; at last `{"whole": …}`, or `{"broken": …}`. `asciicast`: one of its terminals,
+    by version 3 of that format; which others there are stands at its end. Each look is an entry of the log.
     """
     gateways = gateways_of(parts)
     found = await gateways.sessions.one(session, device.person)
     if gateways.recordings is None:
         raise NotFound("No recordings can be read here.")
-    await gateways.sessions.note_look(found.id, device.person, found.acts, _THROUGH, how=form)
-    lines = await asyncio.to_thread(gateways.recordings.lines, found, form)
-    return StreamingResponse(lines, media_type="application/x-ndjson")
+    await gateways.sessions.note_look(found.id, device.person, found.acts, _THROUGH, _how(form, terminal))
+    lines = await asyncio.to_thread(gateways.recordings.lines, found, form, terminal)
+
+    async def still() -> None:
+        await gateways.sessions.one(session, await still_admitted(parts, device))
+
+    return StreamingResponse(while_allowed(lines, still, form), media_type="application/x-ndjson")
+
+
+def _how(form: str, terminal: int) -> str:
+    return form if terminal == 1 else f"{form} terminal:{terminal}"
 
 
 def _hints(place: Place, gateway: str, uses: Mapping[str, str]) -> dict[str, str]:

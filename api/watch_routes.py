@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
 from api import views
 from api.gate import Admitted, Parts
+from api.lasting import still_admitted
 from api.session_routes import gateways_of, session_out
 from api.session_schemas import WatchIn, WatchOut
 from api.watching import Watch, Watches
@@ -30,13 +32,14 @@ async def watch(
 ) -> WatchOut:
     """One's own, and of a named grant also for its approvers; everybody's for admins and auditors.
 
-    Whoever watches is written into the log, and every ten minutes again.
+    Whoever watches is written into the log, and every ten minutes again. Who may is asked again every three seconds.
     """
     looking = gateways_of(parts).sessions
     watching = Watch.of(wanted.of, device.person, parts, looking)
+    still = partial(still_admitted, parts, device)
     await watching.allowed()
     await watches.note(looking, watching.name, device.person)
-    seen = await (watching.begin() if wanted.after < 0 else watching.since(wanted.after, wanted.wait))
+    seen = await (watching.begin() if wanted.after < 0 else watching.since(wanted.after, wanted.wait, still))
     return WatchOut(
         sessions=[session_out(session) for session in seen.sessions],
         entries=await asyncio.to_thread(views.facts_of, seen.entries),

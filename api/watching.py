@@ -15,6 +15,7 @@ from access.model import ref as as_ref
 from access.sessions.ending import parse_session
 from access.sessions.looking import Sessions
 from access.sessions.model import Session
+from api.lasting import EVERY, Still
 from api.parts import ApiParts
 from audit.lately import lately
 from audit.log import Entry
@@ -96,10 +97,11 @@ class Watch:
             found = await lately(self.parts.feed, self.ref, LATELY, wanted)
         return Seen(sessions, [entry for entry in found if entry.seq <= head], head, over)
 
-    async def since(self, after: int, seconds: float) -> Seen:
-        """As soon as there is something, or after so long. Raises NotFound."""
+    async def since(self, after: int, seconds: float, still: Still) -> Seen:
+        """As soon as there is something, or after so long. Raises NotFound, and meanwhile what `still` raises."""
         until = time.monotonic() + seconds
         while True:
+            await still()
             head = await self.parts.feed.head()  # before looking, so that nothing falls between the look and the wait
             sessions, over = await self._open()
             seen = await self._page(after, sessions, over=over)
@@ -107,7 +109,7 @@ class Watch:
             if seen.entries or seen.more or over or left <= 0:
                 return seen
             after = seen.after
-            await self.parts.feed.wait(max(head, after), left)
+            await self.parts.feed.wait(max(head, after), min(left, EVERY))
             await asyncio.sleep(min(_BREATH, max(0.0, left)))
 
     async def _page(self, after: int, sessions: Sequence[Session], *, over: bool) -> Seen:

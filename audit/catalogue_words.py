@@ -181,7 +181,7 @@ FIELDS: dict[str, str] = {
     "first_use": "whether the time runs from the first credential",
     "fed": "text that went into it, where it had no terminal; cut, whole in the recording",
     "flags": "what makes it worth a second look, or a second person's: `ddl`, `write-without-where`, `bulk-read`, "
-    "`roles`, `program`, `sudo`, `secrets`, `opaque`",
+    "`roles`, `program`, `sudo`, `secrets`, `posing`, `opaque`, `first-time`",
     "form": "`bundle`, `tiles`, `jsonl`, `csv`, `ocsf` or `parquet`",
     "found": "how many entries the answer showed",
     "gateway": "`postgres` or `ssh`",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from access.afterwards.refusals import Refusals, refused
 from access.errors import AccessError, NotFound, Refused
 from access.events import AuditSearched
 from access.model import Person, parse_ref
 from access.model import ref as as_ref
 from access.policy import Policy
 from access.ports import Change, Clock, People, PolicySource, Store
-from access.refusals import Refusals, refused
 from audit.log import Entry, Feed
 from audit.search.find import Found, Touched
 from audit.search.query import Query, parse_query

@@ -7,7 +7,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import Dialect, bindparam, insert, select, update
+from sqlalchemy import Dialect, Table, bindparam, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import SQLModel
@@ -71,9 +71,9 @@ class Inserting(Statement):
     """
 
     def __init__(self, model: type[SQLModel]) -> None:
-        super().__init__(lambda _: insert(_table(model)).values(_all_bound(model)))
+        super().__init__(lambda _: insert(table_of(model)).values(_all_bound(model)))
         self._model = model
-        self._columns = tuple(column.name for column in _table(model).columns)
+        self._columns = tuple(column.name for column in table_of(model).columns)
         self._in_order = itemgetter(*self._columns)
         self._arrays = ""  # the statement of PostgreSQL's form, once it is made
         self._many: dict[int, str] = {}  # those of SQLite's
@@ -106,7 +106,7 @@ class Inserting(Statement):
         return self._many[many]
 
     def _made_of_arrays(self, tx: Runner) -> str:
-        kinds = {column.name: column.type.compile(tx.dialect) for column in _table(self._model).columns}
+        kinds = {column.name: column.type.compile(tx.dialect) for column in table_of(self._model).columns}
         arrays = ", ".join(f"%({name})b::{kind}[]" for name, kind in kinds.items())
         self._arrays = f"INSERT INTO {self._model.__tablename__} ({', '.join(kinds)}) SELECT * FROM unnest({arrays})"  # noqa: S608 (our own names)
         return self._arrays
@@ -122,7 +122,7 @@ def keeping(model: type[SQLModel]) -> Statement:
 
     def build(dialect: str) -> Any:
         insert_ = sqlite_insert if dialect == "sqlite" else postgresql_insert
-        return insert_(_table(model)).values(_all_bound(model)).on_conflict_do_nothing()
+        return insert_(table_of(model)).values(_all_bound(model)).on_conflict_do_nothing()
 
     return Statement(build)
 
@@ -131,10 +131,10 @@ def upserting(model: type[SQLModel]) -> Statement:
     """INSERT, or UPDATE of everything but the key where the key is there."""
 
     def build(dialect: str) -> Any:
-        statement = (sqlite_insert if dialect == "sqlite" else postgresql_insert)(_table(model)).values(
+        statement = (sqlite_insert if dialect == "sqlite" else postgresql_insert)(table_of(model)).values(
             _all_bound(model)
         )
-        keys = [column.name for column in _table(model).primary_key]
+        keys = [column.name for column in table_of(model).primary_key]
         changed = {name: statement.excluded[name] for name in _all_bound(model) if name not in keys}
         return statement.on_conflict_do_update(index_elements=keys, set_=changed)
 
@@ -145,7 +145,7 @@ def moving(model: type[SQLModel], *guards: str) -> Statement:
     """UPDATE of a whole row where the guard columns still have the values given as `now_COLUMN`."""
 
     def build(_: str) -> Any:
-        table = _table(model)
+        table = table_of(model)
         still = [table.c[name] == bindparam(f"{_NOW}{name}") for name in guards]
         return update(table).where(*still).values(_all_bound(model))
 
@@ -156,7 +156,7 @@ def selecting(model: type[SQLModel], by: str, *, order: str = "") -> Statement:
     """SELECT of whole rows where a column has a value."""
 
     def build(_: str) -> Any:
-        table = _table(model)
+        table = table_of(model)
         query = select(table).where(table.c[by] == bindparam(by))
         return query.order_by(table.c[order]) if order else query
 
@@ -164,8 +164,9 @@ def selecting(model: type[SQLModel], by: str, *, order: str = "") -> Statement:
 
 
 def _all_bound(model: type[SQLModel]) -> dict[str, Any]:
-    return {column.name: bindparam(column.name, type_=column.type) for column in _table(model).columns}
+    return {column.name: bindparam(column.name, type_=column.type) for column in table_of(model).columns}
 
 
-def _table(model: type[SQLModel]) -> Any:
+def table_of(model: type[SQLModel]) -> Table:
+    """The table that a model's rows are in."""
     return SQLModel.metadata.tables[str(model.__tablename__)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from prodaccess.demo.play import everything
+from prodaccess.demo.reading import everything
 from prodaccess.demo.stack import AUDIT_CHANNEL, Stack
 from prodaccess.demo.terminal import Terminal
 

@@ -15,10 +15,10 @@ from functools import partial
 from typing import Any, cast
 
 from access.broker import Broker
-from access.custody import Custody
-from access.endings import Endings
+from access.ending.endings import Endings
 from access.events import GrantActive
-from access.grants import Grants
+from access.granting.custody import Custody
+from access.granting.grants import Grants
 from access.model import Grant, GrantState, Handle, Lease, Person
 from access.ports import Gone, NotYet, People, Provider, Witness
 from access.sweeper import Sweeper
@@ -119,8 +119,8 @@ class Revoker:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         tasks = [self.tasks.start(self.sweeper.run(), "sweep")]
-        if self.sweeper.stand_in is not None:
-            tasks.append(self.tasks.start(self.sweeper.stand_in.run(), "stand in"))
+        if self.sweeper.ends.stand_in is not None:
+            tasks.append(self.tasks.start(self.sweeper.ends.stand_in.run(), "stand in"))
         yield
         for task in tasks:
             task.cancel()

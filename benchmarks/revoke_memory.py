@@ -51,8 +51,8 @@ def figures(server: Postgres, store: SqlStore, clock: SystemClock) -> Iterator[F
 async def _ended(server: Postgres, store: SqlStore, clock: SystemClock) -> Ends:
     provider, first = Slow(clock), 1 + sum((await store.grants_by_state()).values())
     async with _standing(store, clock, provider) as revoker:
-        assert revoker.sweeper.stand_in is not None
-        following = revoker.sweeper.stand_in.following
+        assert revoker.sweeper.ends.stand_in is not None
+        following = revoker.sweeper.ends.stand_in.following
         deadline = clock.now() + _SOON
         load(store.log.database, [a_grant(first + n, clock.now(), deadline) for n in range(COUNT)])
         while not following.shadow.knows(first + COUNT - 1):  # the nearest deadlines are read first
@@ -92,6 +92,6 @@ async def _standing(store: SqlStore, clock: SystemClock, provider: Slow) -> Asyn
         endings, shadow, spool = revoker.sweeper.broker.endings, Shadow(), FileSpool(Path(directory))
         store.wrote = shadow.wrote
         following = Following(store, Watching(store.log.database), shadow)
-        revoker.sweeper.stand_in = StandIn(endings.custody, endings.proving, following, spool)
+        revoker.sweeper.ends.stand_in = StandIn(endings.custody, endings.proving, following, spool)
         yield revoker
         spool.close()

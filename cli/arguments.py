@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
+from typing import NoReturn
 
 from .exits import EXITS, Usage
 
@@ -47,17 +49,26 @@ GROUPS = {"audit": "Look into the audit log. Every look is an entry of the log i
 TAKES_COMMAND = ("run", "connect", "request", "break-glass")
 #: verbs after whose first word everything is another program's
 PASSES_ON = ("ssh",)
+_ENVIRONMENT = {
+    "PRODACCESS_SERVER": "the server's URL, instead of the remembered one",
+    "PRODACCESS_STATE_DIR": "where the sign-in is kept, instead of $XDG_RUNTIME_DIR/prodaccess or /dev/shm",
+    "NO_COLOR": "no colours",
+}
+_WIDEST = 110  # columns: longer lines are hard to read
+_TITLE = "prodaccess: temporary access to production, asked for here or in Slack, decided in Slack, gone by itself."
+_OTHERS = "run, connect and ssh, and request or break-glass with a command, give the command's own."
 _OVERVIEW = """\
-prodaccess: temporary access to production, asked for here or in Slack, decided in Slack, gone by itself.
+{title}
 
 usage: prodaccess VERB …          prodaccess VERB --help says more
+       prodaccess --version
 
 {verbs}
 
 A day's work:
-  prodaccess login ABCD-EFGH                                     code from /prodaccess login in Slack
+  prodaccess login ABCD-EFGH                                         code from /prodaccess login in Slack
   prodaccess request orders-db 1h OPS-412 "refunds stuck" -- psql    ask, wait, and be in
-  prodaccess end PA-7                                            done early
+  prodaccess end PA-7                                                done early
 
 An auditor's:
   prodaccess audit search 'actor:linus table:public.refunds op:write last:30d'
@@ -66,28 +77,33 @@ An auditor's:
 
 Exit codes:
 {exits}
-  run, connect and ssh, and request or break-glass with a command, give the command's own.
+{others}
 
 Environment:
-  PRODACCESS_SERVER      the server's URL, instead of the remembered one
-  PRODACCESS_STATE_DIR   where the sign-in is kept, instead of $XDG_RUNTIME_DIR/prodaccess or /dev/shm
-  NO_COLOR               no colours
+{environment}
 """
 
 
-def overview() -> str:
-    """The page that `prodaccess help` shows."""
-    verbs = "\n".join(f"  {verb:<14}{about}" for verb, (_, about) in VERBS.items())
-    exits = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXITS.items())
-    return _OVERVIEW.format(verbs=verbs, exits=exits)
+def overview(columns: int = 0) -> str:
+    """The page that `prodaccess help` shows; 0 columns: each entry on one line."""
+    from .output import filled, rows
 
-
-def group_overview(group: str) -> str:
-    """The page that `prodaccess audit --help` shows."""
-    verbs = "\n".join(f"  {verb:<14}{about}" for verb, (_, about) in VERBS.items() if verb.startswith(f"{group} "))
-    return (
-        f"{GROUPS[group]}\n\nusage: prodaccess {group} VERB …    prodaccess {group} VERB --help says more\n\n{verbs}\n"
+    return _OVERVIEW.format(
+        title=filled(_TITLE, columns),
+        verbs=rows(((verb, about) for verb, (_, about) in VERBS.items()), 14, columns),
+        exits=rows(((f"{code:>3}", meaning) for code, meaning in EXITS.items()), 5, columns),
+        others=rows([("", _OTHERS)], 0, columns),
+        environment=rows(_ENVIRONMENT.items(), 23, columns),
     )
+
+
+def group_overview(group: str, columns: int = 0) -> str:
+    """The page that `prodaccess audit --help` shows."""
+    from .output import filled, rows
+
+    of_it = ((verb, about) for verb, (_, about) in VERBS.items() if verb.startswith(f"{group} "))
+    usage = f"usage: prodaccess {group} VERB …    prodaccess {group} VERB --help says more"
+    return f"{filled(GROUPS[group], columns)}\n\n{usage}\n\n{rows(of_it, 14, columns)}\n"
 
 
 def read(words: Sequence[str]) -> tuple[ModuleType, argparse.Namespace]:
@@ -114,11 +130,11 @@ def parser_of(verb: str) -> tuple[ModuleType, argparse.ArgumentParser]:
     """The module of a known verb, and its parser."""
     name, about = VERBS[verb]
     module = import_module(f".verbs.{name}", __package__)
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"prodaccess {verb}",
         description=f"{about[0].upper()}{about[1:]}.\n\n{module.ABOUT}",
         epilog=f"examples:\n{module.EXAMPLES}",
-        formatter_class=_formatter,
+        formatter_class=_Formatter,
         allow_abbrev=False,
     )
     module.arguments(parser)
@@ -131,9 +147,27 @@ def parser_of(verb: str) -> tuple[ModuleType, argparse.ArgumentParser]:
     return module, parser
 
 
-def _formatter(prog: str) -> argparse.HelpFormatter:
-    """A fixed width: asking the terminal for its own costs an import of 5 ms at every start."""
-    return argparse.RawDescriptionHelpFormatter(prog, width=110)
+class _Parser(argparse.ArgumentParser):
+    """Says what it does not understand like everything else does."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        raise Usage(f"{message[0].upper()}{message[1:]}. `{self.prog} --help` says more.")
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """As wide as the terminal; argparse's own way to ask for that costs an import of 5 ms at every start."""
+
+    def __init__(self, prog: str) -> None:
+        from .output import terminal_width
+
+        self._columns = min(terminal_width(), _WIDEST)
+        super().__init__(prog, width=self._columns or _WIDEST)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        from .output import filled
+
+        return filled(text, self._columns) if self._columns else super()._fill_text(text, width, indent)
 
 
 def options_of(verb: str) -> list[str]:

@@ -30,15 +30,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(words: list[str]) -> int:
     from .arguments import GROUPS, group_overview, overview, read
+    from .output import terminal_width
 
+    if words in (["--version"], ["-V"]):
+        print(_version())
+        return 0
     if words and words[0] in _HELP and len(words) > 1:
         words = [*words[1:], "--help"]
     if not words or words[0] in _HELP:
-        print(overview(), end="", file=sys.stdout if words else sys.stderr)
+        print(overview(terminal_width()), end="", file=sys.stdout if words else sys.stderr)
         return 0 if words else 2
     if words[0] in GROUPS and (len(words) == 1 or words[1] in _HELP):
         asked = len(words) > 1
-        print(group_overview(words[0]), end="", file=sys.stdout if asked else sys.stderr)
+        print(group_overview(words[0], terminal_width()), end="", file=sys.stdout if asked else sys.stderr)
         return 0 if asked else 2
     try:
         module, args = read(words)
@@ -47,3 +51,13 @@ def _dispatch(words: list[str]) -> int:
     code: int = module.run(args)
     sys.stdout.flush()
     return code
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    name = "prodaccess" if __package__ == "cli" else "prodaccess-cli"
+    try:
+        return f"{name} {version(name)}"
+    except PackageNotFoundError:
+        return f"{name}, which is not installed but run from its source"

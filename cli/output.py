@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 _NARROWEST = 20  # columns that are left to a text, however far it is indented
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
@@ -113,6 +113,24 @@ def wrapped(head: str, text: str, end: str, columns: int) -> Iterator[str]:
             yield part
             line = indent + line[len(part) :]
     yield line
+
+
+def rows(pairs: Iterable[tuple[str, str]], space: int, columns: int) -> str:
+    """Names, each with what it means beside it, on as many lines as that takes."""
+    return "\n".join(line for name, text in pairs for line in wrapped(f"  {name:<{space}}", text, "", columns))
+
+
+def filled(text: str, columns: int) -> str:
+    """Paragraphs broken anew; what is indented (commands to copy, lists) keeps its lines."""
+    paragraphs: list[str] = []
+    for line in text.split("\n"):
+        goes_on = paragraphs and paragraphs[-1] and not paragraphs[-1][0].isspace()
+        if goes_on and line and not line[0].isspace():
+            paragraphs[-1] += f" {line}"
+        else:
+            paragraphs.append(line)
+    kept = ([text] if text[:1].isspace() else wrapped("", text, "", columns) for text in paragraphs)
+    return "\n".join(line for lines in kept for line in lines)
 
 
 def _first(line: str, space: int) -> str:

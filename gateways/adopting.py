@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from access.events import Event
 from access.policy.secrets import Secret
 from access.ports import Change, Clock, SessionStore, Store
 from access.sessions.ending import closed
+from access.sessions.holding import NOBODY, refused
 from access.sessions.model import Session
 from audit.recording.form import Broken, Record
 from audit.recording.reader import Reading, Recording
@@ -63,6 +65,14 @@ class Adopting:
         if left.reading is not None:
             session = replace(session, recording=left.reading.hash.hex(), size=left.reading.size)
         await self.store.commit(closed(session, left.why, self.clock.now(), late=True))
+        await self._refuse(session)
+
+    async def _refuse(self, session: Session) -> None:
+        """What it held when it died, whether or not somebody has let that run since."""
+        for held in await self.sessions.waiting():
+            if held.session_id == session.id:
+                with contextlib.suppress(Stale):  # a server's chore was there first
+                    await self.store.commit(refused(held, NOBODY, self.clock.now()))
 
     def _events(self, session: Session, left: _Left) -> Iterator[Event]:
         way = self.ways.get(session.gateway, _NO_WAY)

@@ -15,14 +15,15 @@ from datetime import datetime, timedelta
 
 from access.duration import in_words
 from access.errors import AccessError, Refused, Unavailable
+from access.granting.timing import warning_at
 from access.model import Grant, GrantState
 from access.ports import Change, Clock, SessionStore, Store
 from access.sessions.admission import Admission, Visit, end_of
 from access.sessions.ending import closed
+from access.sessions.flags import WORDS, in_order
 from access.sessions.holding import Asked
 from access.sessions.model import Stop
 from access.tasks import Tasks
-from access.timing import warning_at
 from audit.log import Feed
 from audit.recording.writer import Recorder, RecorderFailed
 from gateways.holding import Holding
@@ -88,6 +89,7 @@ class Desk:
         if why:
             raise Refused(why)
         live.hold = hold
+        self._follow_policy()
 
     def over(self, live: Live, why: str) -> None:
         """No byte passes any more."""
@@ -115,6 +117,7 @@ class Desk:
         while True:
             await self._some.wait()
             await asyncio.sleep(self._nap() or LEAST)
+            self._follow_policy()
             self._hold_deadlines()
             self.telling.mind()
 
@@ -172,6 +175,14 @@ class Desk:
         if warning is not None and warning <= now < live.until and live.hold is not None and not live.warned:
             live.warned = True
             live.hold.tell(_soon(live, now))
+
+    def _follow_policy(self) -> None:
+        """What it holds from now on waits also in sessions that began before; where it cannot, they end."""
+        policy = self.admission.policy
+        for live in list(self.lives.values()):
+            if unheld := live.follow(policy):
+                what = ", ".join(WORDS[flag] for flag in in_order(unheld))
+                self._cut(live, f"By the policy, what {what} waits for approval now. Connect again.")
 
     def _hold_deadlines(self) -> None:
         now = self.clock.now()

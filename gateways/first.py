@@ -21,7 +21,7 @@ _PATH = "path:"
 
 async def with_first(live: Live, change: Change, sessions: SessionStore) -> Change:
     """The same, with what is done for the first time flagged and remembered. Raises Unavailable."""
-    if FIRST not in live.admitted.watch.flag:
+    if FIRST not in live.watch.flag:
         return change
     touched = {thing for event in change.events for thing in _things(event)} - live.touched
     ordered = sorted(touched)

@@ -16,7 +16,7 @@ from typing import Any
 from access.duration import in_words
 from access.errors import AccessError, Stale
 from access.events import StatementHeld
-from access.pace import Pace
+from access.evidence.pace import Pace
 from access.ports import Change, Clock, SessionStore, Store
 from access.sessions.flags import WORDS, in_order
 from access.sessions.holding import Asked, refused
@@ -30,6 +30,8 @@ MOST = 60  # of one grant within an hour: each is an entry of the log, and stand
 MOST_CALLED = 10  # of these: of the others, the thread alone tells
 PATIENCE = 3.0  # seconds for the log to take that something is held
 REFUSED, STOPPED = "42501", "57014"  # SQLSTATE: insufficient_privilege, query_canceled
+_RACES = 5
+_NOT_TAKEN_UP = "It was let run, and the audit log did not take in time that it does. Try again in a moment."
 _NOBODY_ASKED = "Nobody could be asked to let it run: the audit log does not answer. Try again in a moment."
 
 
@@ -101,7 +103,7 @@ class Holding:
             return
         for held in await self.sessions.held(list(self._waits)):
             _, decided = self._waits.get((held.grant, held.session, held.n), (None, None))
-            if decided is not None and held.state is not HeldState.WAITING and not decided.done():
+            if decided is not None and held.standing is not HeldState.WAITING and not decided.done():
                 decided.set_result(held)
 
     def hold_deadlines(self) -> None:
@@ -113,7 +115,7 @@ class Holding:
 
     async def _write(self, wish: Wish, live: Live) -> Held:
         """Raises AccessError, TimeoutError."""
-        now, watch, session = self.clock.now(), live.admitted.watch, live.session
+        now, watch, session = self.clock.now(), live.watch, live.session
         live.held += 1
         calls = self._pace.refused(live.ref, now) <= MOST_CALLED
         held = Held(session.grant, session.n, live.held, now, min(now + watch.hold_for, live.until))
@@ -140,29 +142,49 @@ class Holding:
         if waiting.gone.done():
             return await self._given_up(held, waiting.gone.result())
         if (found := decided.result()) is not None:
-            return _answer(found)
+            return await self._settled(found, waiting)
         most = in_words(held.lapses_at - held.asked_at)
         late = Answer(allowed=False, why=f"Nobody let {held.id} run within {most}.")
         return await self._given_up(held, late, still=waiting)
+
+    async def _settled(self, held: Held, waiting: Waiting) -> Answer:
+        """What somebody has let run is taken up first: until then, anybody may find that nobody waits for it."""
+        if held.state is not HeldState.WAITING:
+            return _answer(held)
+        taken = replace(held, state=HeldState.ALLOWED)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self.store.commit(Change(held=(taken,)))
+        except (AccessError, TimeoutError) as error:
+            log.warning("it was not taken up", extra={"action": "hold", "held": held.id, "why": str(error)})
+            return await self._given_up(held, Answer(allowed=False, why=_NOT_TAKEN_UP))
+        if waiting.gone.done():  # meanwhile
+            return await self._given_up(replace(taken, version=taken.version + 1), waiting.gone.result())
+        return Answer(allowed=True)
 
     async def _given_up(self, held: Held, answer: Answer, still: Waiting | None = None) -> Answer:
         """Nobody waits any more, unless (`still`) it was let run in the last moment."""
         try:
             async with asyncio.timeout(PATIENCE):
-                await self.store.commit(refused(held, answer.why, self.clock.now()))
-        except Stale:
-            return await self._last_word(held, answer) if still is not None and not still.gone.done() else answer
+                return await self._close(held, answer, still)
         except (AccessError, TimeoutError) as error:  # a server says so, once it answers again
             log.warning("what was held was not closed", extra={"action": "hold", "held": held.id, "why": str(error)})
         return answer
 
-    async def _last_word(self, held: Held, answer: Answer) -> Answer:
-        try:
-            async with asyncio.timeout(PATIENCE):
-                found = await self.sessions.held([(held.grant, held.session, held.n)])
-        except (AccessError, TimeoutError):
-            return answer
-        return _answer(found[0]) if found and found[0].state is not HeldState.WAITING else answer
+    async def _close(self, held: Held, answer: Answer, still: Waiting | None) -> Answer:
+        """Raises AccessError."""
+        for _ in range(_RACES):
+            try:
+                await self.store.commit(refused(held, answer.why, self.clock.now()))
+            except Stale:
+                (held,) = await self.sessions.held([(held.grant, held.session, held.n)])
+            else:
+                return answer
+            if still is not None and not still.gone.done():
+                return await self._settled(held, still)
+            if held.state is HeldState.REFUSED:
+                return answer
+        return answer
 
 
 def _answer(held: Held) -> Answer:

@@ -23,6 +23,7 @@ from access.sessions.ending import is_session, parse_session
 from access.sessions.model import Session
 from audit.recording.form import Broken
 from audit.recording.reader import walked
+from gateways.passed import Look, Passed
 from gateways.recordings import Shelf
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class Keeping:
     keep: timedelta | None = None
     every: float = EVERY
     own: Shelf | None = None  # whose sessions nobody else adopts, and this process has open
+    passed: Passed = field(default_factory=Passed)
     trouble: dict[str, str] = field(default_factory=dict)  # by session: why it cannot be kept as it should
 
     async def run(self) -> None:
@@ -95,19 +97,27 @@ class Keeping:
         for shelf in self.shelves():
             if shelf is not self.own:
                 await self.adopt(shelf)
-            kept = await self.sessions.kept_sessions(shelf.name)
+            kept, look = await self.sessions.kept_sessions(shelf.name), await self._clocks(shelf)
             for session in kept:
-                await self._one(shelf, session)
+                await self._one(shelf, session, look)
             await self._finish(shelf, {session.id for session in kept})
 
-    async def _one(self, shelf: Shelf, session: Session) -> None:
+    async def _clocks(self, shelf: Shelf) -> Look | None:
+        """None: nobody knows how much time has passed."""
+        try:
+            return await asyncio.to_thread(self.passed.look, shelf.path, self.clock.now())
+        except OSError as error:
+            log.warning("nothing is removed", extra={"action": "recordings", "why": str(error.strerror)})
+            return None
+
+    async def _one(self, shelf: Shelf, session: Session, look: Look | None) -> None:
         path = shelf.file(session)
         try:
             if _never_begun(session) and not path.exists():
                 return
             if self.depot is not None and not session.stored:
                 await self._put(self.depot, path, session)
-            elif self._has_had_its_time(session) and path.exists():
+            elif self._has_had_its_time(session, look) and path.exists():
                 await self._remove(path, session)
         except Stale:
             pass  # somebody else has moved it on: seen at the next look
@@ -137,9 +147,10 @@ class Keeping:
         await self.store.commit(Change(sessions=(kept,), events=(event,)))
         log.info("recording stored", extra=_named(session, place=stored.place))
 
-    def _has_had_its_time(self, session: Session) -> bool:
+    def _has_had_its_time(self, session: Session, look: Look | None) -> bool:
+        """By what has surely passed: a clock that somebody sets ahead by a year removes nothing."""
         assert session.closed_at is not None  # only such ones are looked at
-        return self.keep is not None and self.clock.now() >= session.closed_at + self.keep
+        return self.keep is not None and look is not None and look.since(session.closed_at) >= self.keep
 
     async def _remove(self, path: Path, session: Session) -> None:
         """Raises Unavailable, Stale, OSError."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, runtime_checkable
 
 from access.events import Event
 from access.model import Person
-from access.policy import Watch
+from access.policy import Policy, Watch
 from access.policy.secrets import Secret
 from access.sessions.admission import Admitted
 from access.sessions.flags import in_order
@@ -63,7 +63,7 @@ def about_live(live: Live, now: datetime) -> About:
         now,
         min(now, live.ended_at or live.until),
         redaction=live.tape.recorder.redaction,
-        watch=live.admitted.watch,
+        watch=live.watch,
     )
 
 
@@ -133,15 +133,31 @@ class Live:
     touched: set[str] = field(default_factory=set)  # what its person has touched before, as far as it was asked
     held: int = 0  # how many statements or commands of it had to wait for somebody
     stopped_at: datetime | None = None  # when a client last asked elsewhere for a statement of it to be stopped
+    unheld: frozenset[str] = frozenset()  # kinds of statements that this connection cannot have wait any more
     acts: list[Any] = field(default_factory=list)  # over, and not yet in the log
     behind_since: float | None = None  # since when some wait, by the monotonic clock
     is_slow: bool = False
     torn: bool = False  # its recording could not be written to the end
     is_sealed: bool = False  # nothing is added to the recording any more
+    _policy: Policy | None = None  # that `watch` is by
+
+    def __post_init__(self) -> None:
+        self.watch = self.admitted.watch
 
     @property
     def ref(self) -> str:
         return self.session.ref
+
+    def follow(self, policy: Policy) -> frozenset[str]:
+        """What has to wait by this policy, and cannot. What the session began with goes on to be looked out for."""
+        if policy is not self._policy:
+            self._policy = policy
+            now = self.admitted.watch_by(policy)
+            self.watch = replace(
+                now, flag=now.flag | self.watch.flag, hold=now.hold | self.watch.hold,
+                bulk=min(now.bulk, self.watch.bulk),
+            )  # fmt: skip
+        return self.watch.hold & self.unheld
 
     def harvest(self, most: int) -> str:
         """Take what is over from the tape; why the recording cannot go on, where it cannot."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
@@ -19,8 +19,11 @@ from gateways.keeping import Depot
 from gateways.recordings import key_of
 from gateways.ssh.acts import Act, Screen, Started, act_of
 from gateways.ssh.asciicast import asciicast
+from gateways.ssh.text import harmless
 
 ASCIICAST = "asciicast"
+_MOST = 50  # terminals that are listed
+_LONGEST = 60  # characters of what runs in one
 _line = msgspec.json.Encoder()
 
 
@@ -32,11 +35,12 @@ class Library:
     key: PayloadKey
     depot: Depot | None = None
 
-    def lines(self, session: Session, form: str) -> Iterator[bytes]:
+    def lines(self, session: Session, form: str, terminal: int = 1) -> Iterator[bytes]:
         """Its first record is read before this returns. Raises Unavailable, BadInput.
 
         `records`: `[at, kind, data]` each, and at last `{"whole": …}`: whether it has its end; or `{"broken": …}`.
-        `asciicast`: its first terminal, by version 3 of that format; comments (`#`) say what is wrong.
+        `asciicast`: one of its terminals, by version 3 of that format; comments (`#`) say what is wrong, and at last,
+        where it has several, `# Terminal …` of each.
         """
         try:
             recording = self._recording(session)
@@ -45,7 +49,7 @@ class Library:
         except (Broken, OSError) as error:
             raise Unavailable(f"The recording of {session.id} cannot be read: {error}.") from error
         found = chain(() if first is None else (first,), records)
-        return _cast(session, found) if form == ASCIICAST else _told(recording, found)
+        return _cast(session, found, terminal) if form == ASCIICAST else _told(recording, found)
 
     def _recording(self, session: Session) -> Recording:
         """Raises Broken, Unavailable."""
@@ -73,29 +77,53 @@ def _told(recording: Recording, records: Iterator[Record]) -> Iterator[bytes]:
         yield _line.encode({"whole": recording.reading.complete}) + b"\n"
 
 
-def _cast(session: Session, records: Iterator[Record]) -> Iterator[bytes]:
-    """Raises BadInput where there is no terminal in it."""
-    for record in records:
+@dataclass
+class _Terminals:
+    """Those of one session, numbered in the order in which they were begun."""
+
+    begun: list[tuple[int, Started, Screen]] = field(default_factory=list)
+
+    def see(self, record: Record) -> Act | None:
         act = act_of(record.kind, record.data)
         if isinstance(act, Started) and act.screen is not None:
-            return _played(
-                act.screen, (micros(session.opened_at) + record.at) // 1_000_000, (record.at, act.n), records
-            )
+            self.begun.append((record.at, act, act.screen))
+        return act
+
+    def told(self) -> Iterator[bytes]:
+        """A comment each, where there are several."""
+        if len(self.begun) < 2:
+            return
+        for number, (at, act, _) in enumerate(self.begun[:_MOST], 1):
+            what = " ".join(harmless(act.text).split())[:_LONGEST] or act.what
+            yield f"# Terminal {number} of {len(self.begun)}, after {at / 1e6:.0f} s: {what}\n".encode()
+
+
+def _cast(session: Session, records: Iterator[Record], terminal: int) -> Iterator[bytes]:
+    """Raises BadInput where it has no such terminal."""
+    terminals = _Terminals()
+    for record in records:
+        terminals.see(record)
+        if len(terminals.begun) == terminal:
+            return _played(session, terminals, records)
+    if terminals.begun:
+        raise BadInput(f"There are {len(terminals.begun)} terminals in the recording of {session.id}, and no more.")
     raise BadInput(f"There is no terminal in the recording of {session.id}.")
 
 
-def _played(screen: Screen, began: int, first: tuple[int, int], records: Iterator[Record]) -> Iterator[bytes]:
-    """`first`: since when it runs, and its number among the programs of the session."""
+def _played(session: Session, terminals: _Terminals, records: Iterator[Record]) -> Iterator[bytes]:
+    """The one that was begun last."""
+    since, started, screen = terminals.begun[-1]
+    began = (micros(session.opened_at) + since) // 1_000_000
     try:
-        for text in asciicast(screen, began, _of(first, records)):
+        for text in asciicast(screen, began, _of(since, started.n, terminals, records)):
             yield text.encode() + b"\n"
     except (Broken, OSError, Unavailable) as error:
         yield f"# {error}\n".encode()
+    yield from terminals.told()
 
 
-def _of(first: tuple[int, int], records: Iterator[Record]) -> Iterator[tuple[int, Act]]:
-    since, n = first
+def _of(since: int, n: int, terminals: _Terminals, records: Iterator[Record]) -> Iterator[tuple[int, Act]]:
     for record in records:
-        act = act_of(record.kind, record.data)
+        act = terminals.see(record)
         if act is not None and getattr(act, "n", n) == n:
             yield record.at - since, act

@@ -15,7 +15,7 @@ SERVER_VERBS = {
     "doctor": "check everything that an operator gets wrong, and say what to do",
     "reconcile": "what stands at the providers without a grant, and the reverse; --act ends what is ours",
     "migrate": "bring the database up to date; --database-role keeps the server from changing the log",
-    "policy": "policy check FILE: every mistake in a policy file, with its line",
+    "policy": "policy check FILE: every mistake in a policy file, with its line; also explain, diff, test, schema",
     "settings": "the environment variables that `serve` reads, as a table",
 }
 AUDIT_VERBS = {
@@ -66,9 +66,10 @@ def _engineer(arguments: list[str]) -> int:
 
 
 def _print_verbs(verbs: Mapping[str, str], out: TextIO | None = None) -> None:
-    space = max(map(len, verbs))
+    from cli.output import rows, terminal_width
+
     print("\nOn the server:", file=out)
-    print("\n".join(f"  {verb:{space}}  {meaning}" for verb, meaning in verbs.items()), file=out)
+    print(rows(verbs.items(), max(map(len, verbs)) + 2, terminal_width()), file=out)
 
 
 if __name__ == "__main__":

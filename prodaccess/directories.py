@@ -7,8 +7,8 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
+from access.ending.rights import Rights
 from access.ports import Clock, PolicySource
-from access.rights import Rights
 from access.tasks import Tasks
 from bot.slack.client import proxy_for
 from directory import pagerduty, slack_groups

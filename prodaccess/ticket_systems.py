@@ -5,9 +5,9 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Mapping
 
+from access.evidence.ticketing import PATTERN
 from access.ports import Clock
 from access.secret import Secret
-from access.ticketing import PATTERN
 from bot.slack.client import proxy_for
 from prodaccess.settings import Settings, SettingsError
 from tickets import github

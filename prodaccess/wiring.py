@@ -11,13 +11,13 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from access.afterwards.erasing import Erasing
 from access.broker import Broker
-from access.erasing import Erasing
+from access.ending.rights import Rights
 from access.errors import AccessError
-from access.grants import Grants
+from access.granting.grants import Grants
+from access.granting.reaper import Reaper
 from access.ports import Clock, Provider
-from access.reaper import Reaper
-from access.rights import Rights
 from access.signin import SignIns
 from access.tasks import Tasks
 from api.app import create_api

@@ -21,11 +21,11 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from access.duration import parse_duration
+from access.ending.reconciling import Kind, Piece, Survey
 from access.errors import BadInput, ProviderError, ProviderRefused
 from access.gate import Intent, Sealed
 from access.model import Grant, Handle, Lease
 from access.ports import Clock, Gone, Guarantee, Issued, NotYet
-from access.reconciling import Kind, Piece, Survey
 from access.secret import Secret
 from providers.aws_denies import KEPT, POLICY_NAME
 from providers.aws_ending import AwsEnding, Cut
@@ -163,7 +163,7 @@ class AwsProvider:
     def _may_live(self, grant: Grant, now: datetime) -> tuple[Lease, ...]:
         return tuple(lease for lease in grant.live_leases() if now < lease.not_after)
 
-    # What stands at AWS: see access.reconciling. Sessions are on no list; Denies are in the role's policy
+    # What stands at AWS: see access.ending.reconciling. Sessions are on no list; Denies are in the role's policy
 
     @property
     def place(self) -> str:

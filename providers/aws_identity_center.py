@@ -14,11 +14,11 @@ from urllib.parse import urlencode
 from weakref import WeakValueDictionary
 
 from access.duration import in_words, parse_duration
+from access.ending.reconciling import Kind, Piece, Survey
 from access.errors import AccessError, BadInput, OtherIssuer, ProviderError, ProviderRefused, ProviderSilent
 from access.gate import Intent, Sealed
 from access.model import Grant, GrantState, Handle, Lease, Person
 from access.ports import Clock, Gone, Guarantee, Issued, NotYet
-from access.reconciling import Kind, Piece, Survey
 from access.secret import Secret
 from providers.aws_assignments import Assignments, IdentityCenterSettings, Pair
 from providers.labels import grant_label
@@ -179,7 +179,7 @@ class IdentityCenterProvider:
         except ProviderError as error:
             raise ProviderSilent(str(error)) from error
 
-    # What stands there: see access.reconciling
+    # What stands there: see access.ending.reconciling
 
     @property
     def place(self) -> str:

@@ -9,13 +9,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from access.ending.reconciling import Kind, Piece, Survey
 from access.errors import HandleLost, ProviderRefused, ProviderSilent
 from access.gate import Intent, Sealed
+from access.granting.timing import is_outdated
 from access.model import Grant, Handle, Lease
 from access.ports import Clock, Gone, Guarantee, Issued, NotYet
-from access.reconciling import Kind, Piece, Survey
 from access.secret import Secret
-from access.timing import is_outdated
 from providers.labels import grant_label, person_label
 
 log = logging.getLogger(__name__)
@@ -144,7 +144,7 @@ class MemoryProvider:
             raise ProviderSilent("the make-believe target did not answer")
         return any(handle.locator in self.server.containers for handle in grant.handles)
 
-    # What stands there: see access.reconciling
+    # What stands there: see access.ending.reconciling
 
     @property
     def place(self) -> str:

@@ -13,13 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from access.ending.reconciling import Kind, Piece, Survey
 from access.errors import HandleLost, OtherIssuer, ProviderError, ProviderRefused, ProviderSilent
 from access.gate import Intent, Sealed
+from access.granting.timing import is_outdated
 from access.model import Grant, Handle, Lease
 from access.ports import Clock, Gone, Issued, NotYet
-from access.reconciling import Kind, Piece, Survey
 from access.secret import Secret
-from access.timing import is_outdated
 from providers.database_engine import POSTGRES, Engine
 from providers.database_probe import Login
 from providers.labels import grant_label, person_label
@@ -176,7 +176,7 @@ class VaultProvider:
         except ProviderError as error:
             raise ProviderSilent(str(error)) from error
 
-    # What stands in Vault: see access.reconciling
+    # What stands in Vault: see access.ending.reconciling
 
     @property
     def place(self) -> str:

@@ -14,11 +14,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from access.duration import in_words
+from access.ending.reconciling import Kind, Piece, Survey
 from access.errors import ProviderError, ProviderRefused
 from access.gate import Intent, Sealed
 from access.model import Grant, Handle, Lease
 from access.ports import Clock, Gone, Guarantee, Issued, NotYet
-from access.reconciling import Kind, Piece, Survey
 from access.secret import Secret
 from providers.krl import Krl
 from providers.krl_file import KrlFile
@@ -146,7 +146,7 @@ class VaultSshProvider:
         """Vault lists no certificates; what may live is what was recorded and has not reached its end."""
         return any(self._clock.now() < lease.not_after for lease in grant.live_leases())
 
-    # What stands on the list: see access.reconciling. Certificates are on no list but ours
+    # What stands on the list: see access.ending.reconciling. Certificates are on no list but ours
 
     @property
     def place(self) -> str:

@@ -12,8 +12,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from access.ending.reconciling import Kind, Piece, Survey
 from access.errors import ProviderSilent
-from access.reconciling import Kind, Piece, Survey
 from providers.vault_client import Answer, VaultClient, part
 from providers.vault_errors import VaultRefused
 

@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 from operator import itemgetter
 
 from sqlalchemy import Connection
-from sqlmodel import SQLModel
 
 from access.model import Grant
+from audit.statement import table_of
 from store import rows
 from store.tables import AccessGrant
 
@@ -62,7 +62,7 @@ def move_many(tx: Connection, grants: Sequence[Grant]) -> None:
 
 
 def _postgresql_move(tx: Connection) -> str:
-    table = SQLModel.metadata.tables[str(AccessGrant.__tablename__)]
+    table = table_of(AccessGrant)
     columns = ", ".join(f"{name} {table.c[name].type.compile(tx.dialect)}" for name in ("number", *_COLUMNS))
     sets = ", ".join(f"{name} = n.{name}" for name in _COLUMNS)
     return (

@@ -6,12 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, bindparam, func, select, tuple_
-from sqlmodel import SQLModel, col
+from sqlalchemy import Connection, Select, bindparam, func, select, tuple_
+from sqlmodel import col
 
 from access.sessions.model import Cut, Held, HeldState, Pass, Session, Stop
 from audit.canonical import micros
-from audit.statement import Statement, selecting
+from audit.statement import Statement, selecting, table_of
 from store import rows
 from store.database import Database
 from store.tables import AccessCut, AccessHeld, AccessPass, AccessSeen, AccessSession, AccessStop
@@ -19,14 +19,14 @@ from store.tables import AccessCut, AccessHeld, AccessPass, AccessSeen, AccessSe
 _PASS = selecting(AccessPass, "name")
 _LIVING = Statement(
     lambda _: (
-        select(_table(AccessPass))
+        select(table_of(AccessPass))
         .where(col(AccessPass.grant) == bindparam("grant_number"), col(AccessPass.ended_at).is_(None))
         .order_by(col(AccessPass.created_at))
     )
 )
 _SESSIONS = selecting(AccessSession, "grant_number", order="n")
 _MARKED = Statement(
-    lambda _: select(_table(AccessSession)).where(
+    lambda _: select(table_of(AccessSession)).where(
         col(AccessSession.stop) == bindparam("stop"),
         col(AccessSession.stop) != "",
         col(AccessSession.closed_at).is_(None),
@@ -49,7 +49,7 @@ class SqlSessions:
         return tuple(map(rows.pass_of, found))
 
     async def session(self, number: int, n: int) -> Session | None:
-        table = _table(AccessSession)
+        table = table_of(AccessSession)
         query = select(table).where(table.c.grant_number == number, table.c.n == n)
         row = await self._database.read(lambda tx: tx.execute(query).one_or_none())
         return None if row is None else rows.session_of(row)
@@ -62,7 +62,7 @@ class SqlSessions:
         return await self._database.read(lambda tx: _open(tx, process))
 
     async def kept_sessions(self, process: str) -> tuple[Session, ...]:
-        table = _table(AccessSession)
+        table = table_of(AccessSession)
         kept = select(table).where(
             table.c.process == process, table.c.closed_at.is_not(None), table.c.removed_at.is_(None)
         )
@@ -70,14 +70,14 @@ class SqlSessions:
         return tuple(map(rows.session_of, found))
 
     async def unstored(self, before: datetime) -> int:
-        of = _table(AccessSession).c
+        of = table_of(AccessSession).c
         late = select(func.count()).where(
             of.closed_at < micros(before), of.stored == "", of.removed_at.is_(None), of.size > 0
         )
         return await self._database.read(lambda tx: int(tx.execute(late).scalar_one()))
 
     async def tally(self, number: int) -> tuple[int, int]:
-        table = _table(AccessSession)
+        table = table_of(AccessSession)
         counts = select(func.count(), func.count(table.c.closed_at)).where(table.c.grant_number == number)
         every, closed = await self._database.read(lambda tx: tx.execute(counts).one())
         return every - closed, every
@@ -86,17 +86,17 @@ class SqlSessions:
         return await self._database.read(lambda tx: (_cuts(tx, sessions), _stops(tx, sessions)))
 
     async def held(self, ids: Sequence[tuple[int, int, int]]) -> tuple[Held, ...]:
-        table = _table(AccessHeld)
+        table = table_of(AccessHeld)
         which = tuple_(table.c.grant_number, table.c.session, table.c.n).in_(list(ids))
         return await self._database.read(lambda tx: _held(tx, select(table).where(which)))
 
     async def waiting(self) -> tuple[Held, ...]:
-        table = _table(AccessHeld)
+        table = table_of(AccessHeld)
         query = select(table).where(table.c.state == HeldState.WAITING.value).order_by(table.c.asked_at)
         return await self._database.read(lambda tx: _held(tx, query))
 
     async def seen(self, person: str, target: str, things: Collection[str]) -> frozenset[str]:
-        table = _table(AccessSeen)
+        table = table_of(AccessSeen)
         theirs = (table.c.person == person, table.c.target == target, table.c.thing.in_(list(things)))
         found: list[Any] = await self._database.read(lambda tx: list(tx.execute(select(table.c.thing).where(*theirs))))
         return frozenset(row.thing for row in found)
@@ -107,7 +107,7 @@ class SqlSessions:
 
 
 def _open(tx: Connection, process: str | None) -> tuple[Session, ...]:
-    table = _table(AccessSession)
+    table = table_of(AccessSession)
     query = select(table).where(table.c.closed_at.is_(None))
     if process is not None:
         query = query.where(table.c.process == process)
@@ -115,13 +115,13 @@ def _open(tx: Connection, process: str | None) -> tuple[Session, ...]:
 
 
 def _cuts(tx: Connection, sessions: Sequence[str]) -> dict[str, Cut]:
-    table = _table(AccessCut)
+    table = table_of(AccessCut)
     found: list[Any] = list(tx.execute(select(table).where(table.c.session.in_(sessions))))
     return {row.session: rows.cut_of(row) for row in found}
 
 
 def _stops(tx: Connection, sessions: Sequence[str]) -> dict[str, Stop]:
-    table = _table(AccessStop)
+    table = table_of(AccessStop)
     found: list[Any] = list(tx.execute(select(table).where(table.c.session.in_(sessions))))
     return {row.session: rows.stop_of(row) for row in found}
 
@@ -129,7 +129,3 @@ def _stops(tx: Connection, sessions: Sequence[str]) -> dict[str, Stop]:
 def _held(tx: Connection, query: Select[Any]) -> tuple[Held, ...]:
     found: list[Any] = list(tx.execute(query))
     return tuple(map(rows.held_of, found))
-
-
-def _table(model: type[SQLModel]) -> Table:
-    return SQLModel.metadata.tables[str(model.__tablename__)]

@@ -10,6 +10,7 @@ from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
 from audit.columns import big, integer, text, yes_or_no
+from audit.statement import table_of
 
 
 class Counter(SQLModel, table=True):
@@ -259,12 +260,12 @@ class Note(SQLModel, table=True):
 
 
 def _index(model: type[SQLModel], column: str, *, unique: bool = False) -> None:
-    table = SQLModel.metadata.tables[str(model.__tablename__)]
+    table = table_of(model)
     Index(f"{table.name}_{column}", table.c[column], unique=unique)
 
 
 def _when_due(model: type[SQLModel]) -> None:
-    table = SQLModel.metadata.tables[str(model.__tablename__)]
+    table = table_of(model)
     where = table.c.due_at.is_not(None)
     Index(f"{table.name}_due", table.c.due_at, sqlite_where=where, postgresql_where=where)
 

@@ -8,20 +8,20 @@ from functools import cache
 from pathlib import Path
 
 from access.broker import Broker
-from access.custody import Custody
-from access.endings import Endings
+from access.ending.endings import Endings
+from access.ending.rights import Rights
 from access.events import Event
-from access.grants import Grants
+from access.evidence.ticketing import Ticketing
+from access.granting.custody import Custody
+from access.granting.grants import Grants
+from access.granting.reaper import Reaper
 from access.model import Device, Grant, Person, Request
 from access.policy import Policy
 from access.ports import Tickets
-from access.reaper import Reaper
-from access.rights import Rights
 from access.sessions.place import GatewayParts
 from access.signin import SignIns, Terminal
 from access.sweeper import Sweeper
 from access.tasks import Tasks
-from access.ticketing import Ticketing
 from prodaccess.policies.file import parse_policy
 from providers.memory import MemoryProvider, MemoryServer
 from tests.groups import Groups

@@ -11,6 +11,7 @@ _ATOM = re.compile(
     re.DOTALL,
 )
 _BEGIN = re.compile(r"(?:[^\\\[\](){}?*+|^$.]|\\[^A-Za-z0-9])(?![{?*+])")
+_SET_OF_SETS = re.compile(r"\A\[\^?\[|--|&&|~~|\|\|")  # what may come to mean something else than it does in `re`
 _MOST = 256  # times that something may repeat: what `+` and `*` stand for
 _WAYS = 2_000  # in which one place can be read: more of them would take too long
 _LEAST = 3  # characters that it begins with as they are
@@ -38,20 +39,31 @@ def read_secret(name: str, pattern: str) -> Secret:
     """
     if not pattern.isascii() or len(pattern) > _MOST:
         raise BadPattern(f"A pattern has at most {_MOST} characters, all of them ASCII.")
-    made, ways, at = "", 1, 0
+    made, ways, at, before = "", 1, 0, ""
     while at < len(pattern):
         found = _ATOM.match(pattern, at)
         if found is None:
             raise BadPattern(f"“{pattern[at:][:20]}” is not understood: there are no choices and no looking around.")
+        _must_be_plain(found["one"])
+        if (before, found["one"]) == ("(", ")"):
+            raise BadPattern("The parentheses are empty, and nothing would be taken out.")
         least, most = _often(found["times"] or "")
         if found["one"] in "()" and found["times"]:
             raise BadPattern("What stands in parentheses cannot repeat.")
         ways *= most - least + 1
         made += found["one"] + (f"{{{least},{most}}}" if found["times"] else "")
-        at = found.end()
+        at, before = found.end(), found["one"]
     if ways > _WAYS:
         raise BadPattern(f"This could be read in {ways} ways at one place: say more exactly how often things repeat.")
     return Secret(name, _beginning(pattern), _whole(made))
+
+
+def _must_be_plain(one: str) -> None:
+    """Of a class in brackets. Raises BadPattern."""
+    if one.startswith("[") and (found := _SET_OF_SETS.search(re.sub(r"\\.", "x", one, flags=re.DOTALL))):
+        twice = found[0].lstrip("[^") or "["
+        meant = "".join(f"\\{character}" for character in twice)
+        raise BadPattern(f"“{one[:40]}” can be read in two ways: write “{meant}” for “{twice}” in brackets.")
 
 
 def _often(times: str) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Step 8 of `access.grants`: the provider is called until it proves that nothing is left."""
+"""Step 8 of `access.granting.grants`: the provider is called until it proves that nothing is left."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from datetime import datetime
 from functools import partial
 
 from access.about import about
-from access.custody import Custody, answer_of
 from access.errors import ProviderError
 from access.events import GrantEnded, RevocationFailed
+from access.granting.custody import Custody, answer_of
 from access.lifecycle import GRANT, GrantStep, step
 from access.model import Cause, Grant, GrantState
 from access.ports import Change, Gone, NotYet

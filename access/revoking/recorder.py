@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from access.about import about
-from access.custody import Custody
 from access.errors import Stale, Unavailable
+from access.granting.custody import Custody
+from access.granting.reviews import at_the_end_of
 from access.ports import Change
-from access.reviews import at_the_end_of
 from access.tasks import Tasks
 
 log = logging.getLogger(__name__)

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from access.custody import Custody
 from access.errors import Stale
-from access.extending import close_extension
+from access.granting.custody import Custody
+from access.granting.reviews import at_the_end_of
 from access.model import Grant
 from access.ports import Change
-from access.reviews import at_the_end_of
+from access.requesting.extending import close_extension
 from access.revoking.outcome import Outcome, goes_on, written_down
 
 log = logging.getLogger(__name__)

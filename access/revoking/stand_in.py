@@ -15,8 +15,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
 
-from access.custody import Custody
 from access.errors import AccessError, Unavailable
+from access.granting.custody import Custody
 from access.model import Grant
 from access.ports import Gone, NotYet
 from access.retry import alarms_by, pause

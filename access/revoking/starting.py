@@ -1,4 +1,4 @@
-"""Step 7 of `access.grants` for many: whatever is due goes to `revoking` in one transaction, before any call."""
+"""Step 7 of `access.granting.grants` for many: what is due goes to `revoking` in one transaction, before any call."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from access.custody import Custody
 from access.events import GrantEnding
-from access.extending import close_extension
+from access.granting.custody import Custody
 from access.lifecycle import GRANT, GrantStep, step
 from access.model import Cause, Grant, GrantState, Person
 from access.ports import Change
+from access.requesting.extending import close_extension
 from access.retry import CLAIM
 
 STALE = timedelta(seconds=5)  # by then a clock has jumped, or we stood still: what was foreseen has a wrong time

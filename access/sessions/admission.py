@@ -18,9 +18,9 @@ from weakref import WeakValueDictionary
 
 from access.errors import BadInput, Refused, Stale, TooLate
 from access.events import SessionOpened
-from access.grants import Grants
-from access.model import Device, Grant, GrantState, parse_ref
-from access.policy import Watch
+from access.granting.grants import Grants
+from access.model import Device, Grant, GrantState, Request, parse_ref
+from access.policy import Policy, Watch
 from access.ports import Change, Collected, Released, SessionStore
 from access.sessions.holding import watch_of
 from access.sessions.model import Pass, Session
@@ -45,12 +45,20 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A session, and the credential that only the gateway holds. `until`: no byte passes from then on."""
+    """A session, and the credential that only the gateway holds. `until`: no byte passes from then on.
+
+    `watch`: by the policy of that time.
+    """
 
     session: Session
     grant: Grant
     credential: Released
     watch: Watch = field(default_factory=Watch)
+    request: Request | None = None
+
+    def watch_by(self, policy: Policy) -> Watch:
+        """By a later one."""
+        return watch_of(policy, self.request, self.grant)
 
     @property
     def until(self) -> datetime:
@@ -93,10 +101,11 @@ class Admission:
         given, device = await self._holder(visit)
         async with self._alone(given.grant):
             grant, credential = await self._credential(given, device)  # 2, 3
-            watch = await self._watch(grant)
+            request = await self.grants.custody.store.request(grant.number)
             await self._holder(visit)  # that may have taken seconds, and somebody has ended the pass meanwhile
             session = await self._open(visit, grant, credential)  # 4
-        return Admitted(session, grant, credential, watch)
+        watch = watch_of(self.policy, request, grant)
+        return Admitted(session, grant, credential, watch, request)
 
     @property
     def held(self) -> frozenset[int]:
@@ -108,9 +117,10 @@ class Admission:
         self._held.pop(number, None)
         self._asked.pop(number, None)
 
-    async def _watch(self, grant: Grant) -> Watch:
-        custody = self.grants.custody
-        return watch_of(custody.policies.current(), await custody.store.request(grant.number), grant)
+    @property
+    def policy(self) -> Policy:
+        """The one that counts now."""
+        return self.grants.custody.policies.current()
 
     async def _holder(self, visit: Visit) -> tuple[Pass, Device]:
         given = await self.pass_of(visit.pass_name, visit.gateway)
@@ -165,7 +175,7 @@ class Admission:
             grant=grant.number, n=n, gateway=visit.gateway, pass_name=visit.pass_name, requester=grant.requester,
             target=grant.target, host=grant.uses.get("host", ""), address=visit.address, client=visit.client[:80],
             process=self.process, seed=secrets.token_hex(SEED), opened_at=self.grants.custody.clock.now(),
-            stop=visit.stop, raw=self.grants.custody.policies.current().keeps_raw(grant.target, grant.role),
+            stop=visit.stop, raw=self.policy.keeps_raw(grant.target, grant.role),
         )  # fmt: skip
 
     async def _write(self, session: Session, visit: Visit, credential: Released) -> None:

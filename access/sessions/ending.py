@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from access.custody import Custody
 from access.errors import AccessError, BadInput, Stale, TooLate
 from access.events import SessionClosed, SessionCut
+from access.granting.custody import Custody
 from access.lifecycle import GRANT_TERMINAL
 from access.model import Grant, Person
 from access.ports import Change, SessionStore

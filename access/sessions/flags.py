@@ -15,6 +15,7 @@ ROLES: Final = "roles"
 PROGRAM: Final = "program"
 SUDO: Final = "sudo"
 SECRETS: Final = "secrets"
+POSING: Final = "posing"
 OPAQUE: Final = "opaque"
 FIRST: Final = "first-time"
 
@@ -27,6 +28,7 @@ WORDS: Final[dict[str, str]] = {
     PROGRAM: "reads or runs something outside of the database",
     SUDO: "acts as somebody else",
     SECRETS: "touches a file that holds secrets",
+    POSING: "looks like a copy of files and is something else",
     OPAQUE: "its text does not tell what it does",
     FIRST: "touches what this person has not touched before",
 }

@@ -6,17 +6,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from access.broker import Broker
-from access.custody import Custody
 from access.errors import NotFound, Refused, Stale, TooLate, Unavailable
 from access.events import StatementAllowed, StatementRefused
-from access.looked import lines
+from access.evidence.looked import lines
+from access.granting.custody import Custody
 from access.model import Grant, GrantState, Person, Request
 from access.policy import Policy, Watch
 from access.ports import Change, SessionStore
 from access.sessions.ending import parse_session
 from access.sessions.model import Held, HeldState
 
-GRACE = timedelta(seconds=10)  # after its time, the gateway that held it will not say any more that it was refused
+GRACE = timedelta(seconds=10)  # after its time, or since it was let run, its gateway says no more what became of it
+NOBODY = "Nobody waits for it any more."
 MOST_ASKED = 20  # people who are written to about one statement; the thread tells all others
 _RACES = 5
 _NONE = "There is no such statement that you may see."
@@ -90,7 +91,8 @@ class Deciding:
                 await self.broker.see(held.grant, by)
             except NotFound:
                 continue
-            found.append(held)
+            if held.standing is HeldState.WAITING:
+                found.append(held)
         return tuple(found)
 
     async def one(self, held_id: str, by: Person) -> Held:
@@ -120,8 +122,7 @@ class Deciding:
         now = facts.now or self.broker.clock.now()
         if held.lapses_at <= now:
             raise TooLate(f"{held.id} has waited too long: it was refused.")
-        state = HeldState.ALLOWED if allow else HeldState.REFUSED
-        moved = replace(held, state=state, by=person, at=now)
+        moved = replace(held, state=held.state if allow else HeldState.REFUSED, by=person, at=now)
         event = StatementAllowed(
             at=now, ref=held.ref, by=person, session=held.session_id, held=held.id, rule=rule.name,
             policy_hash=policy.hash, looked=lines(facts),
@@ -133,9 +134,9 @@ class Deciding:
         return moved
 
     async def _still_waits(self, held: Held) -> Request:
-        if held.state is not HeldState.WAITING:
+        if held.standing is not HeldState.WAITING:
             who = f" by {held.by.name}" if held.by else ""
-            raise TooLate(f"{held.id} is already {held.state}{who}.")
+            raise TooLate(f"{held.id} is already {held.standing}{who}.")
         grant, request = await self.broker.store.grant(held.grant), await self.broker.store.request(held.grant)
         session = await self.sessions.session(held.grant, held.session)
         if grant is None or request is None or session is None:
@@ -157,11 +158,12 @@ class Left:
         now = self.custody.clock.now()
         for held in await self.sessions.waiting():
             session = await self.sessions.session(held.grant, held.session)
-            if held.lapses_at + GRACE < now or session is None or session.closed_at is not None:
-                await self.custody.try_commit(refused(held, "Nobody waits for it any more.", now))
+            due = (held.at or held.lapses_at) + GRACE
+            if due < now or session is None or session.closed_at is not None:
+                await self.custody.try_commit(refused(held, NOBODY, now))
 
 
 def refused(held: Held, why: str, now: datetime) -> Change:
-    """By itself."""
+    """By itself; whoever had let it run has not refused it."""
     event = StatementRefused(at=now, ref=held.ref, session=held.session_id, held=held.id, why=why)
-    return Change(held=(replace(held, state=HeldState.REFUSED, at=now),), events=(event,))
+    return Change(held=(replace(held, state=HeldState.REFUSED, by=None, at=now),), events=(event,))

@@ -115,7 +115,8 @@ class HeldState(StrEnum):
 class Held:
     """One statement or command that waits until somebody lets it run. `id` is `PA-7-2.3`: the third of its session.
 
-    What it says stands in the audit log alone. It moves once, away from waiting.
+    What it says stands in the audit log alone. It moves once, away from waiting: that somebody has let it run (`by`)
+    counts from when the gateway that holds it takes that up, and until then it can still be refused by itself.
     """
 
     grant: int
@@ -131,6 +132,12 @@ class Held:
     @property
     def ref(self) -> str:
         return ref(self.grant)
+
+    @property
+    def standing(self) -> HeldState:
+        """As people are told."""
+        is_let = self.state is HeldState.WAITING and self.by is not None
+        return HeldState.ALLOWED if is_let else self.state
 
     @property
     def session_id(self) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from access.errors import BadInput, NotFound, Refused
 from access.events import PassEnded, PassGiven
-from access.grants import Grants
+from access.granting.grants import Grants
 from access.model import Device, Grant
 from access.ports import Change, SessionStore
 from access.sessions.model import POSTGRES, SSH, Pass

@@ -49,8 +49,11 @@ class Voucher(Protocol):
 class Recordings(Protocol):
     """What was recorded, for those who may look."""
 
-    def lines(self, session: Session, form: str) -> Iterator[bytes]:
-        """Lines of JSON as they are read, by `form`: `records` or `asciicast`. Blocks. Raises Unavailable, BadInput."""
+    def lines(self, session: Session, form: str, terminal: int = 1) -> Iterator[bytes]:
+        """Lines of JSON as they are read, by `form`: `records` or, of one terminal, `asciicast`. Blocks.
+
+        Raises Unavailable, BadInput.
+        """
         ...
 
 

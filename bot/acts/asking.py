@@ -11,7 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from access.broker import Broker
 from access.duration import in_words
-from access.errors import BadInput, Refused
+from access.errors import BadInput, NotFound, Refused
 from access.model import Ask, Person, Request, RequestState
 from access.policy import Facts, Policy, Rule
 from access.ports import PolicySource
@@ -78,12 +78,13 @@ class Asking:
         if meant is not None:
             await self.answers.tell(act.where, meant)
             return
-        offers = await self._offers(act.by)
+        names = [rule.target for rule in (await self._offers(act.by)).targets()][:10]
+        theirs = f" You can ask for {listed(names)}." if names else ""
+        if draft.duration is None:  # not yet an ask that could be written down
+            raise NotFound(f"There is no “{draft.target[:60]}” that you can ask for.{theirs}")
         try:
             await self._ask(act, _ask(replace(draft, role=draft.role or "any role"), act.by, key))
         except Refused as refused:
-            names = [rule.target for rule in offers.targets()][:10]
-            theirs = f" You can ask for {listed(names)}." if names else ""
             raise Refused(f"{refused}{theirs}", rule=refused.rule) from refused
 
     async def _open(self, act: Act, offers: Offers, draft: Draft, problem: Problem | None) -> None:

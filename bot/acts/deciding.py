@@ -10,11 +10,11 @@ from datetime import timedelta
 from slack_sdk.web.async_client import AsyncWebClient
 
 from access.broker import Broker
-from access.deciding import already
 from access.errors import AccessError, NotFound, Refused, TooLate
 from access.lifecycle import GRANT_TERMINAL
 from access.model import Grant, GrantState, Person, Request, RequestState
 from access.ports import PolicySource, Store
+from access.requesting.deciding import already
 from access.signin import SignIns
 from bot.acts.answers import Answers, sentence
 from bot.acts.gate import Act

@@ -10,7 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from access.broker import Broker
 from access.duration import in_words
-from access.errors import BadInput
+from access.errors import BadInput, NotFound
 from access.model import Person
 from access.policy import Facts, Policy
 from access.policy.explaining import Explanation, explain
@@ -80,9 +80,16 @@ class Explaining:
 
 
 def _which(verb: str, policy: Policy, person: Person, facts: Facts) -> str:
-    names = list(dict.fromkeys(rule.target for rule in policy.offers(person, facts)))[:10]
-    theirs = f" You can ask for {listed(names)}." if names else ""
-    return f"Say what it is about: `/prodaccess {verb} {names[0] if names else 'orders-db'}`.{theirs}"
+    names = _names(policy, person, facts)
+    return f"Say what it is about: `/prodaccess {verb} {names[0] if names else 'orders-db'}`.{_theirs(names)}"
+
+
+def _names(policy: Policy, person: Person, facts: Facts) -> list[str]:
+    return list(dict.fromkeys(rule.target for rule in policy.offers(person, facts)))[:10]
+
+
+def _theirs(names: list[str]) -> str:
+    return f" You can ask for {listed(names)}." if names else ""
 
 
 def _told(policy: Policy, facts: Facts, asked: tuple[Person, Verb], *, with_conditions: bool) -> Message:
@@ -94,13 +101,16 @@ def _told(policy: Policy, facts: Facts, asked: tuple[Person, Verb], *, with_cond
         return _nearest(verb, near)
     roles = _roles(policy, facts, person, target or (draft.target if admin else ""))
     roles = [role for role in roles if role == draft.role.lower()] or ([draft.role] if draft.role else roles)
+    if not roles:
+        theirs = _theirs(_names(policy, person, facts))
+        raise NotFound(f"There is no “{draft.target[:60]}” that you can ask for.{theirs}")
     found = [
-        explain(policy, _wanted(person, draft, role, target), facts, to_admin=admin)
-        for role in (roles or ["any role"])[:_MOST_ROLES]
+        explain(policy, _wanted(person, draft, role, target), facts, to_admin=admin) for role in roles[:_MOST_ROLES]
     ]
     shown = [block for each in found for block in explained(each, with_conditions=with_conditions)]
     more = [note(f"And {len(roles) - _MOST_ROLES} more roles; name one.")] if len(roles) > _MOST_ROLES else []
-    return Message("; ".join(_verdict(each) for each in found), (*shown, *more))
+    said = "; ".join(_verdict(each, marked=with_conditions) for each in found)
+    return Message(said, (*shown, *more))
 
 
 def _roles(policy: Policy, facts: Facts, person: Person, target: str) -> list[str]:
@@ -121,7 +131,7 @@ def _nearest(verb: Verb, near: str) -> Message:
 
 def explained(told: Explanation, *, with_conditions: bool = True) -> Iterator[Block]:
     """One role: the verdict, the conditions with ✓ and ✗, and who is asked."""
-    yield section(_verdict(told))
+    yield section(_verdict(told, marked=with_conditions))
     if with_conditions and told.conditions:
         yield lines([_condition(condition, told.why) for condition in told.conditions[:12]])
     if told.rule:
@@ -131,10 +141,11 @@ def explained(told: Explanation, *, with_conditions: bool = True) -> Iterator[Bl
             yield note(shown)
 
 
-def _verdict(told: Explanation) -> str:
+def _verdict(told: Explanation, *, marked: bool) -> str:
+    """`marked`: whether the conditions stand under it."""
     what = f"*{escaped(told.target, 100)} · {escaped(told.role, 100)}*"
     if told.allowed:
-        still = any(condition.met is None for condition in told.conditions)
+        still = marked and any(condition.met is None for condition in told.conditions)
         return f"{what}: you can ask for it{', with what is marked ○' if still else ''}."
     return f"{what}: not like this. {escaped(told.why)}"
 

@@ -12,11 +12,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 from access.broker import Broker
 from access.duration import in_words, short
 from access.errors import BadInput, NotFound, Refused, TooLate
-from access.extending import More, is_over
+from access.granting.timing import extendable
 from access.model import Grant, Person, Request, RequestState, parse_ref, ref
 from access.policy import LONGEST_TICKET
 from access.ports import Clock, PolicySource, Store
-from access.timing import extendable
+from access.requesting.extending import More, is_over
 from bot.acts.answers import Answers
 from bot.acts.asking import ticket_patterns
 from bot.acts.command import Verb

@@ -42,4 +42,4 @@ class Holding:
         except TooLate:
             await self.repaint(ref(number))
             raise
-        await self.answers.tell(act.where, sentence(f"{decided.id} {'runs' if allow else 'does not run'}."))
+        await self.answers.tell(act.where, sentence(f"{decided.id} {'is let run' if allow else 'does not run'}."))

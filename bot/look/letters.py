@@ -26,6 +26,15 @@ from bot.look.names import END, NOT_ME
 from bot.look.story import Phase, Story
 from bot.look.words import at, escaped, gone
 
+_PSQL = "run {ref} -- psql"
+#: by provider, where psql is not what uses it
+_USAGE = {
+    "aws": "run {ref} -- aws sts get-caller-identity",
+    "aws_identity_center": "creds {ref}",
+    "vault_mysql": "run {ref} -- COMMAND",
+    "vault_ssh": "run {ref} -- COMMAND",
+}
+
 
 def to_requester(event: Event, story: Story) -> Message | None:
     """What the requester hears of this fact directly, if anything; how to use it is `yours`."""
@@ -93,9 +102,9 @@ def _to_go_on(story: Story) -> Block:
 def command(ref: str, grant: Grant | GrantActive | None, cli: str) -> str:
     """What to type to use it: by its provider, or through its gateway."""
     if grant is not None and grant.gateway:
-        return f"{cli} connect {ref} -- psql"
-    program = "aws sts get-caller-identity" if grant is not None and "aws" in grant.provider else "psql"
-    return f"{cli} run {ref} -- {program}"
+        return f"{cli} ssh {ref}" if grant.gateway == "ssh" else f"{cli} connect {ref} -- psql"
+    usage = _USAGE.get(grant.provider, _PSQL) if grant is not None else _PSQL
+    return f"{cli} {usage.format(ref=ref)}"
 
 
 def signed_in(event: SignedIn) -> Message:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from access.progress import Stage
+from access.requesting.progress import Stage
 from bot.look.blocks import Block, note
 from bot.look.story import Story
 from bot.look.words import at, escaped, named

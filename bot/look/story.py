@@ -34,7 +34,7 @@ from access.events import (
     TextErased,
 )
 from access.ports import Ticket
-from access.progress import Stage, read_stage
+from access.requesting.progress import Stage, read_stage
 from bot.look.sessions import Action, Tally
 
 

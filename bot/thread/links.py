@@ -12,7 +12,7 @@ from access.errors import AccessError
 from access.ports import Notebook
 from bot.slack.outbox import Place
 from bot.slack.people import SILENT
-from bot.thread.plan import card_key
+from bot.thread.orders import card_key
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,15 @@ from dataclasses import dataclass, field, replace
 from slack_sdk.errors import SlackApiError
 
 from access.errors import NotFound
+from access.evidence.ticketing import Ticketing
 from access.ports import Notebook, PolicySource
-from access.ticketing import Ticketing
 from audit.log import Entry, Feed, Receipts
 from bot.look.sessions import SESSION_TAGS, Action, Tally, count, session_key, together
 from bot.look.story import Phase, Story
 from bot.slack.outbox import Mark, Outbox, Outcome, Place, is_unreachable, outcome
 from bot.slack.people import code
-from bot.thread.plan import CARD, SESSION, TOLD_TAGS, Post, Reach, card_key, extension_key, held_key, standing
+from bot.thread.orders import CARD, SESSION, Post, Reach, card_key, extension_key, held_key
+from bot.thread.posting import TOLD_TAGS, standing
 from bot.thread.proof import proven, receipt_on
 
 log = logging.getLogger(__name__)

@@ -31,9 +31,11 @@ from bot.look.story import Story
 from bot.slack.outbox import Mark, Outcome, Place, is_unreachable, outcome, retry_after
 from bot.slack.people import SILENT, Directory, code
 from bot.slack.trouble import OUTSIDE, SHARED, is_shared, of_channel, why_not
+from bot.thread.orders import IN_CHANNEL, Paint, Post, Reach, card_key
 from bot.thread.pages import Pages, concerned
 from bot.thread.painter import Painter
-from bot.thread.plan import IN_CHANNEL, Paint, Post, Reach, card_key, is_told, plan
+from bot.thread.plan import plan
+from bot.thread.posting import is_told
 from bot.thread.proof import proven
 from bot.thread.running import Running
 

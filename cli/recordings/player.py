@@ -13,6 +13,7 @@ from ..exits import Usage
 from ..output import safe, say
 from .screen import RESET, Screen
 
+TERMINAL = "Terminal "  # how a comment begins that says what another one is
 FAILED = "✗ "  # how a mark begins that says that something failed
 KEYS = "space: pause · c: next command · e: next error · /: search · + -: speed · q: quit"
 
@@ -28,22 +29,23 @@ class Event:
 
 @dataclass(frozen=True)
 class Cast:
-    """`trouble`: what is wrong with the recording, where something is."""
+    """`trouble`: what is wrong with the recording, where something is. `terminals`: a line for each it could show."""
 
     header: dict[str, Any]
     events: list[Event]
     trouble: tuple[str, ...] = ()
+    terminals: tuple[str, ...] = ()
 
 
 def read_cast(lines: Iterable[bytes]) -> Cast:
     """An asciicast v3. Raises Usage."""
     header: dict[str, Any] = {}
     events: list[Event] = []
-    trouble: list[str] = []
+    said: list[str] = []
     at = 0.0
     for line in lines:
         if line.startswith(b"#"):
-            trouble.append(line[1:].decode("utf-8", "replace").strip())
+            said.append(line[1:].decode("utf-8", "replace").strip())
         elif not header:
             header = json.loads(line)
         elif line.strip():
@@ -52,7 +54,8 @@ def read_cast(lines: Iterable[bytes]) -> Cast:
             events.append(Event(at, code, data))
     if header.get("version") != 3:
         raise Usage("This is no recording of a terminal.")
-    return Cast(header, events, tuple(trouble))
+    terminals = tuple(text for text in said if text.startswith(TERMINAL))
+    return Cast(header, events, tuple(text for text in said if text not in terminals), terminals)
 
 
 @dataclass
@@ -147,6 +150,10 @@ def play(cast: Cast, wish: Wish) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
 
+    for sentence in cast.terminals:
+        say(safe(sentence))
+    if cast.terminals:
+        say("Another one: --terminal N")
     with Keys() as keys:
         if keys.there:
             say(KEYS)

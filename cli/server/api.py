@@ -144,9 +144,10 @@ class Api:
             if not page["more"]:
                 return {"session": page["session"], "entries": entries}
 
-    def recording(self, session: str, form: str) -> Iterator[bytes]:
-        """Its lines as the server reads them: `records`, or an `asciicast` of its terminal."""
-        return self._client.lines(f"/v1/sessions/{session}/recording?form={form}", timeout=_OPENING_TIMEOUT)
+    def recording(self, session: str, form: str, terminal: int = 1) -> Iterator[bytes]:
+        """Its lines as the server reads them: `records`, or an `asciicast` of one of its terminals."""
+        query = urlencode({"form": form, "terminal": terminal})
+        return self._client.lines(f"/v1/sessions/{session}/recording?{query}", timeout=_OPENING_TIMEOUT)
 
     def collect_once_approved(self, ref: str, mark: str, seconds: int = 25) -> dict[str, Any]:
         """A fresh credential (it has `secret`), or the request once its mark is another one or after `seconds`."""

@@ -15,7 +15,7 @@ EXAMPLES = '  prodaccess comment PA-7 "only public.refunds, since the deploy"'
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("ref", metavar="PA-7", help="the request")
-    parser.add_argument("words", nargs="+", metavar="WORD", help="what to say")
+    parser.add_argument("words", nargs="*", metavar="WORD", help="what to say")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
 
     ref, text = parse_ref(args.ref), " ".join(args.words).strip()
     if not text:
-        raise Usage("Write what you want to say.")
+        raise Usage(f'Write what you want to say: prodaccess comment {ref} "only public.refunds"')
     request = Api().comment(ref, text)
     if args.json:
         print_json(request)

@@ -28,5 +28,5 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(decided)
     else:
-        print(f"{decided['id']} {'runs' if decided['state'] == 'allowed' else 'does not run'}.")
+        print(f"{decided['id']} {'is let run' if decided['state'] == 'allowed' else 'does not run'}.")
     return 0

@@ -35,7 +35,8 @@ def run(args: argparse.Namespace) -> int:
     from ..telling import who_decides
     from ..waiting import until_decided
 
-    ref, ask = parse_ref(args.ref), _ask(args)
+    ref = parse_ref(args.ref)
+    ask = _ask(ref, args)
     api = Api()
     request = api.extend(ref, ask)
     if request["state"] == "pending" and not args.json:
@@ -46,12 +47,12 @@ def run(args: argparse.Namespace) -> int:
     return _conclude(api, ref, request, as_json=args.json)
 
 
-def _ask(args: argparse.Namespace) -> dict[str, str]:
+def _ask(ref: str, args: argparse.Namespace) -> dict[str, str]:
     import secrets
 
     duration, reason = _words(args)
     if not duration:
-        raise Usage("Say how much longer: prodaccess extend PA-7 1h WHY")
+        raise Usage(f'Say how much longer, and why: prodaccess extend {ref} 1h "the import still runs"')
     return {"duration": duration, "reason": reason, "ticket": args.ticket, "key": secrets.token_hex(16)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 
 from ..exits import Usage
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
 
     server = server_url(args.server)
     room = make_room(insecure=args.insecure_storage)  # before the code is spent
-    code, key = args.code or _asked_for(), new_key()
+    code, key = _code(args.code or _asked_for()), new_key()
     answer = sign_in(server, code, platform.node()[:80] or "unnamed", public_half(key))
     save(Session(server, answer["token"], key, answer["person"], answer["expires_at"]), room)
     remember_server(server)
@@ -46,6 +47,13 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(f"Signed in as {safe(answer['person'])} at {server} until {at(answer['expires_at'])}.")
     return 0
+
+
+def _code(text: str) -> str:
+    """As the server wants it, with the hyphen, a space or neither. Raises Usage."""
+    if not re.fullmatch(r"[A-Za-z2-7]{4}[ -]?[A-Za-z2-7]{4}", text.strip()):
+        raise Usage(f"“{text[:40]}” is not a code. They look like ABCD-EFGH; /prodaccess login in Slack shows one.")
+    return text.strip()
 
 
 def _asked_for() -> str:

@@ -27,6 +27,7 @@ EXAMPLES = """\
   prodaccess replay PA-7-2 --only writes
   prodaccess replay PA-7-2 --raw --search refunds       from the recording itself, with the database's error texts
   prodaccess replay PA-8-1 --speed 4 --idle 2           a terminal; --timeline for its commands as lines
+  prodaccess replay PA-8-1 --terminal 2                 the second, where ssh has opened several over one connection
   prodaccess replay PA-8-1 --asciicast PA-8-1.cast      for asciinema and other players
   prodaccess replay PA-7-2 --json | jq -r '.entries[].facts.text'"""
 _MOST_SPEED = 1000.0
@@ -44,6 +45,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeline", action="store_true", help="of a terminal the commands, instead of playing it")
     parser.add_argument("--speed", type=float, default=1.0, metavar="N", help="so many times as fast")
     parser.add_argument("--idle", type=float, metavar="SECONDS", help="no pause is longer than this")
+    parser.add_argument("--terminal", type=int, metavar="N", help="of several terminals the N-th, and not the first")
     parser.add_argument("--asciicast", metavar="FILE", help="write a terminal to a new file (`-`: to the output)")
 
 
@@ -53,9 +55,11 @@ def run(args: argparse.Namespace) -> int:
 
     if not 0 < args.speed <= _MOST_SPEED or (args.idle is not None and args.idle < 0):
         raise Usage("--speed is more than 0 and at most 1000, --idle at least 0.")
+    if args.terminal is not None and args.terminal < 1:
+        raise Usage("--terminal is 1 for the first one.")
     api, session = Api(), parse_session(args.session)
     if args.asciicast:
-        return _export(api, session, args.asciicast)
+        return _export(api, session, args)
     if args.raw and args.json:
         for line in api.recording(session, "records"):
             print_line(line)
@@ -71,7 +75,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _is_terminal(told: dict[str, Any], args: argparse.Namespace) -> bool:
-    """Whether it is to be played: only where somebody looks."""
+    """Whether it is to be played: only where somebody looks, or says which."""
+    if args.terminal:
+        return True
     asked = args.timeline or args.only or args.step or args.raw or args.full
     has_one = any(fact["facts"].get("kind") == "shell" for fact in told["entries"] if fact["kind"] == "host.command")
     return not asked and has_one and sys.stdout.isatty()
@@ -81,7 +87,8 @@ def _play(api: Api, session: str, args: argparse.Namespace) -> None:
     from ..recordings.player import Wish, play, read_cast
     from ..recordings.recorded import bounded
 
-    play(read_cast(bounded(api.recording(session, "asciicast"))), Wish(args.speed, args.idle, args.search))
+    cast = read_cast(bounded(api.recording(session, "asciicast", args.terminal or 1)))
+    play(cast, Wish(args.speed, args.idle, args.search))
 
 
 def _print(api: Api, told: dict[str, Any], args: argparse.Namespace) -> None:
@@ -111,8 +118,8 @@ def _print(api: Api, told: dict[str, Any], args: argparse.Namespace) -> None:
         say(safe(trouble))
 
 
-def _export(api: Api, session: str, path: str) -> int:
-    lines = api.recording(session, "asciicast")
+def _export(api: Api, session: str, args: argparse.Namespace) -> int:
+    path, lines = args.asciicast, api.recording(session, "asciicast", args.terminal or 1)
     if path == "-":
         for line in lines:
             print_line(line)

@@ -23,7 +23,7 @@ EXAMPLES = """\
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("words", nargs="+", metavar="WORD", help="TARGET[/ROLE] [DURATION] [TICKET] REASON…")
+    parser.add_argument("words", nargs="*", metavar="WORD", help="TARGET[/ROLE] [DURATION] [TICKET] REASON…")
     parser.add_argument("--role", help="the role, where it is not in the words")
     parser.add_argument("--duration", help="the duration, where it is not in the words")
     parser.add_argument("--ticket", help="the ticket, where it is not in the words")
@@ -61,7 +61,8 @@ def _with_options(words: AskWords, args: argparse.Namespace) -> AskWords:
     given = {name: getattr(args, name) for name in ("role", "duration", "ticket") if getattr(args, name)}
     found = words._replace(**given)
     if not found.target:
-        raise Usage("Say what you need access to; `prodaccess targets` shows what there is.")
+        usual = 'prodaccess request orders-db 1h OPS-412 "refunds stuck"'
+        raise Usage(f"Say what you need access to, as in {usual}. `prodaccess targets` shows what there is.")
     return found
 
 

@@ -32,7 +32,11 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(found)
     elif not found:
-        print("There are none.")
+        print(
+            "There are none."
+            if args.ref
+            else "No recorded connection is open. Those of a grant: prodaccess sessions PA-7"
+        )
     else:
         header = ("SESSION", "OPENED", "WHO", "TARGET", "FROM", "CLIENT", "ACTS", "ENDED")
         print(table(header, [_row(session) for session in found], ["" if s["closed_at"] else "active" for s in found]))

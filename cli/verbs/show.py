@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..output import at, print_json, safe
+from ..output import at, print_json, safe, terminal_width, wrapped
 
 ABOUT = "The timeline is the audit log itself: each line is one entry, with the number that it has there."
 EXAMPLES = """\
@@ -31,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
     ticket = f" ({safe(request['ticket'])})" if request["ticket"] else ""
     print(f"{safe(request['requester'])}: {safe(request['reason'])}{ticket}")
     print(f"{status(request)}\n")
+    columns = terminal_width()
     for fact in history:
-        print(f"{at(fact['at'])}  {safe(fact['text'])}  [{fact['seq']}]")
+        print(*wrapped(f"{at(fact['at'])}  ", safe(fact["text"]), f"[{fact['seq']}]", columns), sep="\n")
     return 0

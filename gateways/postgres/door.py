@@ -14,7 +14,7 @@ from pathlib import Path
 
 from access.errors import AccessError, Refused, Unavailable
 from access.sessions.admission import Visit
-from access.sessions.flags import in_order
+from access.sessions.flags import HOLDABLE, in_order
 from access.sessions.model import POSTGRES
 from audit.recording.writer import RecorderFailed
 from gateways.desk import Desk
@@ -103,7 +103,11 @@ class PostgresSession:
 
     @property
     def gate(self) -> SqlGate | None:
-        return SqlGate(self.desk, self.live) if self.live.admitted.watch.hold else None
+        """Whoever begins without one can hold nothing later."""
+        if self.live.watch.hold:
+            return SqlGate(self.desk, self.live)
+        self.live.unheld = HOLDABLE
+        return None
 
     def running(self, hold: Hold) -> None:
         self.desk.begun(self.live, hold)
@@ -121,7 +125,7 @@ class SqlGate:
 
     @property
     def hold(self) -> frozenset[str]:
-        return self.live.admitted.watch.hold
+        return self.live.watch.hold
 
     def shown(self, text: str, values: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
         said = self.live.tape.recorder.redaction.sql(text, values)
@@ -150,7 +154,7 @@ def upstream_of(live: Live, visitor: Visitor) -> Upstream:
 
 def _must_not_be_held(greeting: str, live: Live) -> None:
     """Raises Refused: nobody can be asked before there is somebody to wait."""
-    if held := understand(greeting).flags & live.admitted.watch.hold:
+    if held := understand(greeting).flags & live.watch.hold:
         what = ", ".join(in_order(held))
         raise Refused(f"What is set with the greeting would have to be approved ({what}): set it afterwards.")
 

@@ -81,8 +81,7 @@ class Hold:
         """The statement that runs is to be stopped, as somebody asked who knows the backend by this number."""
         if pid != self.server.pid:
             return
-        self.relay.stop_waiting()
-        if self.relay.talk.busy:
+        if not self.relay.stop_waiting() and self.relay.talk.busy:
             await cancel(self.upstream, self.server.pid, self.server.key)
 
     async def cut(self, why: str) -> None:
@@ -156,8 +155,8 @@ class PostgresGateway:
     async def _cancel(self, asked: CancelAsked) -> None:
         hold = self._holds.get((asked.pid, asked.key))
         if hold is not None:
-            hold.relay.stop_waiting()
-            await cancel(hold.upstream, hold.server.pid, hold.server.key)
+            if not hold.relay.stop_waiting():
+                await cancel(hold.upstream, hold.server.pid, hold.server.key)
         else:
             await self.door.stop(asked)
 

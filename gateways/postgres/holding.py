@@ -12,6 +12,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from struct import pack
 from typing import Protocol
 
@@ -30,7 +31,8 @@ from gateways.postgres.side import Side
 from gateways.postgres.statements import SHORT, understand
 
 _JUDGED = frozenset((m.QUERY, m.PARSE, m.BIND, m.EXECUTE, m.CALL))
-_MOST_BEHIND = 256 << 10  # bytes that wait behind a statement before nothing more is read
+_RUN = frozenset((m.QUERY, m.EXECUTE, m.CALL))
+MOST_BEHIND = 256 << 10  # bytes that wait behind a statement before nothing more is read
 _REPREPARES = re.compile(r"\bprepare\b", re.IGNORECASE)
 _RUNS_PREPARED = re.compile(r"\bexecute\b", re.IGNORECASE)
 _TAKEN_BACK = Answer(allowed=False, why="canceling statement due to user request", code=STOPPED)
@@ -85,6 +87,10 @@ class Watched(Conversation):
         """What the server's next answer is about."""
         return self._head()
 
+    def runs_before(self, due: Due) -> bool:
+        """Whether the server has been sent something to run that it has not answered, before this one."""
+        return any(each.kind in _RUN for each in takewhile(lambda each: each is not due, self._due))
+
     def expects(self, due: Due) -> bool:
         return any(each is due for each in self._due)
 
@@ -112,12 +118,12 @@ class HoldingRelay(Relay):
         self._behind.feed(data)
         if self._work is None:
             self._work = asyncio.get_running_loop().create_task(self._go_on())
-        elif len(self._behind) > _MOST_BEHIND:
+        elif len(self._behind) > MOST_BEHIND:
             self._read_client()
 
     @property
     def _has_room(self) -> bool:
-        return super()._has_room and (self._work is None or len(self._behind) <= _MOST_BEHIND)
+        return super()._has_room and (self._work is None or len(self._behind) <= MOST_BEHIND)
 
     async def _go_on(self) -> None:
         try:
@@ -168,8 +174,11 @@ class HoldingRelay(Relay):
         if self._waits is not None and not self._waits[1].done():
             self._waits[1].set_result(answer)
 
-    def stop_waiting(self) -> None:
+    def stop_waiting(self) -> bool:
+        """And where the database may still be at something that came before, that as well."""
+        waits = self._waits
         self._wake(_TAKEN_BACK)
+        return waits is not None and not self.talk.runs_before(waits[0])
 
     def end(self, why: str, last_word: bytes = b"") -> None:
         super().end(why, last_word)

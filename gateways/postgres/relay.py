@@ -137,8 +137,9 @@ class Relay:
     def _break(self, error: Exception) -> None:
         self.end(str(error), m.error("58030", f"This session has ended: {error}"))
 
-    def stop_waiting(self) -> None:
-        """A client wants what it waits for stopped."""
+    def stop_waiting(self) -> bool:
+        """A client wants what it waits for stopped; False where it is the database that has to."""
+        return False
 
     def _lost(self, why: str) -> None:
         self.end(why)

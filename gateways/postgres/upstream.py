@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
 from struct import pack
@@ -16,6 +17,9 @@ from gateways.postgres.scram import MECHANISM, Client, Refused
 from gateways.postgres.side import Gone, Side
 
 _SSL, _CANCEL, _VERSION = 80877103, 80877102, 196608  # 3.0; what the client speaks beyond it is negotiated with us
+
+
+_HEARD = 2.0  # seconds
 
 
 class Wanted(IntEnum):
@@ -83,12 +87,18 @@ async def log_in(upstream: Upstream) -> LoggedIn:
 
 
 async def cancel(upstream: Upstream, pid: int, key: bytes) -> None:
-    """Have the server stop what it is running. It never answers; nothing is raised where it cannot be reached."""
+    """Have the server stop what it is running; nothing is raised where it cannot be reached.
+
+    It answers nothing, and closes when it is done: only then may the client go on, or its next statement were stopped.
+    """
     try:
         side = await _dial(upstream)
     except (OSError, Gone):
         return
     side.write(_untyped(pack(">II", _CANCEL, pid) + key))
+    with suppress(Gone, TimeoutError):
+        async with asyncio.timeout(_HEARD):
+            await side.read(1)
     side.close()
 
 

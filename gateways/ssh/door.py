@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from access.errors import AccessError, Refused
 from access.sessions.admission import Visit
-from access.sessions.flags import OPAQUE, of_command
+from access.sessions.flags import OPAQUE
 from access.sessions.model import SSH
 from gateways.desk import Desk
 from gateways.holding import Answer, Waiting, Wish
 from gateways.live import Hold, Live
 from gateways.ssh.line import Asked
 from gateways.ssh.reception import Visitor
-from gateways.ssh.tape import FORM, SshTape
+from gateways.ssh.tape import FORM, SshTape, flags_of
 from gateways.ssh.upstream import Upstream
 from gateways.ssh.uses import faults, forwards, listed
 
@@ -61,8 +61,11 @@ class SshSession:
         return self.live.tape
 
     def asks(self, asked: Asked) -> Awaitable[str] | None:
-        flags = _flags(asked) & self.live.admitted.watch.hold
-        return self._ask(asked, flags) if flags else None
+        flags = _flags(asked)
+        if held := flags & self.live.watch.hold:
+            return self._ask(asked, held)
+        self.live.unheld |= flags & {OPAQUE}  # from here on, what is typed into it is not asked about
+        return None
 
     async def _ask(self, asked: Asked, flags: frozenset[str]) -> str:
         gone: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -81,7 +84,7 @@ class SshSession:
 def _flags(asked: Asked) -> frozenset[str]:
     """Nothing tells what will be typed into a shell, or what another subsystem than that of files does."""
     if asked.what == "command":
-        return of_command(asked.text)
+        return flags_of(asked.text)
     return frozenset() if (asked.what, asked.text) == ("subsystem", "sftp") else frozenset({OPAQUE})
 
 

@@ -17,6 +17,7 @@ from gateways.ssh.line import Asked
 from gateways.ssh.reception import Reception, Visitor
 from gateways.ssh.relay import Relay, Tape
 from gateways.ssh.upstream import KEEPALIVE, Upstream, log_in
+from gateways.strangers import Strangers
 
 log = logging.getLogger(__name__)
 
@@ -85,8 +86,7 @@ class SshGateway:
     host_key: str = field(repr=False)
     host_certificate: str = ""
     greeting: float = 20.0  # seconds that somebody may take to prove who they are
-    most_strangers: int = 200  # at once, who have not
-    strangers: int = 0
+    strangers: Strangers[Inbound] = field(default_factory=lambda: Strangers(200))  # who have not yet
     _relays: set[Relay] = field(default_factory=set)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
@@ -116,13 +116,14 @@ class SshGateway:
 
     def comes(self, client: Inbound) -> None:
         """A stranger; one too many is sent away, for the first ones may be honest."""
-        self.strangers += 1
-        if self.strangers > self.most_strangers:
-            client.abort()
+        peer = client.get_extra_info("peername")
+        gone = self.strangers.comes(client, str(peer[0]) if isinstance(peer, tuple) else "local")
+        if gone is not None:
+            gone.abort()
 
-    def is_no_stranger(self) -> None:
+    def is_no_stranger(self, client: Inbound) -> None:
         """He has proved who he is, or is gone."""
-        self.strangers -= 1
+        self.strangers.goes(client)
 
     def keep(self, task: asyncio.Task[Any]) -> None:
         self._tasks.add(task)

@@ -18,6 +18,7 @@ from gateways.ssh.text import path_of, placed
 
 LONGEST = 8192  # bytes of a line
 EVERY = 8 << 20
+_LOOKED_AT = 20_000  # characters of a command
 _FILE = re.compile(rb"([CD])([0-7]{4,6}) ([0-9]{1,19}) ([^\0\n]+)")
 _TIMES = re.compile(rb"T[0-9]+ [0-9]+ [0-9]+ [0-9]+")
 #: with nothing in it that shells read otherwise than we do, but for what they put in the place of a pattern
@@ -25,7 +26,9 @@ _COMMAND = re.compile(
     r"(?:/usr/bin/|/bin/)?scp(?P<options>(?: +-[rpvdqtf]+)+)(?: +--)?(?P<paths>(?: +[^\s\x00-\x1f\x7f;&|<>`$()#-]"
     r"[^\x00-\x1f\x7f;&|<>`$()#]*)?)"
 )
-_EXPANDED = re.compile(r"[*?\[{~!^\\]")
+_EXPANDED = re.compile(r"[*?\[{~!^\\]|(?:\A|[\s'\"])=")  # `=ls`: what zsh puts the path of a program for
+#: what only the far end of a copy is called with, wherever in a line
+_FAR_END = re.compile(r"(?:^|[^\w.-])scp\s(?:[^;&|]*\s)?-[A-Za-z]*[tf](?=\s|$)")
 
 
 class NotRcp(Exception):
@@ -69,6 +72,11 @@ def read_command(command: str) -> Copy | None:
         return None
     is_certain = not _EXPANDED.search(found["paths"])
     return Copy("f" in flags, tuple(paths), "d" in flags, is_certain)
+
+
+def poses(command: str) -> bool:
+    """Whether it looks like the far end of a copy, and is not taken for one."""
+    return _FAR_END.search(command[:_LOOKED_AT]) is not None and read_command(command) is None
 
 
 @dataclass(slots=True)

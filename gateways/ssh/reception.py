@@ -38,7 +38,7 @@ class House(Protocol):
     """What a client comes to."""
 
     def comes(self, client: Inbound) -> None: ...
-    def is_no_stranger(self) -> None: ...
+    def is_no_stranger(self, client: Inbound) -> None: ...
 
     def keep(self, task: asyncio.Task[Relay]) -> None:
         """It goes on when the client is gone."""
@@ -94,7 +94,7 @@ class Reception(SSHServer):
     def _is_known(self) -> None:
         if self._stranger:
             self._stranger = False
-            self._house.is_no_stranger()
+            self._house.is_no_stranger(self._connection)
 
     async def _enter(self) -> Relay:
         try:

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from access.events import CommandRun, Event, FileTouched
-from access.sessions.flags import of_command, of_path
+from access.sessions.flags import POSING, of_command, of_path
 from audit.recording.form import Record
 from audit.recording.redaction import MASK
 from audit.recording.writer import Recorder
 from gateways.live import About
 from gateways.ssh.acts import Act, act_of, record_of
-from gateways.ssh.rcp import read_command
+from gateways.ssh.rcp import poses, read_command
 from gateways.ssh.redacting import Redacting
 from gateways.ssh.runs import REFUSED, Done, Run, Runs, Touched
 from gateways.ssh.text import harmless, text_of
@@ -84,7 +84,7 @@ def _command(run: Run, about: About) -> CommandRun:
         exit_code=run.status, kind=run.kind, exact=run.exact, outcome=run.outcome[:_LONGEST_WORD],
         fed=fed, lasted=run.lasted, bytes_out=run.received, bytes_in=run.sent, late=about.late,
         redacted=(text + fed).count(MASK) or None,
-        flags=about.flagged(of_command(run.text) | of_command(text_of(run.fed))),
+        flags=about.flagged(flags_of(run.text) | of_command(text_of(run.fed)) | _of_posing(run)),
     )  # fmt: skip
 
 
@@ -107,6 +107,16 @@ def _file(file: Touched, about: About) -> FileTouched:
     )  # fmt: skip
 
 
+def flags_of(command: str) -> frozenset[str]:
+    """Of a line that a shell is given."""
+    return of_command(command) | (frozenset({POSING}) if poses(command) else frozenset())
+
+
+def _of_posing(run: Run) -> frozenset[str]:
+    """What was taken for a copy, until it said something that no `scp` says."""
+    return frozenset({POSING}) if run.unclear and _is_copy(run) else frozenset()
+
+
 def _end(act: Done) -> int | None:
     return None if act.lasted is None else act.at + act.lasted
 
@@ -119,8 +129,11 @@ def _touched(run: Run) -> tuple[tuple[str, ...], str]:
     if run.kind == "forward":
         return (f"connect host:{run.text}",), _OPAQUE
     files = (run.kind, run.text) == ("subsystem", "sftp")
-    files = files or (run.kind == "command" and not run.terminal and read_command(run.text) is not None)
-    return (), _FULL if files and not run.unclear else _OPAQUE
+    return (), _FULL if (files or _is_copy(run)) and not run.unclear else _OPAQUE
+
+
+def _is_copy(run: Run) -> bool:
+    return run.kind == "command" and not run.terminal and read_command(run.text) is not None
 
 
 def _program(run: Run) -> str:

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 
+from access.afterwards.replay import Report, replay
 from access.policy import Policy
-from access.replay import Report, replay
 from audit.log import Entry
 from prodaccess.auditing.desk import in_transaction
 from prodaccess.policies.file import PolicyError, parse_policy

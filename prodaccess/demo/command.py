@@ -102,6 +102,7 @@ async def _play(*, as_json: bool) -> int:
 
     tell = Narrator(quiet=as_json, colour="NO_COLOR" not in os.environ)
     try:
+        tell.say("Each line: seconds since the start, what is claimed, and (in how long) it was tried and held.")
         tell.say("Starting the parts")
         stack = Stack(log_level="debug")
         with tell.step("OpenBao, PostgreSQL, an sshd, an AWS stand-in, a Slack workspace and prodaccess are running"):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from access.duration import in_words
 from prodaccess.demo.narrator import Narrator, expect
 from prodaccess.demo.stack import AUDIT_CHANNEL
 from prodaccess.demo.terminal import Terminal
@@ -36,7 +38,8 @@ class Emergency:
         with self.tell.step(f"nobody answers: prodaccess {' '.join(words[:-1])} “{WHY}”") as step:
             taken = (await self.terminal.must(*words, "--json")).json()
             expect((taken["state"], taken["votes"]) == ("active", []), f"it is {taken['state']}")
-            step.seen = f"{taken['ref']} is active for {taken['grant']['expires_in']} seconds; nobody approved it"
+            left = in_words(timedelta(seconds=taken["grant"]["expires_in"]))
+            step.seen = f"{taken['ref']} is active for {left}; nobody approved it"
         return str(taken["ref"])
 
     async def heard(self, ref: str) -> None:

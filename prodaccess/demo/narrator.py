@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
+_WIDEST = 110  # columns: longer lines are hard to read
+_CLAIM, _SEEN = " " * 20, " " * 22  # where they begin, under the time and the word
 _GREEN, _RED, _DIM, _PLAIN = "\033[32m", "\033[31m", "\033[2m", "\033[0m"
 
 
@@ -63,8 +67,11 @@ class Narrator:
         if self.quiet:
             return
         word = self._in(_GREEN, "held  ") if step.held else self._in(_RED, "FAILED")
-        seen = self._in(_DIM, f"\n                       {step.seen}") if step.seen else ""
-        print(f"  {step.began:6.1f} s  {word}  {step.claim}  {step.seconds:.2f} s{seen}", flush=True)
+        claim = _under(f"{step.claim}  ({step.seconds:.2f}\u00a0s)", _CLAIM).lstrip()
+        told = step.seen.splitlines()
+        hanging = "    " if len(told) > 1 else ""  # a program's own output, line by line
+        seen = "".join(f"\n{self._in(_DIM, _under(line, _SEEN, hanging=hanging))}" for line in told)
+        print(f"  {step.began:6.1f} s  {word}  {claim}{seen}", flush=True)
 
     def _in(self, colour: str, text: str) -> str:
         return f"{colour}{text}{_PLAIN}" if self.colour and sys.stdout.isatty() else text
@@ -74,3 +81,14 @@ def expect(holds: object, otherwise: str) -> None:
     """Raises StepFailed with what was seen instead."""
     if not holds:
         raise StepFailed(otherwise)
+
+
+def _under(line: str, indent: str, *, hanging: str = "") -> str:
+    """The line, on as many as the terminal needs; what it is indented by itself, it stays."""
+    columns = min(shutil.get_terminal_size((_WIDEST, 0)).columns, _WIDEST)
+    text = line.lstrip()
+    first = indent + line[: len(line) - len(text)]
+    fitted = textwrap.TextWrapper(
+        max(columns, 60), first, first + hanging, break_long_words=False, break_on_hyphens=False
+    )
+    return fitted.fill(text)

@@ -19,6 +19,7 @@ from prodaccess.demo.emergency import Emergency
 from prodaccess.demo.narrator import Narrator, expect
 from prodaccess.demo.on_host import OnHost
 from prodaccess.demo.outsider import Outsider
+from prodaccess.demo.reading import button, code_in, everything, plain_texts, text_of
 from prodaccess.demo.recorded import Recorded
 from prodaccess.demo.stack import AUDIT_CHANNEL, Stack
 from prodaccess.demo.terminal import Terminal
@@ -52,13 +53,27 @@ class Play:
         self.tell.say("When nobody answers")
         await Emergency(self.terminal, self.ada, self.tell).happens()
         self.tell.say("Through the gateway")
-        await Recorded(self.terminal, self.ada, self.tell).happens()
+        recorded = Recorded(self.terminal, self.ada, self.tell)
+        session = await recorded.happens()
         self.tell.say("On a host, through the gateway")
-        await OnHost(self.terminal, self.ada, self.tell, self.stack.directory).happens()
-        self.tell.say("Afterwards")
-        await Outsider(self.stack.database, self.everything_said(), self.tell).check()
+        on_host = OnHost(self.terminal, self.ada, self.tell, self.stack.directory)
+        visit = await on_host.happens()
+        self.tell.say("Afterwards: who did what, told from the audit log")
+        await self.story()
+        await recorded.replay(session)
+        if visit:
+            await on_host.replay(visit)
         with self.tell.step("no secret is in the workspace, the database or the server's log") as step:
             step.seen = self.search_for_secrets()
+        self.tell.say("And an outsider, who trusts none of this")
+        await Outsider(self.stack.database, self.everything_said(), self.tell).check()
+
+    async def story(self) -> None:
+        with self.tell.step(
+            "the first request, from the question to its proven end: prodaccess audit show PA-1"
+        ) as step:
+            step.seen = (await self.terminal.must("audit", "show", "PA-1")).out
+            expect("approved" in step.seen and "was tried at the target and refused" in step.seen, step.seen)
 
     # Signing in
 
@@ -75,9 +90,9 @@ class Play:
         found = re.search(r"\b[A-Z2-7]{4}-[A-Z2-7]{4}\b", text)
         if found is None:
             message = await self.linus.wait_message(
-                AUDIT_CHANNEL, lambda m: "-" in text_of(m) and _code_in(m) is not None
+                AUDIT_CHANNEL, lambda m: "-" in text_of(m) and code_in(m) is not None
             )
-            return str(_code_in(message))
+            return str(code_in(message))
         return found.group()
 
     # The database
@@ -243,36 +258,6 @@ class Play:
             for name, content in places.items():
                 expect(secret.encode() not in content, f"a secret is in {name}")
         return f"{len(self.secrets)} secrets looked for in the journal and {len(places)} files"
-
-
-def everything(message: dict[str, Any]) -> str:
-    """All text of a message, however it is laid out."""
-    return str(message.get("text", "")) + str(message.get("blocks", ""))
-
-
-def text_of(message: dict[str, Any]) -> str:
-    """The message in one line, its times in UTC."""
-    return re.sub(r"<!date\^[^|]*\|([^>]*)>", r"\1", str(message.get("text", "")))
-
-
-def plain_texts(part: Any) -> list[str]:
-    """Every piece of text in some blocks, in order, its times in UTC."""
-    if isinstance(part, list):
-        return [text for item in part for text in plain_texts(item)]
-    if not isinstance(part, dict):
-        return []
-    if isinstance(part.get("text"), str):
-        return [text_of(part)]
-    return [text for value in part.values() for text in plain_texts(value)]
-
-
-def button(message: dict[str, Any], action_id: str) -> bool:
-    return any(e.get("action_id") == action_id for b in message.get("blocks", ()) for e in b.get("elements", ()))
-
-
-def _code_in(message: dict[str, Any]) -> str | None:
-    found = re.search(r"\b[A-Z2-7]{4}-[A-Z2-7]{4}\b", everything(message))
-    return found.group() if found else None
 
 
 def refused_query(session: psycopg.Connection[Any]) -> str:

@@ -59,7 +59,8 @@ class Terminal:
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:
-            out, err = await asyncio.wait_for(process.communicate(), 30)
+            async with asyncio.timeout(30):
+                out, err = await process.communicate()
         except TimeoutError:
             process.kill()
             raise

@@ -90,13 +90,10 @@ async def examine(checks: Mapping[str, Check], environ: Mapping[str, str]) -> As
 async def _findings(name: str, check: Check, desk: Desk) -> list[Finding]:
     """A check that fails is itself a finding; what it found before stands."""
     found: list[Finding] = []
-
-    async def collect() -> None:
-        async for finding in check(desk):
-            found.append(finding)  # noqa: PERF401 (what was found before a failure stands)
-
     try:
-        await asyncio.wait_for(collect(), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            async for finding in check(desk):
+                found.append(finding)  # noqa: PERF401 (what was found before a failure stands)
     except TimeoutError:
         found.append(Finding(name, State.WRONG, f"It did not answer within {PATIENCE:g} s."))
     except FAILURES as error:

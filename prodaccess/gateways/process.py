@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from access.broker import Broker
-from access.custody import Custody
-from access.endings import Endings
+from access.ending.endings import Endings
 from access.errors import AccessError
-from access.grants import Grants
+from access.evidence.ticketing import Ticketing
+from access.granting.custody import Custody
+from access.granting.grants import Grants
 from access.ports import Clock
 from access.sessions.model import GATEWAYS
 from access.tasks import Tasks
-from access.ticketing import Ticketing
 from bot.app import create_people
 from notary.watching import Watching
 from prodaccess.auditing.ledger import make_ledger

@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from access.events import PolicyLoaded, PolicyRefused
+from access.evidence.ticketing import PATTERN
 from access.policy import Policy, Rule
 from access.policy.diffing import as_lines, diff
 from access.ports import Change, Clock, Provider, Store
 from access.sessions.model import POSTGRES, SSH
-from access.ticketing import PATTERN
 from gateways.ssh import uses as ssh_uses
 from prodaccess.policies.file import PolicyError, ReloadingPolicy, parse_policy
 from store.log import SqlLog

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from access.granting.reviews import reviewers_by
 from access.policy import Policy
 from access.policy.deciding import MOST_NAMED
 from access.policy.facts import NOTHING_KNOWN
 from access.policy.testing import person_called
-from access.reviews import reviewers_by
 from access.sessions.flags import OPAQUE, in_order
 
 

@@ -8,11 +8,11 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from access.custody import Custody
+from access.ending.reconciling import expected
 from access.events import CredentialDied, StraysFound
+from access.granting.custody import Custody
 from access.model import Grant
 from access.ports import Change
-from access.reconciling import expected
 from prodaccess.reconciling.standing import Died, Found, Reconciling, in_words
 
 log = logging.getLogger(__name__)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from access.ending.reconciling import Compared, Kind, Known, Stray, Surveyor, compare, expected, surveyor_of
 from access.errors import AccessError, OtherIssuer, ProviderError
 from access.events import StrayEnded, StrayEnding
 from access.model import Grant, ref
 from access.ports import Change, Clock, PolicySource, Provider
-from access.reconciling import Compared, Kind, Known, Stray, Surveyor, compare, expected, surveyor_of
 from store import SqlStore
 
 log = logging.getLogger(__name__)

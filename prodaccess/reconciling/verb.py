@@ -15,10 +15,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from access.ending.reconciling import Stray
 from access.errors import AccessError
 from access.model import ref
 from access.ports import Clock
-from access.reconciling import Stray
 from prodaccess.auditing.desk import Desk, operator
 from prodaccess.clock import SystemClock
 from prodaccess.issuers import make_providers

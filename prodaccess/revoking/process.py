@@ -16,15 +16,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from access.custody import Custody
-from access.endings import Endings
+from access.ending.endings import Endings
 from access.errors import AccessError
+from access.evidence.ticketing import Ticketing
+from access.granting.custody import Custody
 from access.policy import Policy
 from access.ports import Clock, PolicySource, Provider
 from access.revoking.stand_in import StandIn
 from access.sweeper import OnlyEnds, Sweeper
 from access.tasks import Tasks
-from access.ticketing import Ticketing
 from prodaccess.auditing.ledger import make_ledger
 from prodaccess.clock import SystemClock
 from prodaccess.issuers import Neighbours, make_providers
@@ -136,7 +136,7 @@ def build(settings: Settings, clock: Clock, policies: PolicySource, *, has_chore
         follow(store.log.database, clock)
         neighbours.policies, neighbours.store = policies, store
         revoker = make_revoker(store, clock, providers, policies, has_chores=has_chores)
-        revoker.sweeper.stand_in = stand_in = make_stand_in(settings, store, revoker.endings)
+        revoker.sweeper.ends.stand_in = stand_in = make_stand_in(settings, store, revoker.endings)
         revoker.replicas.is_silent = lambda: stand_in.silent_since is not None
     except BaseException:
         store.close()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from access.endings import Endings
+from access.ending.endings import Endings
 from access.revoking.following import Following
 from access.revoking.shadow import Shadow
 from access.revoking.stand_in import StandIn

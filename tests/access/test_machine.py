@@ -27,13 +27,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from access.afterwards.replay import replay
 from access.errors import AccessError, Unavailable
 from access.events import CredentialAborted, CredentialIntended, CredentialIssued, PolicyLoaded
-from access.extending import More
 from access.lifecycle import GRANT_TERMINAL, REQUEST_TERMINAL
 from access.model import GrantState, Person, Request, RequestState
 from access.ports import Change
-from access.replay import replay
+from access.requesting.extending import More
 from tests.people import ADA, GRACE, LINUS, MARGARET, POLICY, STRANGER
 from tests.world import World, all_at_once
 

@@ -15,7 +15,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from access.erasing import Erasing
+from access.afterwards.erasing import Erasing
 from access.errors import Unavailable
 from access.model import Person
 from api.app import create_api

@@ -60,6 +60,24 @@ async def test_it_goes_on_from_where_it_was(api: Api, by: Person, of: str) -> No
     assert await watches(api) == [(by.name, f"watch session:{of}")]
 
 
+async def test_who_loses_the_right_hears_so_within_seconds(api: Api) -> None:
+    """By the policy, by leaving, by signing out: not only when the call is over."""
+    world = api.world
+    await opens(world)
+    gone, other, out = [await api.sign_in(by) for by in (ADA, MARGARET, LINUS)]
+    heads = [(await seen(terminal, "PA-1"))["after"] for terminal in (gone, other, out)]
+    waiting = [
+        asyncio.create_task(terminal.call("GET", f"/v1/watch?of=PA-1&after={after}&wait=30"))
+        for terminal, after in zip((gone, other, out), heads, strict=True)
+    ]
+    await asyncio.sleep(0.1)
+    world.people.gone.add(ADA.id)
+    world.policies.policy = parse_policy(POLICY.replace("margaret]", "grace]"), "new")
+    for device in await world.store.devices_of(LINUS.id):
+        await world.sign_ins.sign_out(device.id, LINUS)
+    assert [answer.status for answer in await asyncio.gather(*waiting)] == [403, 404, 403]
+
+
 async def test_of_one_session_only_that_one(api: Api) -> None:
     terminal, world = await api.sign_in(), api.world
     for n in (1, 2):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from access.erasing import Erasing
+from access.afterwards.erasing import Erasing
 from access.events import Erased
 from bot.look.blocks import said
 from tests.bot.office import AUDIT, Office, shown, texts

@@ -1,6 +1,6 @@
 """Whatever people write, in every message that any entry of the log makes: inside Slack's limits, and harmless.
 
-The messages come out of `bot.thread.plan`, so that a new kind of entry is held to the same without being named here.
+The messages come out of `bot.thread.posting`, so that a new kind of entry is held to the same without being named here.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from access.model import Grant, GrantState, Person, Request, RequestState, Revie
 from access.policy.explaining import Explanation
 from access.policy.judging import Condition
 from access.policy.standing import Later
-from access.progress import Stage
+from access.requesting.progress import Stage
 from audit.log import Entry
 from bot.acts.asking import did_you_mean, with_reasons
 from bot.acts.explaining import explained
@@ -39,7 +39,7 @@ from bot.look.forms import Draft
 from bot.look.helping import help_text
 from bot.look.home_page import FILTERS, Page, page
 from bot.look.story import Story
-from bot.thread.plan import posts
+from bot.thread.posting import posts
 from slack_simulator.rules import check_message, check_view
 from tests.bot.look.test_blocks import FIXED, any_of, moments, mrkdwn_texts, people_text, stages
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from access.model import GrantState, RequestState
-from tests.access.test_calling import STAGED
+from tests.access.requesting.test_calling import STAGED
 from tests.bot.office import AUDIT, Office, button, shown, until
 from tests.bot.test_erasing import erase, everything
 from tests.bot.thread.test_thread import down, up

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.thread.plan import Reach, card_key
+from bot.thread.orders import Reach, card_key
 from bot.thread.proof import FOLLOWS, receipt_on
 from tests.bot.office import AUDIT, Office, shown
 from tests.people import LINUS

@@ -132,6 +132,25 @@ def test_help_is_there_for_every_verb(capsys: pytest.CaptureFixture[str]) -> Non
     assert (main([]), main(["list", "--nonsense"]), main(["aws", "PA-1", "--", "x"])) == (2, 2, 2)
 
 
+def test_what_is_not_understood_names_the_way_to_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    from cli.main import main
+
+    assert main(["end"]) == 2
+    assert capsys.readouterr().err.endswith("required: PA-7. `prodaccess end --help` says more.\n")
+    assert main(["request"]) == 2
+    assert 'prodaccess request orders-db 1h OPS-412 "refunds stuck"' in capsys.readouterr().err
+    assert main(["login", "ABC", "--server", "https://prodaccess.example"]) == 2
+    assert "They look like ABCD-EFGH" in capsys.readouterr().err
+
+
+def test_it_says_which_version_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    from cli.main import main
+
+    assert main(["--version"]) == 0
+    own = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert capsys.readouterr().out == f"prodaccess {own['project']['version']}\n"
+
+
 @pytest.mark.parametrize("shell_name", ["bash", "zsh", "fish"])
 def test_completion_knows_every_verb(shell_name: str, capsys: pytest.CaptureFixture[str]) -> None:
     from cli.main import main

@@ -68,3 +68,13 @@ async def test_colours_only_on_a_terminal_that_wants_them(
     line = shown.splitlines()[1].replace("\x1b[32m", "").replace("\x1b[0m", "")
     assert (len(line), line[-1]) == (60, "…")
     assert "\x1b" not in (await shell.run("list")).out
+
+
+@pytest.mark.parametrize("words", [("help",), ("help", "audit"), ("connect", "--help"), ("request", "--help")])
+async def test_help_is_as_wide_as_the_terminal_and_commands_stay_whole(
+    shell: Shell, terminal: tuple[int, int], words: tuple[str, ...]
+) -> None:
+    ours, theirs = terminal
+    assert (await shell.run(*words, stdout=theirs)).code == 0
+    too_long = [line for line in _read(ours).splitlines() if len(line) > 60]
+    assert [line for line in too_long if "prodaccess " not in line and "[--" not in line] == []

@@ -14,6 +14,7 @@ from access.sessions.ending import closed
 from access.sessions.model import Session
 from audit.payloads import PayloadKey
 from gateways.keeping import Depot, Keeping
+from gateways.passed import Passed
 from gateways.recordings import Shelf, free_shelves, idle_shelves
 from tests.people import LINUS
 from tests.world import World
@@ -74,5 +75,8 @@ class Shelved:
             yield self.shelf
             yield from idle_shelves(self.place, self.key)
 
-        store = self.world.store
-        return Keeping(store, store.sessions, self.world.clock, shelves, adopt, depot, **{"own": self.shelf, **changes})
+        store, clock = self.world.store, self.world.clock
+        even = Passed(elapsed=lambda: clock.now().timestamp(), boot=lambda: "the same")
+        return Keeping(
+            store, store.sessions, clock, shelves, adopt, depot, **{"own": self.shelf, "passed": even, **changes}
+        )

@@ -18,8 +18,8 @@ NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 
 def live(who: Any = LINUS, *flags: str) -> Any:
     session = SimpleNamespace(requester=who, target="orders-db")
-    admitted = SimpleNamespace(watch=Watch(frozenset(flags or ("first-time", "ddl"))))
-    return SimpleNamespace(session=session, admitted=admitted, touched=set())
+    watch = Watch(frozenset(flags or ("first-time", "ddl")))
+    return SimpleNamespace(session=session, watch=watch, touched=set())
 
 
 def ran(*touches: str, outcome: str = "ok") -> QueryRun:

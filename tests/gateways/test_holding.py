@@ -3,88 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 
-from access.errors import Refused, TooLate, Unavailable
-from access.events import QueryRun, SessionClosed, StatementAllowed, StatementHeld, StatementRefused
-from access.sessions.holding import Deciding, Left
-from access.sessions.model import Held, HeldState
+from access.errors import Refused, TooLate
+from access.events import SessionClosed, StatementAllowed, StatementHeld, StatementRefused
+from access.sessions.model import HeldState
 from gateways.holding import MOST, MOST_CALLED
-from prodaccess.parts.postgres import Postgres
-from tests.gateways.scene import POLICY, Scene, Ticket, standing
+from tests.gateways.held import Away, Client, rows, run_of, until
 from tests.people import ADA, LINUS, MARGARET
-
-
-class Away:
-    """A store that does not answer."""
-
-    async def commit(self, _change: object) -> None:
-        raise Unavailable("The audit log is away.")
-
-    async def held(self, _ids: object) -> None:
-        raise Unavailable("The audit log is away.")
-
-
-HOLDING = POLICY.replace(
-    "        max: 4h\n", "        max: 4h\n        hold: [ddl, write-without-where, opaque]\n        hold_for: 2m\n"
-)
-
-
-@pytest.fixture
-async def scene(tmp_path: Path, postgres: Postgres) -> AsyncIterator[Scene]:
-    async with standing(HOLDING, postgres, tmp_path) as made:
-        yield made
-
-
-class Client:
-    """One connection, what it was told, and what it runs beside the test."""
-
-    def __init__(self, scene: Scene, db: psycopg.AsyncConnection[Any], ticket: Ticket) -> None:
-        self.scene, self.db, self.ticket = scene, db, ticket
-        self.heard: list[str] = []
-        self.deciding = Deciding(scene.world.broker, scene.world.store.sessions)
-        db.add_notice_handler(lambda notice: self.heard.append(str(notice.message_primary)))
-
-    async def held(self, n: int = 2) -> Held:
-        return await until(lambda: self._held(n))
-
-    async def _held(self, n: int) -> Held | None:
-        found = await self.scene.world.store.sessions.held([(1, 1, n)])
-        return found[0] if found else None
-
-
-async def until(look: Callable[[], Any]) -> Any:
-    for _ in range(400):
-        if (found := await look()) is not None:
-            return found
-        await asyncio.sleep(0.025)
-    raise AssertionError("it never came")
-
-
-@pytest.fixture
-async def client(scene: Scene) -> AsyncIterator[Client]:
-    """With a table of its own, which somebody has let it make."""
-    ticket = await scene.ticket(*await scene.granted())
-    db = await psycopg.AsyncConnection.connect(ticket.dsn(), autocommit=True)
-    made = Client(scene, db, ticket)
-    running = asyncio.create_task(db.execute("create temp table held as select 1 as n"))
-    await made.held(1)
-    await made.deciding.decide("PA-1-1.1", ADA, allow=True)
-    await running
-    made.heard.clear()
-    yield made
-    await db.close()
-
-
-async def rows(client: Client) -> int:
-    found = await (await client.db.execute("select count(*) from held")).fetchone()
-    assert found is not None
-    return int(found[0])
 
 
 async def test_a_statement_runs_once_an_approver_lets_it(client: Client) -> None:
@@ -112,12 +40,8 @@ async def test_what_is_refused_fails_cleanly_and_the_session_goes_on(client: Cli
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match=r"ada has refused PA-1-1\.2\."):
         await running
     assert await rows(client) == 1
-    run = await until(lambda: _run(client.scene, "delete from held"))
+    run = await until(lambda: run_of(client.scene, "delete from held"))
     assert (run.outcome, run.flags) == ("42501", ("write-without-where",))
-
-
-async def _run(scene: Scene, text: str) -> Any:
-    return next((event for event in await scene.events(QueryRun) if event.text == text), None)
 
 
 async def test_in_a_transaction_it_fails_like_any_statement(client: Client) -> None:
@@ -154,7 +78,7 @@ async def test_within_a_pipeline_what_follows_is_skipped_and_the_next_batch_runs
     assert await (await client.db.execute("select 7")).fetchone() == (7,)
 
 
-async def test_a_prepared_statement_waits_each_time_it_is_run(client: Client) -> None:
+async def test_a_prepared_statement_waits_each_time_it_isrun_of(client: Client) -> None:
     for n, allow in ((2, True), (3, False)):
         running = asyncio.create_task(client.db.execute("update held set n = %s::int", (n,), prepare=True))
         await client.held(n)
@@ -253,21 +177,7 @@ async def test_a_grant_that_ends_ends_the_waiting(client: Client) -> None:
     assert told.why == "Its session has ended."
     with pytest.raises(TooLate):
         await client.deciding.decide("PA-1-1.2", ADA, allow=True)
-    assert await _run(client.scene, "delete from held") is None  # it never came near the database
-
-
-async def test_what_a_gateway_that_was_killed_left_waiting_is_closed(client: Client) -> None:
-    running = asyncio.create_task(client.db.execute("delete from held"))
-    await client.held()
-    left = Left(client.scene.world.broker.grants.custody, client.scene.world.store.sessions)
-    await left.close()
-    assert (await client.held()).state is HeldState.WAITING  # its gateway still has time to say how it ended
-    client.scene.desk.holding.hold_deadlines = lambda: None  # type: ignore[method-assign]
-    client.scene.world.clock.pass_by(minutes=3)
-    await left.close()
-    assert (await client.held()).state is HeldState.REFUSED
-    with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        await running
+    assert await run_of(client.scene, "delete from held") is None  # it never came near the database
 
 
 async def test_nobody_is_asked_endlessly(client: Client) -> None:

@@ -14,11 +14,12 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from access.erasing import Erasing
+from access.afterwards.erasing import Erasing
 from access.errors import TooLate, Unavailable
 from access.events import RecordingErased, SessionRemoved, SessionStored
 from access.ports import Change
 from gateways.keeping import Stored, Whole, whole_of
+from gateways.passed import Passed
 from gateways.recordings import free_shelves, idle_shelves
 from gateways.showing import Library
 from tests.gateways.shelved import Shelved
@@ -88,6 +89,36 @@ async def test_what_is_not_stored_is_not_deleted(shelved: Shelved) -> None:
     await keeping.look()
     assert keeping.trouble == {}
     assert len(await shelved.events(SessionStored)) == 1
+
+
+async def test_a_clock_that_is_set_ahead_removes_nothing(shelved: Shelved) -> None:
+    """Neither while the process runs nor while it was away; and what has passed in truth counts."""
+    session, seconds = await shelved.recorded(ACTS), [0.0]
+    still = Passed(elapsed=lambda: seconds[0], boot=lambda: "the same")
+
+    async def is_there(**changes: Any) -> bool:
+        await shelved.keeping(Cellar(), keep=timedelta(days=7), **{"passed": still, **changes}).look()
+        return shelved.shelf.file(session).exists()
+
+    assert await is_there()
+    shelved.world.clock.pass_by(days=366)
+    assert await is_there()
+    seconds[0] += 6 * 86400
+    shelved.world.clock.pass_by(days=6)
+    assert await is_there()
+    assert await is_there(passed=Passed(elapsed=lambda: 10.0, boot=lambda: "another"))
+    shelved.world.clock.pass_by(days=30)
+    assert await is_there(passed=Passed(elapsed=lambda: 20.0, boot=lambda: "a third"))
+    shelved.world.clock.pass_by(days=1)
+    assert not await is_there(passed=Passed(elapsed=lambda: 20.0 + 86400, boot=lambda: "a third"))
+
+
+async def test_where_nobody_can_say_how_much_time_has_passed_nothing_is_removed(shelved: Shelved) -> None:
+    session = await shelved.recorded(ACTS)
+    (shelved.shelf.path / "clock.new").mkdir()
+    shelved.world.clock.pass_by(days=9)
+    await shelved.keeping(keep=timedelta(days=7)).look()
+    assert shelved.shelf.file(session).exists()
 
 
 async def test_without_a_time_it_stays(shelved: Shelved) -> None:

@@ -14,8 +14,8 @@ import pytest
 
 from access.errors import AccessError, Unavailable
 from access.events import QueryRun, SessionClosed, SessionOpened
-from access.extending import More
 from access.ports import Change
+from access.requesting.extending import More
 from access.sessions.ending import LOST_AFTER, Lost
 from access.sessions.model import POSTGRES
 from gateways.adopting import CUT_OFF, Adopting, Way

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from access.custody import PATIENCE
 from access.errors import Unavailable
+from access.granting.custody import PATIENCE
 from audit.receipt import Receipt
 from notary import notary
 from notary.errors import Disagrees, LogBroken

@@ -19,8 +19,9 @@ import pytest
 
 from prodaccess.demo.clock import JumpingClock, write_ahead
 from prodaccess.demo.holdings import Holdings, deadline_of
-from prodaccess.demo.play import everything, refused_query, text_of
+from prodaccess.demo.play import refused_query
 from prodaccess.demo.programs import programs
+from prodaccess.demo.reading import everything, text_of
 from prodaccess.demo.stack import AUDIT_CHANNEL, Stack
 from prodaccess.demo.strip import keep_strip
 from providers.aws import session_policy

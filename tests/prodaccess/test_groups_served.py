@@ -6,12 +6,12 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from access.replay import Report
+from access.afterwards.replay import Report
 from audit.log import ORIGIN, Ledger
 from audit.payloads import KEY, PayloadKey
 from prodaccess.auditing.replay import judged_again
 from prodaccess.clock import SystemClock
-from prodaccess.demo.play import everything
+from prodaccess.demo.reading import everything
 from prodaccess.demo.stack import AUDIT_CHANNEL
 from slack_simulator import Simulator
 from store import open_store

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from prodaccess.demo.play import everything
+from prodaccess.demo.reading import everything
 from prodaccess.demo.stack import AUDIT_CHANNEL, Stack
 from prodaccess.demo.terminal import Terminal
 

@@ -11,7 +11,7 @@ import pytest
 from access.about import about
 from access.model import Cause
 from prodaccess.logs import JsonLines, Readable, masked, set_up_logs
-from tests.access.test_bad_provider import Broken
+from tests.access.granting.test_bad_provider import Broken
 from tests.world import World
 
 SECRETS = [

@@ -28,5 +28,7 @@ def test_the_play_holds_and_leaves_nothing_behind() -> None:
         "are refused at PostgreSQL",
         "the same keys are denied",
         "no secret is in",
+        "prodaccess replay PA-4-1",
     ):
         assert claim in claims
+    assert result["steps"][-1]["seen"].endswith("\nverified")  # an outsider has the last word

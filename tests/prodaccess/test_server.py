@@ -17,7 +17,7 @@ import yaml
 
 from audit.payloads import KEY
 from notary.signers.file import make_key
-from prodaccess.demo.play import everything
+from prodaccess.demo.reading import everything
 from prodaccess.demo.server import Server
 from prodaccess.demo.stack import AUDIT_CHANNEL
 from prodaccess.parts.part import free_port

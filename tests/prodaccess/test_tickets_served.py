@@ -12,7 +12,7 @@ from aiohttp import web
 
 from access.policy import Policy
 from prodaccess.clock import SystemClock
-from prodaccess.demo.play import everything
+from prodaccess.demo.reading import everything
 from prodaccess.demo.stack import AUDIT_CHANNEL
 from prodaccess.doctor.checks import CHECKS
 from prodaccess.doctor.report import Finding, State, examine

@@ -12,12 +12,12 @@ from typing import Any, Protocol
 
 import pytest
 
+from access.ending.reconciling import GRACE, Known, compare, surveyor_of
 from access.errors import HandleLost, ProviderError, ProviderRefused, ProviderSilent
 from access.gate import Covered, GateFault, Sealed
+from access.granting.timing import extended
 from access.model import Grant, GrantState, Lease, Person, Receipt
 from access.ports import Clock, Gone, Issued, NotYet, Provider, Released
-from access.reconciling import GRACE, Known, compare, surveyor_of
-from access.timing import extended
 from tests.witness import an_intent, released
 
 # One AWS role and one Vault are shared by the whole run, so a number is never used twice.

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from access.ending.reconciling import Known, compare
 from access.errors import ProviderRefused, ProviderSilent, Unavailable
 from access.model import Grant, GrantState
 from access.ports import NotYet
-from access.reconciling import Known, compare
 from tests.providers.contract import Desk, ProviderContract, is_gone
 from tests.providers.identity_center_bench import ACCOUNT, Documented, IdentityCenterBench, Moto, moto_server
 from tests.providers.identity_center_server import SUPPORT, IdentityCenter, served

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from access.extending import More
 from access.model import Device, GrantState
 from access.ports import Clock, Collected, Provider
+from access.requesting.extending import More
 from prodaccess.policies.file import parse_policy
 from tests.people import ADA, LINUS, POLICY
 from tests.providers.aws_bench import AwsBench

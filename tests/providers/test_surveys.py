@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from access.ending.reconciling import GRACE, Kind, Known, Piece, Survey, compare
 from access.errors import ProviderRefused
 from access.model import GrantState
-from access.reconciling import GRACE, Kind, Known, Piece, Survey, compare
 from prodaccess.parts.vault_setup import BOT, HERE
 from providers.krl import Krl
 from providers.krl_file import KrlFile

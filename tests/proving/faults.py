@@ -214,7 +214,7 @@ async def one_by_one(ground: Ground, chosen: Sequence[Row]) -> list[tuple[Row, S
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.proving.faults", description=__doc__)
-    parser.add_argument("--scale", type=float, default=10.0, help="how much faster minutes pass; 1 takes an hour")
+    parser.add_argument("--scale", type=float, default=5.0, help="how much faster minutes pass; 1 takes an hour")
     parser.add_argument("--only", default="", help="rows whose name contains this")
     parser.add_argument("--grants", type=int, default=1000, help="in a row, at most: for a busy machine")
     parser.add_argument("--short", action="store_true", help="some of them, in seconds")

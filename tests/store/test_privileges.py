@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
-from access.erasing import Erasing
+from access.afterwards.erasing import Erasing
 from access.model import GrantState
 from audit.search.projector import project
 from prodaccess.migrating import main as migrate_verb

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from access.extending import More
+from access.requesting.extending import More
 from tests.people import ADA as ADA_HERSELF
 from tests.people import LINUS as LINUS_HIMSELF
 from tests.verifier.conftest import Verify

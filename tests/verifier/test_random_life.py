@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.access.test_looked import Kept
-from tests.access.test_replay_random import TEXT, Place, Play
+from tests.access.afterwards.test_replay_random import TEXT, Place, Play
+from tests.access.evidence.test_looked import Kept
 from tests.tickets.desk import Desk
 from tests.verifier.conftest import Verify
 from tests.verifier.living import Life

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from access.afterwards.replay import replay
+from access.ending.rights import Rights
 from access.errors import Refused, TooLate
 from access.events import ApprovalGiven, RequestApproved, RequestAsked
 from access.model import GrantState, RequestState
 from access.policy import Looked, NotLooked
-from access.replay import replay
-from access.rights import Rights
 from tests.people import ADA, GRACE, LINUS, MARGARET, ManualClock
 from tests.world import World
 

@@ -48,6 +48,7 @@ from tests.access.policy.files import TEXT
         ("email: [Grace@example.com]", "email: [grace]", "is not an address"),
         ("linus: U0LINUS", "linus: {slack: U0LINUS, pagerduty: PGRACE}", "already grace"),
         ("version: 1", "version: 1\nadmins: [owners]", "admins must be known when nothing answers"),
+        ("version: 1", "version: 1\nredact:\n  acme: 'acme[[a-z]{6}'", "write “\\[” for “[” in brackets"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said(old: str, new: str, said: str) -> None:

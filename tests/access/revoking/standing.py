@@ -51,7 +51,7 @@ class Standing:
         world.store.wrote = self.shadow.wrote
         following = Following(world.store, Watching(world.store.log.database), self.shadow)
         self.stand_in = StandIn(world.endings.custody, world.endings.proving, following, self.spool)
-        world.sweeper.stand_in = self.stand_in
+        world.sweeper.ends.stand_in = self.stand_in
         self.silence = Silence(world.store.log.database)
 
     async def follow(self) -> None:

@@ -12,12 +12,12 @@ import pytest
 
 from access.errors import Unavailable
 from access.events import GrantEnded, GrantEnding, RevocationFailed
+from access.granting.timing import extended
 from access.model import Cause, GrantState
 from access.ports import Change
 from access.revoking.outcome import Outcome
 from access.revoking.replaying import replay
 from access.revoking.starting import ending
-from access.timing import extended
 from tests.access.revoking.standing import NoSpool, Standing, StuckSpool
 from tests.people import LINUS
 from tests.world import World
@@ -194,7 +194,7 @@ async def test_whoever_ended_it_meanwhile_has_the_word(standing: Standing) -> No
     await standing.follow()
     await standing.pass_over(hours=1)
     standing.silence.reigns = False
-    world.sweeper.stand_in = None
+    world.sweeper.ends.stand_in = None
     await world.sweep()  # as another process' sweeper would
     before = await world.tags("PA-1")
     await standing.come_back()

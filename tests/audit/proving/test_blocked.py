@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from access.custody import Custody
 from access.errors import Unavailable
 from access.gate import Intent
-from access.grants import Grants
-from access.handover import UNWRITTEN
+from access.granting.custody import Custody
+from access.granting.grants import Grants
+from access.granting.handover import UNWRITTEN
+from access.granting.reaper import Reaper
 from access.model import Grant, Handle
 from access.ports import Clock, Issued
-from access.reaper import Reaper
 from access.secret import Secret
 from access.tasks import meanwhile
 from audit.inquiry import Inquiry

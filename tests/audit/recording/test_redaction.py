@@ -182,9 +182,24 @@ def test_a_policys_own_patterns() -> None:
         ("(a+)+", "cannot repeat"), ("a|b", "no choices"), ("abc(?=x)", "cannot repeat"), (r"abc\1", "no choices"),
         ("abc[a-z]+[0-9]+", "ways"), ("ab", "3 characters"), ("[a-z]{20}", "3 characters"), ("", "3 characters"),
         ("abc(", "no pattern"), ("abc(d)(e)", "one pair"), ("äbc", "ASCII"), ("abc{1,999}", "at most 256"),
-        ("abc" * 100, "at most 256"),
+        ("abc" * 100, "at most 256"), ("abc()", "are empty"),
     ],
 )  # fmt: skip
 def test_a_pattern_that_could_take_long_is_refused(pattern: str, why: str) -> None:
     with pytest.raises(BadPattern, match=why):
         read_secret("x", pattern)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "instead"),
+    [
+        ("abc[[a-z]{3}", r"“\[” for “[”"), ("abc[^[a]", r"“\[” for “[”"), ("abc[a&&b]", r"“\&\&” for “&&”"),
+        ("abc[a||b]", r"“\|\|” for “||”"), ("abc[a~~b]", r"“\~\~” for “~~”"), ("abc[+--]", r"“\-\-” for “--”"),
+    ],
+)  # fmt: skip
+def test_a_pattern_that_another_python_could_read_in_another_way_is_refused(pattern: str, instead: str) -> None:
+    """Without a warning, which could be an error where a policy is loaded."""
+    with pytest.raises(BadPattern) as raised:
+        read_secret("x", pattern)
+    assert instead in str(raised.value)
+    assert read_secret("x", r"abc[\[a-z\-\-\&\&]{3}").begins == "abc"

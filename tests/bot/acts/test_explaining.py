@@ -94,6 +94,17 @@ async def test_what_one_may_not_ask_for_looks_like_what_does_not_exist(office: O
     assert told.replace("admin", "robot") == await answered(office, "linus", f"{verb} orders-db robot", "robot")
 
 
+@pytest.mark.parametrize("verb", ["why ", "who ", ""])
+async def test_a_name_alone_that_means_nothing_is_answered_with_what_there_is(office: Office, verb: str) -> None:
+    told = await answered(office, "linus", f"{verb}nothing9", "There is no “nothing9” that you can ask for.")
+    assert "You can ask for orders-db." in told
+
+
+async def test_who_speaks_of_no_marks_that_it_does_not_show(office: Office) -> None:
+    assert "marked" not in await answered(office, "linus", "who orders-db write", "Asked at once")
+    assert "○ at most" in await answered(office, "linus", "why orders-db write", "with what is marked ○")
+
+
 async def test_an_admin_learns_what_there_is(office: Office) -> None:
     told = await answered(office, "margaret", "why payroll read", "payroll")
     assert "✗ to be among ada" in told

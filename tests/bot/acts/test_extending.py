@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from access.events import GrantExtended
-from access.extending import More
 from access.model import Cause, GrantState, RequestState
+from access.requesting.extending import More
 from bot.look.names import END, EXTEND
-from tests.access.test_extending import ALONE, LONGER
-from tests.access.test_timing import FIRST_USE
+from tests.access.granting.test_timing import FIRST_USE
+from tests.access.requesting.test_extending import ALONE, LONGER
 from tests.bot.office import AUDIT, Office, button, shown, texts
 from tests.people import ADA, LINUS
 

@@ -43,14 +43,14 @@ async def press(office: Office, name: str, action: str) -> None:
 
 async def state(office: Office) -> tuple[HeldState, str]:
     (held,) = await office.store.sessions.held([(1, 1, 1)])
-    return held.state, held.by.name if held.by else ""
+    return held.standing, held.by.name if held.by else ""
 
 
 async def test_an_approver_lets_it_run_from_the_thread_and_every_message_says_so(waits: Office) -> None:
     letter = await waits.letter("ada", "*PA-1-1.1* waits for approval")
     assert "delete from refunds <!channel>" in shown(letter)
     await press(waits, "ada", "let_run")
-    await waits.whisper("ada", "PA-1-1.1 runs.")
+    await waits.whisper("ada", "PA-1-1.1 is let run.")
     assert await state(waits) == (HeldState.ALLOWED, "ada")
     painted = await line(waits, "was let run by ada")
     assert button(painted, "let_run") is None

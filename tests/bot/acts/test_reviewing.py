@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from access.erasing import Erasing
+from access.afterwards.erasing import Erasing
 from access.model import ReviewState
 from tests.bot.office import AUDIT, Office, button, is_card, shown
 from tests.breaking import broken, ended, with_glass

@@ -41,7 +41,7 @@ from access.events import (
 )
 from access.model import Person
 from access.policy import Rule
-from access.progress import Stage
+from access.requesting.progress import Stage
 from access.sessions.model import Session
 from audit.log import Entry
 from bot.acts.answers import refusal
@@ -61,7 +61,7 @@ from bot.look.small_forms import comment_form, less_form
 from bot.look.story import PHASE_AFTER, Phase, Story
 from bot.look.words import storable
 from slack_simulator.rules import check_message, check_view
-from tests.access.test_policy import request
+from tests.access.policy.test_judging import request
 from tests.bot.look.test_words import VECTORS
 from tests.people import LINUS
 

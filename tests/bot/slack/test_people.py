@@ -9,7 +9,7 @@ import pytest
 from slack_sdk.errors import SlackClientError
 
 from access.errors import Refused, Unavailable
-from access.recognising import DEVICE, who_now
+from access.evidence.recognising import DEVICE, who_now
 from bot.slack.people import Directory, SlackPeople
 from tests.breaking import POLICY_WITH_GLASS
 from tests.people import LINUS, TEAM, ManualClock

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from access.erasing import Erasing
+from access.afterwards.erasing import Erasing
 from access.events import SessionCut
 from access.ports import Change
 from bot.look.sessions import session_key

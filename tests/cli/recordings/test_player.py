@@ -158,3 +158,10 @@ def test_what_is_no_terminal_is_said_to_be_none() -> None:
     with pytest.raises(Usage, match="no recording of a terminal"):
         read_cast([b'{"version": 2}\n'])
     assert read_cast([HEADER, b"# frame 3 is not the one\n"]).trouble == ("frame 3 is not the one",)
+
+
+def test_other_terminals_are_no_trouble() -> None:
+    found = read_cast([HEADER, b"# frame 3 is not the one\n", b"# Terminal 1 of 2, after 0 s: shell\n"])
+    assert (found.trouble, found.terminals) == (
+        ("frame 3 is not the one",), ("Terminal 1 of 2, after 0 s: shell",),
+    )  # fmt: skip

@@ -46,6 +46,40 @@ async def shelved(tmp_path: Path) -> AsyncIterator[Shelved]:
     world.close()
 
 
+#: as ssh opens them over one connection
+SEVERAL: list[Act] = [
+    Started(1, "shell", screen=Screen("xterm", 80, 24)), Shown(1, b"first"), Started(2, "command", "true"),
+    Started(3, "command", "top\n# Terminal 9", Screen("vt100", 100, 50)), Shown(3, b"second"), Shown(1, b" more"),
+    Ended(3, 0, 9, "", "", 0), Ended(1, 0, 9, "", "", 0),
+]  # fmt: skip
+
+
+async def test_each_of_several_terminals_can_be_had_and_is_named(
+    shelved: Shelved, tmp_path: Path, memory: Path
+) -> None:
+    await shelved.recorded([record_of(act) for act in SEVERAL], "terminal", gateway=SSH)
+    async with serving(shelved.world) as api:
+        shell = Shell(api, tmp_path, memory)
+        await shell.sign_in()
+        first, second = [
+            await shell.run("replay", "PA-1-1", "--asciicast", "-", *more) for more in ((), ("--terminal", "2"))
+        ]
+        played = await shell.run("replay", "PA-1-1", "--terminal", "2", "--speed", "1000")
+        third = await shell.run("replay", "PA-1-1", "--terminal", "3")
+    told = ["# Terminal 1 of 2, after 0 s: shell", "# Terminal 2 of 2, after 0 s: top # Terminal 9"]
+    assert first.out.splitlines()[-2:] == second.out.splitlines()[-2:] == told
+    shown = [[json.loads(line) for line in each.out.splitlines()[1:-2]] for each in (first, second)]
+    assert [[event[2] for event in each if event[1] == "o"] for each in shown] == [["first", " more"], ["second"]]
+    assert json.loads(second.out.splitlines()[0])["term"] == {"cols": 100, "rows": 50, "type": "vt100"}
+    assert played.out.startswith("second")
+    assert "Terminal 1 of 2, after 0 s: shell" in played.err
+    assert (third.code != 0, "There are 2 terminals in the recording of PA-1-1" in third.err) == (True, True)
+    looks = [
+        e.event.query for e in await shelved.world.store.log.entries(-1, 500) if isinstance(e.event, AuditSearched)
+    ]
+    assert "asciicast terminal:2 session:PA-1-1" in looks
+
+
 async def test_statements_and_a_terminal(shelved: Shelved, tmp_path: Path, memory: Path) -> None:
     await shelved.recorded(STATEMENTS)
     await shelved.recorded([record_of(act) for act in TERMINAL], "terminal", gateway=SSH)

@@ -75,15 +75,28 @@ async def test_who_proves_nothing_is_not_waited_for(small: Bench) -> None:
 
 
 async def test_strangers_are_not_taken_without_end(small: Bench) -> None:
-    small.gateway.most_strangers = 5
+    small.gateway.strangers.most = 5
     several = [await dial(small) for _ in range(5)]
     reader, writer = await asyncio.open_connection("127.0.0.1", small.port)
     assert await is_cut_off(reader)
     for _, each in [*several, (reader, writer)]:
         each.close()
-    await until(lambda: small.gateway.strangers == 0)
+    await until(lambda: len(small.gateway.strangers) == 0)
     async with small.connect() as client:
         assert (await client.run("echo in")).stdout == "in\n"
+
+
+async def test_one_address_does_not_keep_the_others_out(small: Bench) -> None:
+    small.gateway.strangers.most = 4
+    several = [await dial(small) for _ in range(4)]
+    reader, writer = await asyncio.open_connection("127.0.0.1", small.port, local_addr=("127.0.0.2", 0))
+    assert (await reader.readline()).startswith(b"SSH-2.0-")
+    assert await is_cut_off(several[-1][0])
+    async with small.connect(local_addr=("127.0.0.3", 0)) as client:
+        assert (await client.run("echo in")).stdout == "in\n"
+    for _, each in [*several, (reader, writer)]:
+        each.close()
+    await until(lambda: len(small.gateway.strangers) == 0)
 
 
 async def test_a_client_that_does_not_read_is_held_back(small: Bench) -> None:

@@ -122,6 +122,31 @@ def test_only_what_was_read_whole_is_said_to_be_known(acts: list[Act], coverage:
 
 
 @pytest.mark.parametrize(
+    ("text", "acts", "poses"),
+    [
+        ("scp -t /tmp", [], False),
+        ("scp -t /tmp", [Opaque(1, "a line that is not of scp")], True),
+        ("scp -t x; rm -rf /", [], True),
+        ("scp -t x\nrm -rf /", [], True),
+        ("scp -t `rm -rf /`", [], True),
+        ("scp -S /tmp/evil -t x", [], True),
+        ("cd /; /tmp/scp -qt x", [], True),
+        ("PATH=/tmp scp -f x", [], True),
+        ("echo x | scp -t =ls y", [], True),
+        ("scp -P 22 here there:", [], False),
+        ("tar -t -f backup-scp.tar", [], False),
+        ("uptime", [Opaque(1, "input is kept as text")], False),
+    ],
+)
+def test_what_poses_as_a_copy_is_told_as_a_command_and_flagged(text: str, acts: list[Act], *, poses: bool) -> None:
+    (event,) = (event_of(one, about()) for one in taken([Started(1, "command", text), *acts]))
+    assert isinstance(event, CommandRun)
+    assert ("posing" in event.flags) == poses
+    assert (event.text, event.kind) == (text, "command")
+    assert event.coverage == ("opaque" if poses or not text.startswith("scp -t") else "full")
+
+
+@pytest.mark.parametrize(
     ("asked", "touches", "coverage"),
     [
         (FileAsked(1, 1, "rename", "/a", "/a", "/b"), ("delete path:/a", "write path:/b"), "full"),

@@ -59,6 +59,8 @@ def digest(content: bytes) -> str:
         ("/tmp/scp -t x", None),
         ("scp -f -- '/srv/a b' c", Copy(True, ("/srv/a b", "c"))),
         ("scp -f /srv/*", Copy(True, ("/srv/*",), is_certain=False)),
+        ("scp -f =ls", Copy(True, ("=ls",), is_certain=False)),
+        ("scp -f a=b", Copy(True, ("a=b",))),
         ("sh -c scp -t x", None),
     ],
 )

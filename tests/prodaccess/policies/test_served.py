@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from prodaccess.demo.play import everything
+from prodaccess.demo.reading import everything
 from prodaccess.demo.server import Server
 from prodaccess.demo.stack import AUDIT_CHANNEL
 from prodaccess.doctor.checks import CHECKS

@@ -12,11 +12,11 @@ from typing import Any, cast
 import pytest
 from prometheus_client import CollectorRegistry
 
+from access.ending.reconciling import GRACE
 from access.errors import Unavailable
 from access.events import CredentialDied, StrayEnded, StrayEnding, StraysFound
 from access.model import Cause, GrantState
 from access.ports import Change
-from access.reconciling import GRACE
 from prodaccess.reconciling.chore import ReconcileChore
 from prodaccess.reconciling.standing import Reconciling
 from prodaccess.serial import Serial

@@ -1,0 +1,1 @@
+"""What is done after the fact: decisions judged again out of the log, and people's words erased on purpose."""
