@@ -71,8 +71,8 @@ A day's work:
   prodaccess end PA-7                                                done early
 
 An auditor's:
-  prodaccess audit search 'actor:linus table:public.refunds op:write last:30d'
-  prodaccess audit who 'table:public.orders after:2026-11-01'
+  prodaccess audit search 'actor:linus table:refunds op:write last:30d'
+  prodaccess audit who 'table:orders after:2026-11-01'
   prodaccess audit show PA-7
 
 Exit codes:

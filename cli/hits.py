@@ -16,7 +16,7 @@ KEYS = {
     "ref:PA-7": "a request",
     "ticket:OPS-412": "a ticket; ticket:OPS-* for all that begin so",
     "target:orders-db": "a target, as in the policy",
-    "table:public.orders": "a table that a statement touched; table:public.* for all in it",
+    "table:orders": "a table that a statement touched; table:public.orders where it named the schema",
     "path:/etc/**": "a file, or all below a directory",
     "host:use1-db-7": "a host; host:use1-* for all that begin so",
     "session:S": "one recorded session",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from .exits import CliError
 
@@ -14,8 +15,10 @@ _HELP = ("help", "-h", "--help")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; the exit codes are in `exits.EXITS`."""
     words = list(sys.argv[1:] if argv is None else argv)
+    open_streams()
     try:
-        return _dispatch(words)
+        code = _dispatch(words)
+        sys.stdout.flush()
     except CliError as error:
         from .output import safe
 
@@ -26,6 +29,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # most often a full disk behind the output, which would be tried again at the end
+        with suppress(OSError):
+            sys.stdout.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"prodaccess: {where}{error.strerror or error}", file=sys.stderr)
+        return 1
+    return code
+
+
+def open_streams() -> None:
+    """Those that were closed are opened on nothing, before a file or a connection gets their number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 (it stays open)
 
 
 def _dispatch(words: list[str]) -> int:
@@ -49,7 +68,6 @@ def _dispatch(words: list[str]) -> int:
     except SystemExit as leaving:  # argparse has said what it had to
         return leaving.code if isinstance(leaving.code, int) else 2
     code: int = module.run(args)
-    sys.stdout.flush()
     return code
 
 

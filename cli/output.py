@@ -145,7 +145,10 @@ def _first(line: str, space: int) -> str:
 
 def terminal_width() -> int:
     """How wide standard output is; 0 where it is no terminal, or one that does not say."""
-    return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else 0
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    except (OSError, ValueError):  # not a terminal, or not even a file
+        return 0
 
 
 def at(moment: str) -> str:

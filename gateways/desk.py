@@ -72,11 +72,12 @@ class Desk:
             self._some.set()  # also a credential that was made for nobody is minded
         try:
             secrets = self.admission.grants.custody.policies.current().secrets
+            began = self.clock.now()  # before the recording: nothing of it lies ahead of now
             recorder = self.shelf.begin(admitted.session, form, secrets)
         except RecorderFailed as error:
             await self.store.commit(closed(admitted.session, str(error), self.clock.now()))
             raise Unavailable(str(error)) from error
-        live = Live(admitted, admitted.session, tape(recorder), self.clock.now(), admitted.until)
+        live = Live(admitted, admitted.session, tape(recorder), began, admitted.until)
         if self._is_stopping:  # since a moment ago: it is cut as soon as it could be used
             live.cutting = _STOPPING
         self.lives[live.session.id] = live

@@ -18,6 +18,7 @@ from audit.recording.redaction import Redaction
 from audit.recording.redaction_rules import own_rules
 from audit.recording.writer import Recorder, RecorderFailed
 
+LEFT = "the client left"  # why most sessions are over
 FRESH = timedelta(seconds=30)  # what is told later has the time of its telling: entries are not dated back
 SLOW_AT, GO_ON_AT = 2000, 500  # acts that the log has not taken yet; a client that is faster than it has to wait
 

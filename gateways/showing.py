@@ -79,43 +79,43 @@ def _told(recording: Recording, records: Iterator[Record]) -> Iterator[bytes]:
 
 @dataclass
 class _Terminals:
-    """Those of one session, numbered in the order in which they were begun."""
+    """Those of one session, numbered in the order in which they were begun; of so many, what runs in them."""
 
-    begun: list[tuple[int, Started, Screen]] = field(default_factory=list)
+    count: int = 0
+    lines: list[str] = field(default_factory=list)
 
     def see(self, record: Record) -> Act | None:
         act = act_of(record.kind, record.data)
         if isinstance(act, Started) and act.screen is not None:
-            self.begun.append((record.at, act, act.screen))
+            self.count += 1
+            if self.count <= _MOST:
+                what = " ".join(harmless(act.text[:_LONGEST]).split()) or act.what
+                self.lines.append(f"after {record.at / 1e6:.0f} s: {what}")
         return act
 
     def told(self) -> Iterator[bytes]:
         """A comment each, where there are several."""
-        if len(self.begun) < 2:
-            return
-        for number, (at, act, _) in enumerate(self.begun[:_MOST], 1):
-            what = " ".join(harmless(act.text).split())[:_LONGEST] or act.what
-            yield f"# Terminal {number} of {len(self.begun)}, after {at / 1e6:.0f} s: {what}\n".encode()
+        if self.count > 1:
+            for number, line in enumerate(self.lines, 1):
+                yield f"# Terminal {number} of {self.count}, {line}\n".encode()
 
 
 def _cast(session: Session, records: Iterator[Record], terminal: int) -> Iterator[bytes]:
     """Raises BadInput where it has no such terminal."""
     terminals = _Terminals()
     for record in records:
-        terminals.see(record)
-        if len(terminals.begun) == terminal:
-            return _played(session, terminals, records)
-    if terminals.begun:
-        raise BadInput(f"There are {len(terminals.begun)} terminals in the recording of {session.id}, and no more.")
+        act = terminals.see(record)
+        if terminals.count == terminal and isinstance(act, Started) and act.screen is not None:
+            began = (micros(session.opened_at) + record.at) // 1_000_000
+            return _played(act.screen, began, terminals, _of(record.at, act.n, terminals, records))
+    if terminals.count:
+        raise BadInput(f"There are {terminals.count} terminals in the recording of {session.id}, and no more.")
     raise BadInput(f"There is no terminal in the recording of {session.id}.")
 
 
-def _played(session: Session, terminals: _Terminals, records: Iterator[Record]) -> Iterator[bytes]:
-    """The one that was begun last."""
-    since, started, screen = terminals.begun[-1]
-    began = (micros(session.opened_at) + since) // 1_000_000
+def _played(screen: Screen, began: int, terminals: _Terminals, acts: Iterator[tuple[int, Act]]) -> Iterator[bytes]:
     try:
-        for text in asciicast(screen, began, _of(since, started.n, terminals, records)):
+        for text in asciicast(screen, began, acts):
             yield text.encode() + b"\n"
     except (Broken, OSError, Unavailable) as error:
         yield f"# {error}\n".encode()

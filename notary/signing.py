@@ -13,10 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import NoReturn, TypeVar
 
-import msgspec
-
 from access.errors import Stale, Unavailable
-from access.events import LogKeyUsed
 from access.ports import Clock
 from audit.checkpoint import Checkpoint
 from audit.merkle import ProofError, Range, leaf_hash, verify_consistency, verify_inclusion
@@ -24,6 +21,7 @@ from audit.note import Note, NoteError, VerifierKey, note_text, parse_note, sign
 from audit.receipt import Receipt
 from audit.tree import TreeDamaged
 from notary.errors import LogBroken
+from notary.keys import Keys
 from notary.ports import Genuine, Memory, Records, Signer
 
 log = logging.getLogger(__name__)
@@ -34,30 +32,10 @@ CHUNK = 500  # entries hashed between two breaths of the event loop
 _STOP = "No checkpoint is signed and no credential is handed out until this is settled."
 
 
-class _Place(msgspec.Struct):
-    """What every entry says about where it stands."""
-
-    seq: int
-    log: str
-    type: str = ""
-    data: msgspec.Raw = msgspec.Raw(b"{}")
-
-
-class _Named(msgspec.Struct):
-    """What an entry `log.key` says."""
-
-    key: str
-
-
-_place = msgspec.json.Decoder(_Place)
-_named = msgspec.json.Decoder(_Named)
-
-
 class Signing:
     """Everything here happens under one lock: whoever waited for it finds that somebody else has signed.
 
-    `earlier` are keys that signed this log before the signer's own; of each, those checkpoints still count that do not
-    hold the entry that names its successor: a key that was put away may be stolen without harm to what came later.
+    `earlier` are keys that signed this log before the signer's own (`notary.keys`).
 
     A signing that has begun goes on when whoever waits for it gives up: the next one finds it done.
     """
@@ -74,13 +52,11 @@ class Signing:
         self._free.set()
         self._memory = memory
         self._forgetful = ""  # why the memory kept nothing the last time
-        self._names: dict[int, str] = {}  # by `seq`: the keys that the log itself names
         self._ongoing: asyncio.Future[None] | None = None
         self._records = records
         self._signer = signer
         self._clock = clock
-        self._keys = tuple(earlier)
-        self._key: VerifierKey | None = None  # the signer's own
+        self._keys = Keys(signer.name, earlier)
         self._hashed = Range()  # every entry that was hashed here, signed or not
         self._last = b""  # the leaf of the last of them
         self._begun = False
@@ -92,10 +68,9 @@ class Signing:
 
     async def key(self) -> VerifierKey:
         """What whoever verifies needs to know. Raises Unavailable."""
-        if self._key is None:
-            key = VerifierKey(self.origin, await self._answer(self._signer.public_key()))
-            self._key, self._keys = key, (key, *self._keys)
-        return self._key
+        if self._keys.own is None:
+            self._keys.own = VerifierKey(self.origin, await self._answer(self._signer.public_key()))
+        return self._keys.own
 
     async def begin(self) -> None:
         """Compare the log with its own last checkpoint, and with what is kept beside the key.
@@ -154,7 +129,7 @@ class Signing:
     async def compare(self, text: str, where: str) -> None:
         """Check that the log holds everything that this genuine checkpoint says. Raises Unavailable, LogBroken."""
         async with self._alone():
-            theirs = self._believe(text, f"The checkpoint at {where}")
+            theirs = self._keys.believe(text, f"The checkpoint at {where}")
             await self._hold_to(theirs.size, theirs.root, where)
 
     async def compare_head(self, size: int, root: bytes, where: str) -> None:
@@ -172,7 +147,7 @@ class Signing:
     async def receipt(self, seq: int, kept: Checkpoint) -> Receipt:
         """That the entry is in this checkpoint of ours: proved here first. Raises Unavailable, LogBroken."""
         async with self._alone():
-            note = self._believe(kept.note, f"The log's checkpoint of {kept.size} entries")
+            note = self._keys.believe(kept.note, f"The log's checkpoint of {kept.size} entries")
             leaf = await self._records.leaf(seq)
             try:
                 proof = await self._records.inclusion(seq, note.size)
@@ -187,7 +162,7 @@ class Signing:
 
         def is_genuine(text: str) -> bool:
             try:
-                self._read(text)
+                self._keys.read(text)
             except NoteError:
                 return False
             return True
@@ -217,16 +192,16 @@ class Signing:
         if self._begun:
             return
         await self.key()
-        if len(self._keys) > 1:
-            self._hear(await self._records.named_keys())
+        if self._keys.earlier:
+            self._keys.hear(await self._records.named_keys())
         kept = await self._memory.last() if self._memory else None  # before the log is read: a server may be signing
         if (last := await self._records.last_checkpoint()) is not None:
-            note = self._believe(last.note, "The log's own last checkpoint")
+            note = self._keys.believe(last.note, "The log's own last checkpoint")
             if note.size != last.size:
                 raise LogBroken(f"What is kept as the checkpoint of {last.size} entries is one of {note.size}.")
             await self._take_up(note)
         if kept is not None and self._memory:
-            theirs = self._believe(kept, f"What is kept in {self._memory.where}")
+            theirs = self._keys.believe(kept, f"What is kept in {self._memory.where}")
             await self._hold_to(theirs.size, theirs.root, self._memory.where)
         self._begun = True
 
@@ -267,36 +242,8 @@ class Signing:
             self._hashed, self._last = self._hashed.plus(leaves), leaves[-1]
 
     def _hash(self, bodies: Sequence[bytes], first: int) -> list[bytes]:
-        for seq, body in enumerate(bodies, first):
-            try:
-                said = _place.decode(body)
-            except msgspec.MsgspecError:
-                raise LogBroken(f"Entry {seq} of the log cannot be read.") from None
-            if said.seq != seq or said.log != self.origin:
-                raise LogBroken(f"Where entry {seq} of {self.origin} should stand is entry {said.seq} of {said.log}.")
-            if said.type == LogKeyUsed.TAG:
-                self._hear([body])
+        self._keys.pass_over(bodies, first)
         return [leaf_hash(body) for body in bodies]
-
-    def _hear(self, bodies: Sequence[bytes]) -> None:
-        """Which keys the log names, and from where on."""
-        try:
-            for body in bodies:
-                said = _place.decode(body)
-                self._names[said.seq] = _named.decode(said.data).key
-        except msgspec.MsgspecError:
-            raise LogBroken("An entry that names the log's key cannot be read.") from None
-
-    def _good_for(self, size: int) -> list[VerifierKey]:
-        """The keys whose signature counts under a checkpoint of this size."""
-        return [key for key in self._keys if key == self._key or size <= self._succeeded_at(str(key), size)]
-
-    def _succeeded_at(self, key: str, never: int) -> int:
-        """The first entry that names a later key. One that the log never named came before the signer's own."""
-        own = max((seq for seq, name in self._names.items() if name == key), default=-1)
-        if own < 0:
-            return min((seq for seq, name in self._names.items() if name == str(self._key)), default=never)
-        return min((seq for seq in self._names if seq > own), default=never)
 
     async def _sign(self) -> None:
         if self.held:
@@ -349,23 +296,6 @@ class Signing:
             raise LogBroken(
                 f"The log's first {size} entries are not those whose checkpoint stands at {where}: "
                 "it was rewritten, or a copy of it went its own way."
-            ) from error
-
-    def _read(self, text: str) -> Note:
-        """Raises NoteError."""
-        note = parse_note(text)
-        if note.origin != self.origin:
-            raise NoteError(f"This is a checkpoint of {note.origin}, not of {self.origin}.")
-        verify(note, self._good_for(note.size))
-        return note
-
-    def _believe(self, text: str, what: str) -> Note:
-        try:
-            return self._read(text)
-        except NoteError as error:
-            raise LogBroken(
-                f"{what} cannot be believed: {error} "
-                "If the log's key was changed, name the earlier one in PRODACCESS_AUDIT_EARLIER_KEYS."
             ) from error
 
 

@@ -31,6 +31,9 @@ _HELP = ("-h", "--help", "help")
 
 def main() -> int:
     """Dispatch; returns the exit code."""
+    from cli.main import open_streams
+
+    open_streams()
     try:
         code = _dispatch(sys.argv[1:])
         sys.stdout.flush()

@@ -282,6 +282,8 @@ def _contradictions(settings: Settings) -> list[str]:
     faults, level = [], settings["PRODACCESS_LOG_LEVEL"].lower()
     if settings["VAULT_ADDR"] and not (settings["VAULT_ROLE_ID"] and settings.secret("VAULT_SECRET_ID")):
         faults.append("VAULT_ADDR is set, so VAULT_ROLE_ID and VAULT_SECRET_ID (or VAULT_SECRET_ID_FILE) are needed.")
+    if settings["VAULT_ADDR"] and not settings["VAULT_ADDR"].startswith(("https://", "http://")):
+        faults.append(f"VAULT_ADDR is “{settings['VAULT_ADDR']}”: it looks like https://vault.example.com:8200.")
     if settings["JIRA_URL"] and not settings.secret("JIRA_TOKEN"):
         faults.append("JIRA_URL is set, so JIRA_TOKEN (or JIRA_TOKEN_FILE) is needed.")
     if settings.secret("GITHUB_TOKEN") and not settings["GITHUB_OWNERS"]:

@@ -93,7 +93,7 @@ class Database:
         self.me = secrets.randbelow(2**31 - 1) + 1  # this process, to others on the same database
         self._lock = _lock_beside(Path(parsed.database)) if alone and self.is_sqlite and parsed.database else None
         if not alone and self.is_sqlite and not Path(parsed.database or "").exists():
-            raise BadDatabase(f"There is no database at {parsed.database}.")
+            raise BadDatabase(f"There is no database at {parsed.database}. The first `prodaccess serve` makes it.")
         arguments = (
             {} if self.is_sqlite else {name: value for name, value in _WATCHED.items() if name not in parsed.query}
         )

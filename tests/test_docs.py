@@ -53,6 +53,16 @@ def test_every_server_verb_of_the_readme_exists() -> None:
     assert of_audit
 
 
+def test_the_map_of_the_house_has_every_room_and_no_other() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    named = set(re.findall(r"`([a-z_]+(?:/[\w.]+)*)`", page))
+    paths = {name for name in named if "/" in name}
+    assert [name for name in paths if not (ROOT / name).exists()] == []
+    tops = {path.parent.name for path in ROOT.glob("[a-z]*/__init__.py")}
+    rooms = tops | {str(path.parent.relative_to(ROOT)) for top in tops for path in ROOT.glob(f"{top}/*/__init__.py")}
+    assert rooms - named == set()
+
+
 @pytest.mark.parametrize("name", ["threat-model.md", "peers.md"])
 def test_the_tests_that_a_page_names_exist(name: str) -> None:
     code = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))

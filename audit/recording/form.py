@@ -68,22 +68,22 @@ class Sealer:
         return cls(AESGCM(key), sha256(header_line).digest())
 
     def seal(self, number: int, records: Sequence[Record], *, last: bool) -> bytes:
-        plain = _line.encode_lines(records)
-        sealed = self.key.encrypt(_nonce(number), plain, self._bound(number, last=last))
+        return self.seal_lines(number, _line.encode_lines(records), last=last)
+
+    def seal_lines(self, number: int, plain: bytes, *, last: bool) -> bytes:
+        """Of records that are lines already."""
+        sealed = self.key.encrypt(_nonce(number), plain, self.header_hash + _AAD.pack(number, last))
         return LENGTH.pack(len(sealed)) + sealed
 
     def open(self, number: int, sealed: bytes) -> tuple[list[Record], bool]:
         """The records, and whether this is the last frame. Raises Broken."""
         for last in (False, True):
             try:
-                plain = self.key.decrypt(_nonce(number), sealed, self._bound(number, last=last))
+                plain = self.key.decrypt(_nonce(number), sealed, self.header_hash + _AAD.pack(number, last))
             except InvalidTag:
                 continue
             return [_record.decode(line) for line in plain.split(b"\n") if line], last
         raise Broken(f"frame {number} is not the one that was written, or the key is another one")
-
-    def _bound(self, number: int, *, last: bool) -> bytes:
-        return self.header_hash + _AAD.pack(number, last)
 
 
 _record = msgspec.json.Decoder(Record)

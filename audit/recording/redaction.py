@@ -50,6 +50,7 @@ class Redaction:
             if not any(part in word for part in words[:n]):
                 signs.setdefault(next((sign for sign in _SIGNS if sign in word), ""), []).append(word)
         self._words = tuple(signs.items())
+        self._all = tuple(word for near in signs.values() for word in near)
 
     def sql(self, text: str, values: Sequence[str] = (), *, exact: bool = True) -> Redacted:
         """A statement and the values that go with it. Not `exact`: it may be another text that they go with."""
@@ -75,6 +76,12 @@ class Redaction:
                     if word in low:
                         return True
         return bool(self._tainted) and "execute" in low
+
+    def words(self) -> tuple[str, ...]:
+        """In lower case: a statement that holds none of them is not suspect now."""
+        if self.raw:
+            return ()
+        return (*self._all, "execute") if self._tainted else self._all
 
     def line(self, text: str, rules: Sequence[Rule] | None = None) -> tuple[str, int]:
         """A command line or another text, and from how many places something was taken."""

@@ -58,14 +58,20 @@ class Recorder:
 
     def write_all(self, records: Sequence[Record], *, last: bool = False) -> None:
         """Some that belong together: all of them can be read back, or none. Raises RecorderFailed."""
-        frame = self._sealer.seal(self._frames, records, last=last)
+        self._add(self._sealer.seal(self._frames, records, last=last), len(records), last=last)
+
+    def write_lines(self, lines: bytes, count: int) -> None:
+        """So many records that were made into lines elsewhere. Raises RecorderFailed."""
+        self._add(self._sealer.seal_lines(self._frames, lines, last=False), count, last=False)
+
+    def _add(self, frame: bytes, records: int, *, last: bool) -> None:
         if len(frame) > LENGTH.size + LONGEST:
             raise RecorderFailed("The recording cannot be written: this is more at once than could be read back.")
         if self._room is not None and not last:  # the last one is what the reserve is for
             self._room.take(len(frame))
         self._put(frame)
         self._frames += 1
-        self.records += len(records)
+        self.records += records
         self.hash = grown(self.hash, frame)
 
     def sync(self) -> None:

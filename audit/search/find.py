@@ -21,7 +21,7 @@ from audit.search.query import Query, accepts, contains
 from audit.search.reach import Reach, reach_of, wanted
 from audit.search.rows import SHOWN, Row, row_of
 from audit.search.tail import Looked, Tail
-from audit.search.terms import object_label, object_term, term
+from audit.search.terms import object_label, object_term, term, without_schema
 from audit.search.tokens import words_of
 from audit.search.touchers import Toucher, Touches, people_of, places_of
 
@@ -71,7 +71,8 @@ class Touched:
     `counted_from` on: then each has done it at least so often, and others may have before.
 
     `possible`: entries that may have touched it without naming it, because nobody could read all of what they did
-    (a function, a script), where the object is known to be: at `places`, or anywhere when that is empty.
+    (a function, a script), where the object is known to be: at `places`, or anywhere when that is empty. Of a table
+    with its schema also those that name it without one: which schema that was, the session's search path said.
 
     `unrecorded`: of the newest `MOST_UNRECORDED` credentials that could be used there at the time, those of requests
     without a recorded session, counted; `credentials` are the newest of them. What was done with them is for the
@@ -100,9 +101,12 @@ def find(tx: Connection, ledger: Reader, query: Query, limit: int = 50) -> Found
 def who_touched(tx: Connection, ledger: Reader, query: Query, limit: int = 50) -> Touched:
     """Of a query that names one table, path or host. Raises BadInput."""
     thing, reach = _the_object(query), reach_of(tx, Tail(tx, ledger), query)
-    places = places_of(tx, thing, reach)
+    names = (thing, bare) if (bare := without_schema(thing)) else (thing,)
+    places = tuple(sorted({place for name in names for place in places_of(tx, name, reach)}))
     definite = _find(tx, ledger, query, limit, reach)
     possible = _find(tx, ledger, _unsure(query, thing, places), limit, reach)
+    if bare:
+        possible = _both(possible, _find_bare(tx, ledger, query, limit, reach), limit)
     named = {hit.seq for hit in definite.hits}
     unnamed = tuple(hit for hit in possible.hits if hit.seq not in named)
     people = people_of(tx, query, Touches(thing, places), reach)
@@ -199,6 +203,24 @@ def _the_object(query: Query) -> str:
     if not query.objects and query.host and "*" not in query.host:
         return object_label("host", query.host)
     raise BadInput("Name one object: `table:public.orders`, `path:/etc/**` or `host:db-1`.", field="query")
+
+
+def _find_bare(tx: Connection, ledger: Reader, query: Query, limit: int, reach: Reach) -> Found:
+    """Entries that name the query's table without its schema; the index cannot tell them from those of another one."""
+    thing = _the_object(query)
+    bare = without_schema(thing)
+    require = tuple((object_term(bare),) if group == (object_term(thing),) else group for group in query.require)
+    asked = replace(query, require=require, exclude=(*query.exclude, object_term(thing)), objects=(bare,))
+    found = _find(tx, ledger, asked, limit, reach)
+    facts = read_some_facts(tx, ledger, [hit.seq for hit in found.hits])
+    subjects = recall(tx, facts)
+    meant = {f.seq for f in facts if any(touch.object == bare for touch in row_of(f, subjects).touches)}
+    return replace(found, hits=tuple(hit for hit in found.hits if hit.seq in meant))
+
+
+def _both(one: Found, other: Found, limit: int) -> Found:
+    hits = sorted({hit.seq: hit for hit in (*one.hits, *other.hits)}.values(), key=lambda hit: hit.seq, reverse=True)
+    return Found(tuple(hits[:limit]), one.more or other.more or len(hits) > limit, one.looked)
 
 
 def _unsure(query: Query, thing: str, places: tuple[str, ...]) -> Query:

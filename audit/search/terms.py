@@ -68,6 +68,16 @@ def object_label(kind: str, name: str) -> str:
     return f"{label(kind)}:{label(name)}"
 
 
+def without_schema(thing: str) -> str:
+    """`table:orders` of `table:public.orders`, as it stands in a statement that leaves the schema to the search path.
+
+    Empty where there is none to leave out.
+    """
+    kind, _, name = thing.partition(":")
+    last = name.rpartition(".")[2]
+    return f"{kind}:{last}" if kind == "table" and last not in (name, "*") else ""
+
+
 def object_term(thing: str) -> str:
     return f"={thing}"
 

@@ -33,7 +33,7 @@ class Auditing:
     cli: str
 
     async def answer(self, act: Act, question: str) -> None:
-        """`PA-7`, `who table:public.orders`, or a search."""
+        """`PA-7`, `who table:orders`, or a search."""
         first, _, rest = question.partition(" ")
         try:
             if not question or (first.lower() == "who" and not rest.strip()):
@@ -53,7 +53,7 @@ class Auditing:
             raise Refused("Auditors search. The policy names them under `auditors`.")
         raise BadInput(
             f"Say what to look for: `{self.slash} audit actor:ada last:7d`, `{self.slash} audit who "
-            f"table:public.orders`, or `{self.slash} audit PA-7`."
+            f"table:orders`, or `{self.slash} audit PA-7`."
         )
 
     async def _search(self, act: Act, question: str) -> None:

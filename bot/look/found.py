@@ -28,7 +28,7 @@ def found(answer: Found, question: str, links: Mapping[str, str], cli: str) -> M
     if not answer.hits:
         text = (
             "Nothing in the audit log matches. Try less of it, or another time: "
-            '`actor:ada last:7d`, `table:public.orders op:write`, `type:grant.*`, `"exact words"`.'
+            '`actor:ada last:7d`, `table:orders op:write`, `type:grant.*`, `"exact words"`.'
         )
         return Message(text, (section(text), note(_reach(answer.looked))))
     head = f"{'The newest ' if answer.more else ''}{_counted(len(answer.hits), 'entry', 'entries')}"
@@ -49,7 +49,8 @@ def touched(answer: Touched, question: str, links: Mapping[str, str], cli: str) 
         blocks += _unseen(answer, links)
     if answer.possible:
         people = list(dict.fromkeys(hit.actor for hit in answer.possible))
-        blocks += _group("Possible", "what was run there could not be read in full", people, answer.possible, links)
+        why = "what was run there could not be read in full, or names no schema"
+        blocks += _group("Possible", why, people, answer.possible, links)
     text = f"{len(answer.definite)} definite, {len(answer.possible) + answer.unrecorded} possible"
     return Message(text, (*blocks, note(f"{_reach(answer.looked)} · all of it: {_command(cli, 'who', question)}")))
 

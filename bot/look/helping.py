@@ -24,7 +24,7 @@ HAVING = (
 )
 AUDITING = (
     ("audit actor:ada last:7d", "search the audit log; every search is an entry of it"),
-    ("audit who table:public.orders", "who touched it for certain, and who may have"),
+    ("audit who table:orders", "who touched it for certain, and who may have"),
     ("audit PA-7", "one request from its first entry to its last"),
 )
 

@@ -1,0 +1,1 @@
+"""Recorded sessions on a terminal: followed while they run, and played afterwards."""

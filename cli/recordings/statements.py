@@ -78,10 +78,18 @@ def _title(session: dict[str, Any]) -> str:
 def _end(session: dict[str, Any], entries: list[Fact]) -> str:
     acts = [fact for fact in entries if fact["kind"] in ACTS]
     failed = sum(1 for fact in acts if is_bad(fact["facts"]))
-    count = f"{len(acts)} statement{'' if len(acts) == 1 else 's'}, {failed} failed"
+    count = f"{_counted(session, acts)}{f', {failed} failed' if failed else ''}"
     if session["closed_at"] is None:
         return f"\n{count} so far; it is open."
     return f"\n{count}. Closed {at(session['closed_at'])}: {safe(session['why'])}\nrecording {session['recording']}"
+
+
+def _counted(session: dict[str, Any], acts: list[Fact]) -> str:
+    """`2 commands, 1 file`; of a database `3 statements`."""
+    named = {"db.query": "statement", "host.command": "command", "host.file": "file"}
+    kinds = ["db.query"] if session["gateway"] == "postgres" else ["host.command", "host.file"]
+    counts = [(sum(fact["kind"] == kind for fact in acts), named[kind]) for kind in kinds]
+    return ", ".join(f"{n} {name}{'' if n == 1 else 's'}" for n, name in counts if n or name != "file")
 
 
 def _act(fact: Fact, began: datetime, *, full: bool) -> Iterator[str]:

@@ -17,7 +17,7 @@ must hold; a name before a colon says where to look:
 Words are whole words, names or parts of a path: orders finds public.orders, but not reorders. Every search is an
 entry of the log itself, with your name and the query. The policy names who may search under `auditors`."""
 EXAMPLES = """\
-  prodaccess audit search 'actor:linus table:public.refunds op:write last:30d'
+  prodaccess audit search 'actor:linus table:refunds op:write last:30d'
   prodaccess audit search 'type:credential.* target:orders-db after:2026-11-01 before:2026-12-01'
   prodaccess audit search '"refunds stuck" -deploy' --limit 200
   prodaccess audit search 'coverage:opaque last:7d' --json | jq -r '.hits[].ref'"""

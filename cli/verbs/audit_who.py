@@ -14,9 +14,12 @@ ABOUT = """\
 Name a table, a path or a host, and a span of time where you can: the query is written as for audit search. The answer
 has three parts: those whose recorded statements and commands name it, those who ran something there at the time
 whose effect cannot be told from its text (a script, a function), and those who held a credential there of which no
-session was recorded: what they did is in the target's own log, under the same request."""
+session was recorded: what they did is in the target's own log, under the same request.
+
+Statements are recorded as they were typed. table:orders is the table in any schema; of table:public.orders, those that
+say only orders are in the second part."""
 EXAMPLES = """\
-  prodaccess audit who 'table:public.orders after:2026-11-01'
+  prodaccess audit who 'table:orders after:2026-11-01'
   prodaccess audit who 'path:/etc/shadow last:90d'
   prodaccess audit who 'host:db-1 after:2026-11-20 before:2026-11-21' --json"""
 _COUNTED = 500  # credentials; the server counts no further

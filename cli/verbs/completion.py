@@ -24,6 +24,7 @@ _prodaccess() {
 }
 complete -o default -F _prodaccess prodaccess"""
 _ZSH = "autoload -Uz compinit bashcompinit && compinit -u && bashcompinit\n"
+WORDS = "bash zsh fish"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

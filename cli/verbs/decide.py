@@ -13,6 +13,7 @@ prodaccess held PA-7-2.3"""
 EXAMPLES = """\
   prodaccess decide PA-7-2.3 allow
   prodaccess decide PA-7-2.3 refuse"""
+WORDS = "allow refuse"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

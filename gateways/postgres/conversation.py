@@ -13,6 +13,7 @@ from collections.abc import Callable
 import msgspec
 
 from gateways.postgres import messages as m
+from gateways.postgres.acts import Act, Answered, Asked, Exchange, Settled
 from gateways.postgres.frames import Frame, Frames, NotTheProtocol
 from gateways.postgres.names import Given, Names, Text, understood
 
@@ -22,51 +23,6 @@ _KEPT_OF_CLIENT = (
 _KEPT_OF_SERVER = (
     m.COMPLETE, m.ERROR, m.COPY_IN, m.COPY_OUT, m.EMPTY, m.SUSPENDED, m.READY, m.PARSED, m.BOUND, m.CLOSED, m.CALLED,
 )  # fmt: skip
-
-
-class Asked(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A statement is about to reach the server. `n` counts the connection's statements from 1.
-
-    `values`: the bound parameters, shown as text. `exact` is False where the text may not be what is run: the
-    statement's name could have been given to another one inside the database. `size` is that of the whole text,
-    `digest` its SHA-256 where `text` is only its beginning.
-    """
-
-    n: int
-    text: str
-    values: tuple[str, ...] = ()
-    exact: bool = True
-    size: int = 0
-    digest: str = ""
-    redacted: int = 0  # places that secrets were taken from before it was kept
-
-
-class Answered(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One of its commands is done, or all of it is over. A text may hold several commands: one for each of them.
-
-    `tag` as the server has it (`INSERT 0 5`); `code` is the SQLSTATE of a failure, which is that of the whole batch
-    where `n` is 0, at its commit for instance; `skipped`: never run, because one before it in the same batch failed.
-    Bytes are those of rows and COPY data. `partly`: more rows can be fetched.
-    """
-
-    n: int
-    tag: str = ""
-    rows: int | None = None
-    code: str = ""
-    message: str = ""
-    skipped: bool = False
-    partly: bool = False
-    bytes_out: int = 0
-    bytes_in: int = 0
-
-
-class Settled(msgspec.Struct, frozen=True, gc=False):
-    """The server waits for the next batch. `state`: idle `I`, in a transaction `T`, in a failed one `E`."""
-
-    state: str
-
-
-Act = Asked | Answered | Settled
 
 
 class Due(msgspec.Struct):
@@ -89,6 +45,7 @@ class Conversation:
     def __init__(self, most: int = 1 << 20) -> None:
         self.asked = 0
         self.state = "I"
+        self.alone: Exchange | None = None  # what runs now, where that is all that is known of it
         self._client = Frames(_KEPT_OF_CLIENT, most)
         self._server = Frames(_KEPT_OF_SERVER, 8192)
         self._due: deque[Due] = deque()
@@ -122,7 +79,41 @@ class Conversation:
     @property
     def busy(self) -> bool:
         """Whether the server still has something to answer."""
-        return bool(self._due)
+        return bool(self._due) or self.alone is not None
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is under way: whatever is sent next is the only thing that the server answers."""
+        is_between = self._client.at_boundary and self._server.at_boundary and not (self._copying or self._copy_open)
+        return is_between and not (self._due or self._skips or self._bytes_in or self._bytes_out)
+
+    def certain(self, statement: str) -> Given | None:
+        """What this name stands for while nothing is under way, where that leaves no doubt."""
+        given = self._statements.look_up(statement, self._batch, self._renamed if statement else 0)
+        return given if given.exact and not (given.text.digest or given.text.renames or given.text.reopens) else None
+
+    def bound(self, given: Given, values: tuple[str, ...]) -> None:
+        """The unnamed portal, in a transaction that goes on."""
+        self._portals.known[""] = Given(given.text, self._batch, self.asked, values)
+
+    def no_portals(self) -> None:
+        """They end with their transaction."""
+        self._portals.take_all()
+
+    def join(self, one: Exchange) -> None:
+        """It is not alone any more, or not as simple: what is known of it is due like anything else."""
+        self.alone = None
+        if one.given is None:
+            self._due.append(Due(m.QUERY, one.n))
+            return
+        given = Given(one.given.text, self._batch, one.n - 1, m.bind_of(one.data[5:]).values)
+        self._portals.give("", given)
+        self._due.append(Due(m.BIND, given=given))
+        if one.expects == m.COLUMNS:
+            self._due.append(Due(m.DESCRIBE))
+        self._due.append(Due(m.EXECUTE, one.n))
+        self._batch += 1
+        self._due.append(Due(m.SYNC))
 
     def from_client(self, data: bytes) -> list[Act]:
         """Before they are forwarded. Raises NotTheProtocol."""
@@ -313,7 +304,7 @@ class Conversation:
             if head.doubtful and self._due and self._due[0].kind == m.SYNC:
                 self._due[0].doubtful = True  # of two, one may have been swallowed
         if settled.state == "I" and not self._due:
-            self._portals.take_all()  # they end with their transaction
+            self.no_portals()
         self.state = settled.state
         acts.append(settled)
 

@@ -8,6 +8,7 @@ import logging
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from struct import pack
 from typing import Protocol
 
@@ -19,6 +20,7 @@ from gateways.postgres.reception import CancelAsked, Lookup, Reception, Rejected
 from gateways.postgres.relay import Relay, Tape
 from gateways.postgres.side import Gone, Side
 from gateways.postgres.upstream import LoggedIn, LoginRefused, Upstream, Wanted, cancel, log_in
+from gateways.strangers import Strangers
 
 log = logging.getLogger(__name__)
 
@@ -98,16 +100,18 @@ class Hold:
 class PostgresGateway:
     """One listener. `tls` is what it shows of itself; `greeting` is in seconds.
 
-    `most_strangers`: at once, who have not proven who they are; one too many is sent away.
+    `most_strangers`: at once, who have not proven who they are; one too many is sent away, by address.
     """
 
     door: Door
     tls: ssl.SSLContext | None = None
     greeting: float = GREETING
     most_strangers: int = 400
-    strangers: int = 0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _holds: dict[tuple[int, bytes], Hold] = field(default_factory=dict)  # by what a cancel has to name
+
+    def __post_init__(self) -> None:
+        self.strangers: Strangers[asyncio.Task[None]] = Strangers(self.most_strangers)
 
     async def listen(self, host: str, port: int, *, several: bool = False) -> asyncio.Server:
         """`several`: other processes listen on the same port, and the kernel deals the connections out."""
@@ -117,12 +121,18 @@ class PostgresGateway:
         return Side(self._begin, quiet=True)
 
     def _begin(self, side: Side) -> None:
-        if self.strangers >= self.most_strangers:  # the first ones may be honest, and a process has only so many files
-            side.hang_up()
-            return
         task = asyncio.get_running_loop().create_task(self._serve(side))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(partial(self._served, side))
+        gone = self.strangers.comes(task, side.address)
+        if gone is not None:  # the first ones may be honest, and a process has only so many files
+            gone.cancel()
+
+    def _served(self, side: Side, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self.strangers.goes(task)
+        if task.cancelled():
+            side.hang_up()
 
     async def _serve(self, side: Side) -> None:
         try:
@@ -145,12 +155,12 @@ class PostgresGateway:
         side.close()
 
     async def _receive(self, side: Side) -> Visitor | CancelAsked:
-        self.strangers += 1
-        try:
-            async with asyncio.timeout(self.greeting):
-                return await Reception(self.tls, self.door.lookup).receive(side)
-        finally:
-            self.strangers -= 1
+        async with asyncio.timeout(self.greeting):
+            asked = await Reception(self.tls, self.door.lookup).receive(side)
+        task: asyncio.Task[None] | None = asyncio.current_task()
+        if task is not None:
+            self.strangers.goes(task)
+        return asked
 
     async def _cancel(self, asked: CancelAsked) -> None:
         hold = self._holds.get((asked.pid, asked.key))

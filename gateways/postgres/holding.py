@@ -21,8 +21,10 @@ import msgspec
 from access.sessions.flags import HOLDABLE, OPAQUE
 from audit.recording.writer import RecorderFailed
 from gateways.holding import STOPPED, Answer, Wish
+from gateways.live import LEFT
 from gateways.postgres import messages as m
-from gateways.postgres.conversation import SURELY, Act, Answered, Asked, Conversation, Due
+from gateways.postgres.acts import Act, Answered, Asked
+from gateways.postgres.conversation import SURELY, Conversation, Due
 from gateways.postgres.frames import Frame, NotTheProtocol
 from gateways.postgres.names import Given
 from gateways.postgres.pieces import Pieces
@@ -33,6 +35,7 @@ from gateways.postgres.statements import SHORT, understand
 _JUDGED = frozenset((m.QUERY, m.PARSE, m.BIND, m.EXECUTE, m.CALL))
 _RUN = frozenset((m.QUERY, m.EXECUTE, m.CALL))
 MOST_BEHIND = 256 << 10  # bytes that wait behind a statement before nothing more is read
+_LOOK = 0.5  # seconds
 _REPREPARES = re.compile(r"\bprepare\b", re.IGNORECASE)
 _RUNS_PREPARED = re.compile(r"\bexecute\b", re.IGNORECASE)
 _TAKEN_BACK = Answer(allowed=False, why="canceling statement due to user request", code=STOPPED)
@@ -164,11 +167,21 @@ class HoldingRelay(Relay):
 
     async def _wait(self, wish: Wish, due: Due) -> Answer:
         gone: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waits = (due, gone)
+        self._waits = waits = (due, gone)
+        self._look_out(waits)
         try:
             return await self._gate.ask(wish, self.tell, gone)
         finally:
             self._waits = None
+
+    def _look_out(self, waits: tuple[Due, asyncio.Future[Answer]]) -> None:
+        """Where nothing more is read, nobody else sees that the client leaves."""
+        if self._waits is not waits or self._over:
+            return
+        if not self._has_room and self._client.has_left:
+            self._lost(LEFT)
+        else:
+            asyncio.get_running_loop().call_later(_LOOK, self._look_out, waits)
 
     def _wake(self, answer: Answer) -> None:
         if self._waits is not None and not self._waits[1].done():

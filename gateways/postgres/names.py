@@ -20,7 +20,7 @@ _RENAMES = re.compile(rf"\b(?:prepare|deallocate|{_HIDDEN})\b", re.IGNORECASE)
 _REOPENS = re.compile(rf"\b(?:close|declare|{_HIDDEN})\b", re.IGNORECASE)
 _MOST = 16
 _MOST_HELD = 64 << 20  # characters of texts and values under names: the database holds them too, but for one user
-_LETTERS = ("do", "prepare", "execute", "call", "close", "declare", "deallocate", "discard")
+LETTERS = ("do", "prepare", "execute", "call", "close", "declare", "deallocate", "discard")
 
 
 class Text(msgspec.Struct, frozen=True, gc=False):
@@ -133,6 +133,6 @@ def understood(text: str, size: int, digest: str) -> Text:
     if digest:
         return Text(text, size, digest, renames=True, reopens=True)  # what was not held may do it too
     low = text.lower()
-    if not any(map(low.__contains__, _LETTERS)):  # far faster than looking for words, and hardly any text has them
+    if not any(map(low.__contains__, LETTERS)):  # far faster than looking for words, and hardly any text has them
         return Text(text, size)
     return Text(text, size, "", _RENAMES.search(text) is not None, _REOPENS.search(text) is not None)

@@ -10,9 +10,13 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from audit.recording.writer import RecorderFailed
+from gateways.live import LEFT
 from gateways.postgres import messages as m
-from gateways.postgres.conversation import Act, Conversation
+from gateways.postgres.acts import Act
+from gateways.postgres.conversation import Conversation
 from gateways.postgres.frames import NotTheProtocol
+from gateways.postgres.plain import RECOGNISES, Lane
+from gateways.postgres.plain import Tape as LineTape
 from gateways.postgres.side import Side
 
 _LINGER = 5.0  # seconds for the client to take the last word
@@ -44,12 +48,13 @@ class Relay:
         self._notices: list[bytes] = []
         self._last_word: bytes = b""
         self.talk = Conversation()
+        self._lane = Lane(self.talk, tape) if RECOGNISES and isinstance(tape, LineTape) else None
 
     def start(self) -> None:
         self._server.pass_on(
             self._from_server, lambda: self._lost("the database closed the connection"), self._to_server
         )
-        self._client.pass_on(self._from_client, lambda: self._lost("closed"), self._to_client)
+        self._client.pass_on(self._from_client, lambda: self._lost(LEFT), self._to_client)
 
     # What passes
 
@@ -57,7 +62,7 @@ class Relay:
         if self._over:  # TLS gives what it had already taken in
             return
         try:
-            if acts := self.talk.from_client(data):
+            if (self._lane is None or not self._lane.ask(data)) and (acts := self.talk.from_client(data)):
                 self._tape.asked(acts)
         except (NotTheProtocol, RecorderFailed) as error:
             self._break(error)
@@ -81,7 +86,7 @@ class Relay:
     def _pass_back(self, data: bytes) -> None:
         """Raises NotTheProtocol, RecorderFailed."""
         self._client.write(data)  # what it answers is no secret to the client: it need not wait until it is understood
-        if acts := self.talk.from_server(data):
+        if (self._lane is None or not self._lane.answer(data)) and (acts := self.talk.from_server(data)):
             self._tape.answered(acts)
 
     # A side that cannot take more slows the other down

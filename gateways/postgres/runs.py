@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from gateways.postgres.conversation import Act, Answered, Asked, Settled
+from gateways.postgres.acts import Act, Answered, Asked, Settled
 
-UNKNOWN, SKIPPED = "unknown", "skipped"
+OK, UNKNOWN, SKIPPED = "ok", "unknown", "skipped"
 
 
 @dataclass(slots=True)
@@ -69,5 +69,5 @@ def _answer(run: Run, at: int, act: Answered) -> None:
     if act.rows is not None:
         run.rows = (run.rows or 0) + act.rows
     if act.code or run.outcome == UNKNOWN:
-        run.outcome = SKIPPED if act.skipped else act.code or "ok"
+        run.outcome = SKIPPED if act.skipped else act.code or OK
         run.message = act.message

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import socket
 import ssl
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from gateways.postgres.binding import key_of
 from gateways.postgres.frames import NotTheProtocol
 
 LONGEST_GREETING = 10_000  # bytes; PostgreSQL's own limit for what is said before somebody is let in
+_HUNG_UP = getattr(select, "POLLRDHUP", 0)  # of its own accord; Linux only
 _LITTLE = 64 * 1024  # bytes that may wait to be written: a client that is too fast is to feel it
 
 
@@ -112,6 +114,16 @@ class Side(asyncio.Protocol):
         return (shown.selected_alpn_protocol() or "") if shown is not None else ""
 
     @property
+    def has_left(self) -> bool:
+        """Whether the other end has closed, also while nothing is read from it."""
+        socket_ = None if self.lost else self.transport.get_extra_info("socket")
+        if socket_ is None or socket_.fileno() < 0:
+            return True
+        looked = select.poll()
+        looked.register(socket_.fileno(), _HUNG_UP)
+        return bool(looked.poll(0))
+
+    @property
     def secured(self) -> bool:
         return self.transport.get_extra_info("ssl_object") is not None
 
@@ -177,8 +189,8 @@ class Side(asyncio.Protocol):
             on_lost()
 
     def write(self, data: bytes) -> None:
-        if not self.lost:
-            self.transport.write(data)
+        if not self.lost and self._transport is not None:
+            self._transport.write(data)
 
     def close(self) -> None:
         """What has been written still goes out."""

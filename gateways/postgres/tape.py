@@ -18,8 +18,9 @@ from audit.recording.redaction import MASK, Redacted
 from audit.recording.redaction_sql import names_secret
 from audit.recording.writer import Recorder, RecorderFailed
 from gateways.live import About
-from gateways.postgres.conversation import Act, Answered, Asked, Settled
-from gateways.postgres.runs import SKIPPED, Run, Runs
+from gateways.postgres.acts import Act, Answered, Asked, Exchange, Settled
+from gateways.postgres.plain import Answer
+from gateways.postgres.runs import OK, SKIPPED, Run, Runs
 from gateways.postgres.statements import FULL, OPAQUE, OTHER, READ, SESSION, SHORT, Understood, understand, unread
 
 FORM = "sql"
@@ -42,8 +43,12 @@ class SqlTape:
         self.recorder = recorder
         self._runs = Runs()
         self._held: list[Record] = []
+        self._lines: list[bytes] = []  # that wait in the same way, of what needs no more looking at
+        self._alone: Exchange | None = None  # is running, and written down
         self._over: list[Run] = []
-        self._acts: list[tuple[int, Act]] = []  # that are not in `_runs` yet: there is time for that between statements
+        self._acts: list[
+            tuple[int, Act | Answer]
+        ] = []  # that are not in `_runs` yet: there is time for that between statements
         self._timer: asyncio.TimerHandle | None = None
         self._failed: RecorderFailed | None = None  # at a write that nobody waited for
         self._redacts = not recorder.redaction.raw
@@ -66,6 +71,23 @@ class SqlTape:
         elif self._held and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(QUIET, self._write_what_waits)
 
+    def asked_line(self, line: bytes, one: Exchange) -> None:
+        if self._held or self._failed is not None:
+            self.write()
+        self._lines.append(line)
+        lines, self._lines = self._lines, []
+        self.recorder.write_lines(b"".join(lines), 2 * len(lines) - 1)
+        self._alone = one
+
+    def answered_lines(self, lines: bytes, answer: Answer) -> None:
+        self._alone = None
+        self._lines.append(lines)
+        self._acts.append((answer.at, answer))
+        if len(self._acts) >= HELD:
+            self._take_up()
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(QUIET, self._write_what_waits)
+
     def _write_what_waits(self) -> None:
         self._timer = None
         try:
@@ -74,6 +96,9 @@ class SqlTape:
             self._failed = error
 
     def _keep(self, acts: Sequence[Act]) -> None:
+        if self._lines:
+            self.write()
+        self._join()
         at = self.recorder.at
         for act in acts:
             if self._redacts and (type(act) is Asked or self._kept_quiet or (type(act) is Answered and act.message)):
@@ -82,6 +107,12 @@ class SqlTape:
             self._acts.append((at, act))
         if len(self._acts) >= HELD:
             self._take_up()
+
+    def _join(self) -> None:
+        """What was alone is answered like anything else, or not at all."""
+        one, self._alone = self._alone, None
+        if one is not None:
+            self._acts.append((one.at, one.asked))
 
     def _without_secrets(self, act: Act) -> Act:
         if type(act) is Asked:
@@ -105,7 +136,7 @@ class SqlTape:
 
     def _take_up(self) -> None:
         for at, act in self._acts:
-            self._over += self._runs.take(at, act)
+            self._over += (_run_of(act),) if isinstance(act, Answer) else self._runs.take(at, act)
         self._acts.clear()
 
     # For whoever keeps the session
@@ -119,6 +150,9 @@ class SqlTape:
         """Raises RecorderFailed."""
         if self._failed is not None:
             raise self._failed
+        lines, self._lines = self._lines, []
+        if lines:
+            self.recorder.write_lines(b"".join(lines), 2 * len(lines))
         held, self._held = self._held, []
         for together in _in_frames(held):
             self.recorder.write_all(together)
@@ -126,6 +160,8 @@ class SqlTape:
     def harvest(self, most: int | None = None) -> Sequence[Run]:
         """The statements that are over since, in the recording before they are in the log; the rest at the end."""
         self.write()
+        if most is None:
+            self._join()
         self._take_up()
         if most is None:
             if self._timer is not None:
@@ -139,6 +175,11 @@ class SqlTape:
         """What takes too long to be read is told unread: all other sessions wait for it."""
         until = time.monotonic() + HASTE
         return [event_of(run, about, hurries=time.monotonic() > until) for run in acts]
+
+
+def _run_of(answer: Answer) -> Run:
+    one = answer.of
+    return Run(one.at, one.asked, answer.at - one.at, answer.rows, OK, bytes_out=answer.bytes_out)
 
 
 def _in_frames(records: Sequence[Record]) -> Iterator[Sequence[Record]]:

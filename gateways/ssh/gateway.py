@@ -12,6 +12,7 @@ import asyncssh
 from asyncssh import SSHServerConnectionOptions
 
 from access.errors import AccessError, Refused
+from gateways.live import LEFT
 from gateways.ssh.connections import CIPHERS, Inbound
 from gateways.ssh.line import Asked
 from gateways.ssh.reception import Reception, Visitor
@@ -139,7 +140,7 @@ class SshGateway:
         """Raises AccessError."""
         session = await self.door.admit(visitor)
         if client.is_closed():
-            session.over("closed")
+            session.over(LEFT)
             raise Refused("The client is gone.")
         upstream = session.upstream
         relay: Relay | None = None
@@ -162,7 +163,7 @@ class SshGateway:
             relay.end(str(error))
             raise
         if client.is_closed():
-            relay.end("closed")
+            relay.end(LEFT)
         return relay
 
     def _ended(self, relay: Relay | None, session: Session, why: str) -> None:

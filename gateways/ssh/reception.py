@@ -11,6 +11,7 @@ from asyncssh import ChannelOpenError, SSHKey, SSHServer, SSHServerConnection
 from asyncssh.constants import DISC_BY_APPLICATION, OPEN_ADMINISTRATIVELY_PROHIBITED
 
 from access.errors import AccessError
+from gateways.live import LEFT
 from gateways.ssh.channels import Near
 from gateways.ssh.connections import Inbound
 from gateways.ssh.ends import NearEnd
@@ -69,7 +70,7 @@ class Reception(SSHServer):
         self._is_known()
         relay = self._relay
         if relay is not None and relay.done() and not relay.cancelled() and relay.exception() is None:
-            relay.result().end("closed")
+            relay.result().end(LEFT)
 
     # 1. The proof. asyncssh checks signatures after these, and calls `auth_completed` for the last one only.
 

@@ -16,26 +16,33 @@ from prodaccess.demo.narrator import Narrator
 from prodaccess.parts.part import PartError
 
 EPILOG = """\
-What runs: OpenBao (a Vault), a PostgreSQL “production” database, an sshd, a stand-in for AWS, a local Slack workspace,
-and prodaccess itself, all on 127.0.0.1. Nothing is opened outward and nothing is kept.
+What runs: OpenBao (a Vault), a PostgreSQL “production” database, an sshd, a
+stand-in for AWS, a local Slack workspace, and prodaccess itself, all on
+127.0.0.1. Nothing is opened outward and nothing is kept.
 
-Exit codes: 0 ended in order (with --play: every step held), 1 a step did not hold, 2 a part did not start.
+Exit codes: 0 ended in order (with --play: every step held), 1 a step did not
+hold, 2 a part did not start.
 """
 
 
 WELCOME = """
-Ready after {seconds:.1f} s. Everything is on this machine, open to nobody else, and gone at Ctrl-C.
+Ready after {seconds:.1f} s. Everything is on this machine, open to nobody else, and gone
+at Ctrl-C.
 
-  Slack, as linus, an engineer              {page}/ui/?as=linus&channel={channel}
-  Slack, as ada, who owns the orders data   {page}/ui/?as=ada&channel={channel}
+  Slack, as linus, an engineer
+       {page}/ui/?as=linus&channel={channel}
+  Slack, as ada, who owns the orders data
+       {page}/ui/?as=ada&channel={channel}
 
-Three things to try
+Four things to try
 
-  1  Ask and approve. As linus, type this in Slack; as ada, in the second tab, press Approve.
+  1  Ask and approve. As linus, type this in Slack; as ada, in the second tab,
+     press Approve.
 
        /prodaccess orders-db 10m OPS-412 refunds stuck since the deploy
 
-  2  Use it. As linus, type /prodaccess login in Slack: it shows a code. Then, in another terminal:
+  2  Use it. As linus, type /prodaccess login in Slack: it shows a code. Then, in
+     another terminal:
 
        export PATH="{path}:$PATH"
        prodaccess login CODE
@@ -43,14 +50,20 @@ Three things to try
 
      At its prompt:  SELECT status, count(*) FROM refunds GROUP BY status;
 
-  3  See it end. Leave psql open and press “Jump to the end of PA-1” at the foot of the page. Seconds later the
-     session is cut, the password is dead, and the thread says how that was checked.
+  3  See it end. Leave psql open and press “Jump to the end of PA-1” at the foot
+     of the page. Seconds later the session is cut, the password is dead, and the
+     thread says how that was checked.
 
-Or nobody holds a password: ask for orders-db/recorded, then  prodaccess connect PA-2 -- psql  goes through the gateway,
-and  prodaccess replay PA-2-1  tells what was done. So with orders-host/deploy:  prodaccess ssh PA-3  is a shell on this
-machine, with a login that lives in the gateway alone.
+  4  Work where nobody holds a password: everything is recorded. Let ada approve:
 
-The jump moves the clock of Slack, AWS and prodaccess. Vault and the database keep real time: for them it ends early.
+       prodaccess request orders-db/recorded 10m OPS-415 "settle refunds" -- psql
+
+     prodaccess replay PA-2-1 tells what was done. So with orders-host/deploy:
+     prodaccess ssh PA-3 is a shell on this machine. Then, as margaret, an auditor,
+     in Slack:  /prodaccess audit who table:refunds
+
+The jump moves the clock of Slack, AWS and prodaccess. Vault and the database keep
+real time: for them it ends early. prodaccess demo --play does all of it by itself.
 Ctrl-C stops everything.
 """
 

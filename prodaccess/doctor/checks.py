@@ -1,4 +1,4 @@
-"""What `doctor` looks at, in the order in which one thing needs another; the audit log is in `doctor_log`."""
+"""What `doctor` looks at, in the order in which one thing needs another; of the audit log see `doctor.log`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from bot.slack.people import SILENT, code
 from prodaccess.auditing.desk import Desk, in_transaction
 from prodaccess.clock import SystemClock, wall_time
 from prodaccess.directories import kinds_of, make_directories
+from prodaccess.doctor.gateways import gateways
 from prodaccess.doctor.log import anchors, checkpoint, collectors, recorded_at, signer
+from prodaccess.doctor.providers import providers
 from prodaccess.doctor.report import Check, Finding, State
 from prodaccess.gateways.running import known_gateways
 from prodaccess.issuers import make_providers
@@ -174,23 +176,6 @@ def _now(tx: Connection) -> datetime:
     return found
 
 
-async def providers(desk: Desk) -> AsyncIterator[Finding]:
-    """Each is asked as it is by a running server."""
-    made = make_providers(desk.settings, SystemClock())
-    if not made:
-        yield Finding(
-            "providers", State.WRONG, "None is set, so nothing can be opened: VAULT_ADDR, PRODACCESS_AWS_REGION."
-        )
-    for name, provider in made.items():
-        trouble = await provider.health()
-        provider.close()
-        if name == "memory":
-            yield Finding(
-                name, State.WEAK, "PRODACCESS_MEMORY_PROVIDER is on: it guards nothing, and is for trying out."
-            )
-        yield Finding(name, State.WRONG if trouble else State.WELL, trouble or "It answers and lets us in.")
-
-
 async def slack(desk: Desk) -> AsyncIterator[Finding]:
     """The token is good, the app is in the audit channel, and what Slack has seen of the log is still so."""
     if desk.settings.secret("SLACK_BOT_TOKEN") is None:
@@ -289,6 +274,6 @@ async def server(desk: Desk) -> AsyncIterator[Finding]:
 CHECKS: dict[str, Check] = {
     "settings": settings, "policy": policy, "database": database, "grants": grants, "clock": clock, "signer": signer,
     "checkpoint": checkpoint, "anchors": anchors, "collectors": collectors, "providers": providers,
-    "leftovers": leftovers,
+    "leftovers": leftovers, "gateways": gateways,
     "slack": slack, "groups": groups, "tickets": tickets, "server": server,
 }  # fmt: skip

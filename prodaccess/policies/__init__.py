@@ -1,0 +1,1 @@
+"""The policy file: read, checked, explained, and served to those who decide by it."""

@@ -42,7 +42,7 @@ def check_policy(path: Path) -> Policy:
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise PolicyError(f"{path}: cannot be read ({error}). PRODACCESS_POLICY names the file.") from error
+        raise PolicyError(f"{path}: cannot be read ({_why(error)}). PRODACCESS_POLICY names the file.") from error
     return parse_policy(text, str(path))
 
 
@@ -130,3 +130,8 @@ def _mark_of(path: Path) -> _Mark:
     except OSError:
         return ()
     return found.st_mtime_ns, found.st_ino, found.st_size, found.st_mode, found.st_uid
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    """Without the number and the path, which is said before it."""
+    return getattr(error, "strerror", "") or str(error)

@@ -1,0 +1,1 @@
+"""The issuers held against the grants: by the server every few minutes, and by `prodaccess reconcile`."""

@@ -19,7 +19,7 @@ import pytest
 from audit.export.bundle import Contents, write_bundle
 from audit.export.rows import ExportError, Written
 from tests.verifier.conftest import verify  # noqa: F401
-from tests.verifier.living import Life
+from tests.verifier.living import Life, three_days
 from tests.verifier.making import Signer
 from tests.world import World
 
@@ -29,12 +29,7 @@ _GUARD = "import socket\n\ndef _no(*_, **__):\n    raise OSError('no network')\n
 
 @pytest.fixture
 async def life(world: World) -> Life:
-    """Three days, a checkpoint at the end of each."""
-    made = Life(world)
-    await made.begin()
-    for _ in range(3):
-        await made.day()
-    return made
+    return await three_days(world)
 
 
 @pytest.fixture

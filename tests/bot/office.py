@@ -208,6 +208,18 @@ def inquiry_of(world: World) -> Inquiry:
     return Inquiry(world.store, log, log, world.people, world.policies, world.clock)
 
 
+async def press(office: Office, name: str, message: Mapping[str, Any], action: str, where: str = AUDIT) -> None:
+    """A button of a message that stands there."""
+    await office.who(name).click(where, message["ts"], action, message=message)
+
+
+async def pass_by(office: Office, **duration: float) -> None:
+    """Time, and with it whatever is due by then."""
+    office.clock.pass_by(**duration)
+    await office.sweeper.sweep()
+    await office.settled()
+
+
 async def until(true: Callable[[], object], timeout: float = 5.0) -> None:
     """Raises TimeoutError when it never becomes true."""
     async with asyncio.timeout(timeout):

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from access.model import GrantState, RequestState
 from tests.access.requesting.test_calling import STAGED
-from tests.bot.office import AUDIT, Office, button, shown, until
+from tests.bot.office import AUDIT, Office, button, pass_by, press, shown, until
 from tests.bot.test_erasing import erase, everything
 from tests.bot.thread.test_thread import down, up
 from tests.people import ADA, GRACE, LINUS, POLICY
@@ -22,16 +21,6 @@ from tests.people import ADA, GRACE, LINUS, POLICY
 async def staged(tmp_path: Path) -> AsyncIterator[Office]:
     async with Office(tmp_path, STAGED) as made:
         yield made
-
-
-async def press(office: Office, name: str, message: Mapping[str, Any], action: str, where: str = AUDIT) -> None:
-    await office.who(name).click(where, message["ts"], action, message=message)
-
-
-async def pass_by(office: Office, **duration: float) -> None:
-    office.clock.pass_by(**duration)
-    await office.sweeper.sweep()
-    await office.settled()
 
 
 def letters(office: Office, name: str) -> list[str]:

@@ -16,6 +16,7 @@ import pytest
 from cli.arguments import VERBS, options_of, overview, parser_of
 from cli.exits import EXITS, CliError
 from tests.cli.shell import ROOT, Shell
+from tests.standing_alone import foreign_imports
 
 CLI = ROOT / "cli"
 DOCS = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
@@ -30,14 +31,7 @@ BARE = "import sys; print(*sys.modules, file=sys.stderr)"
 
 
 def test_only_relative_imports_the_standard_library_and_cryptography() -> None:
-    for path in CLI.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom) and not node.level:
-                names = [str(node.module)]
-            for name in names:
-                top = name.partition(".")[0]
-                assert top in sys.stdlib_module_names or top == "cryptography", f"{path}: {name}"
+    assert {top for _, top in foreign_imports(CLI)} == {"cryptography"}
 
 
 def test_it_works_under_its_own_name(tmp_path: Path) -> None:
@@ -172,6 +166,8 @@ def test_completion_knows_every_verb(shell_name: str, capsys: pytest.CaptureFixt
         ("prodaccess audit erase --w", "--why"),
         ("prodaccess show --j", "--json"),
         ("prodaccess show s", ""),
+        ("prodaccess decide PA-7-2.3 a", "allow"),
+        ("prodaccess completion f", "fish"),
     ],
 )
 def test_bash_completes(words: str, given: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import os
 import struct
+import sys
 import termios
 from collections.abc import Iterator
 
@@ -78,3 +79,13 @@ async def test_help_is_as_wide_as_the_terminal_and_commands_stay_whole(
     assert (await shell.run(*words, stdout=theirs)).code == 0
     too_long = [line for line in _read(ours).splitlines() if len(line) > 60]
     assert [line for line in too_long if "prodaccess " not in line and "[--" not in line] == []
+
+
+@pytest.mark.parametrize(("closed", "code"), [(">&-", 0), ("2>&-", 0), ("<&-", 0), (">/dev/full", 1)])
+async def test_an_output_that_is_closed_or_full_is_no_accident(shell: Shell, closed: str, code: int) -> None:
+    command = f'exec "{sys.executable}" -m cli help {closed}'
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_shell(command, env=shell.environment, stdout=pipe, stderr=pipe)
+    ran = await finished(process)
+    assert ran.code == code
+    assert ran.err == ("prodaccess: No space left on device\n" if code else "")

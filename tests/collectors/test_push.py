@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
@@ -14,9 +13,8 @@ from access.tasks import meanwhile
 from audit.log import Entry
 from collectors.collector import CollectorDown, CollectorRefused, Message
 from collectors.push import Push
-from collectors.spec import make_collector, parse_spec
 from collectors.syslog import StreamSyslog
-from tests.collectors.ends import FAST, FarSyslog, Near, certificate_for, until
+from tests.collectors.ends import FAST, FarSyslog, Near, until
 
 
 class Scripted:
@@ -224,16 +222,11 @@ async def test_the_beginning_of_a_request_is_known_after_a_restart_too() -> None
 # With the real far side
 
 
-@pytest.fixture(params=["tcp", "tls"])
-async def far(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[FarSyslog, StreamSyslog]]:
-    certificate = certificate_for(tmp_path) if request.param == "tls" else ()
-    server = FarSyslog(tmp_path, certificate)
-    await server.start()
-    options = f"#ca={certificate[0]}" if certificate else ""
-    made = make_collector(parse_spec(f"syslog+{request.param}://127.0.0.1:{server.port}{options}"))
-    assert isinstance(made, StreamSyslog)
-    yield server, replace(made, timeout=1.0)
-    server.kill()
+@pytest.fixture
+def far(far: tuple[FarSyslog, StreamSyslog]) -> tuple[FarSyslog, StreamSyslog]:
+    """Soon given up on, so that a test of many deaths is a short one."""
+    server, made = far
+    return server, replace(made, timeout=1.0)
 
 
 async def test_nothing_is_lost_or_out_of_order_while_the_collector_is_killed_again_and_again(

@@ -41,18 +41,6 @@ def test_octets_are_counted_in_bytes() -> None:
     assert counted("é\n".encode()) == "3 é\n".encode()
 
 
-@pytest.fixture(params=["tcp", "tls"])
-async def far(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[FarSyslog, StreamSyslog]]:
-    certificate = certificate_for(tmp_path) if request.param == "tls" else ()
-    server = FarSyslog(tmp_path, certificate)
-    await server.start()
-    options = f"#ca={certificate[0]}" if certificate else ""
-    made = make_collector(parse_spec(f"syslog+{request.param}://127.0.0.1:{server.port}{options}"))
-    assert isinstance(made, StreamSyslog)
-    yield server, made
-    server.kill()
-
-
 async def test_messages_arrive_whole_and_in_order(far: tuple[FarSyslog, StreamSyslog]) -> None:
     server, collector = far
     sent = messages(300)

@@ -14,6 +14,7 @@ import pytest
 from access.errors import Unavailable
 from access.events import CredentialIssued, QueryRun, SessionClosed
 from access.ports import Change
+from gateways.live import LEFT
 from gateways.postgres import messages as m
 from gateways.postgres.relay import Relay
 from gateways.postgres.side import Side
@@ -213,7 +214,7 @@ async def test_a_commit_whose_answer_was_lost_is_neither_repeated_nor_somebody_e
     await db.close()
     (closed,) = await scene.told(SessionClosed)
     assert [event.text for event in await scene.events(QueryRun)] == ["select 'one'", "select 'two'"]
-    assert (closed.why, closed.actions) == ("closed", 2)
+    assert (closed.why, closed.actions) == (LEFT, 2)
     async with asyncio.timeout(30):
         while scene.desk.lives:  # noqa: ASYNC110
             await asyncio.sleep(0.02)

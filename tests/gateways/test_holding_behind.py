@@ -14,7 +14,7 @@ from gateways.postgres.holding import MOST_BEHIND
 from tests.gateways.held import Client, rows, until
 from tests.people import ADA
 
-COUNT, PAD = 400, "x" * 8_000  # together some three megabytes
+COUNT, PAD = 200, "x" * 8_000  # together more than a megabyte
 
 
 async def sends(client: Client) -> None:

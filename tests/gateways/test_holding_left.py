@@ -36,7 +36,8 @@ async def test_what_a_gateway_that_was_killed_left_waiting_is_closed(client: Cli
 async def died(client: Client, running: asyncio.Task[Any]) -> None:
     """As `kill -9` leaves it: nothing is said of the session, nor of what waits in it."""
     (live,) = client.scene.desk.lives.values()
-    client.scene.desk.lives.clear()
+    async with client.scene.desk.telling._one:  # what was being told is told
+        client.scene.desk.lives.clear()
     live.tape.recorder.abandon()
     live.hold.relay._work.cancel()  # type: ignore[union-attr]
     await asyncio.gather(running, return_exceptions=True)

@@ -13,8 +13,8 @@ from access.events import AuditSearched
 from prodaccess.parts.postgres import Postgres
 from tests.api.serving import serving
 from tests.cli.shell import Shell
+from tests.gateways.held import HOLDING
 from tests.gateways.scene import Scene, standing
-from tests.gateways.test_holding import HOLDING
 from tests.people import ADA
 
 

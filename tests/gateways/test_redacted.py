@@ -16,7 +16,7 @@ from audit.recording.reader import Recording
 from audit.recording.redaction import MASK, Redaction
 from audit.recording.writer import Recorder
 from gateways.live import About, about_left
-from gateways.postgres.conversation import Answered, Asked
+from gateways.postgres.acts import Answered, Asked
 from gateways.postgres.tape import SqlTape, event_of, read_back
 from gateways.ssh.acts import CommandBegan, Ended, Fed, Shown, Started
 from gateways.ssh.redacting import Redacting

@@ -9,7 +9,7 @@ from pathlib import Path
 from audit.recording.form import KEY, Header
 from audit.recording.reader import Recording
 from audit.recording.writer import Recorder
-from gateways.postgres.conversation import Act, Answered, Asked, Settled
+from gateways.postgres.acts import Act, Answered, Asked, Settled
 from gateways.postgres.runs import Run, Runs
 from gateways.postgres.tape import SqlTape, read_back
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -13,47 +12,23 @@ import psycopg
 from access.ports import Released
 from prodaccess.parts.postgres import Postgres
 from prodaccess.parts.production_db import ProductionDb
-from providers.vault import VaultProvider
-from providers.vault_client import VaultSettings
 from tests.fixtures_parts import VaultFixture
-from tests.providers.contract import Desk, WallClock, make_grant
+from tests.providers.contract import Desk, make_grant
+from tests.providers.database_bench import DatabaseBench
 
 
-class VaultBench:
-    forgets = True
-    discards = True
-
+class VaultBench(DatabaseBench):
     def __init__(self, vault: VaultFixture, postgres: Postgres, deaf: str, stack: ExitStack) -> None:
-        self.clock = WallClock()
-        self.vault = vault
+        super().__init__(vault, deaf, stack)
         self.postgres = postgres
-        self._deaf = deaf
-        self._stack = stack
         self.uses = {
             "role": "orders-read", "host": postgres.host, "port": str(postgres.port), "dbname": "orders",
             "sslmode": "disable",
         }  # fmt: skip
         self.provider = self.restart()
 
-    def provider_with(self, **settings: Any) -> VaultProvider:
-        access = self.vault.access
-        base = VaultSettings(self.vault.address, access.role_id, lambda: access.secret_id)
-        provider = VaultProvider(replace(base, **settings), self.clock)
-        self._stack.callback(provider.close)
-        return provider
-
-    def restart(self) -> VaultProvider:
-        return self.provider_with()
-
-    def desk(self, seconds: float = 600, **changes: str) -> Desk:
-        return Desk(self.provider, make_grant(self.clock, self.uses | changes, seconds), self.clock)
-
     def refused(self) -> Desk:
         return self.desk(role="orders-admin")
-
-    def unheard(self) -> Desk:
-        provider = self.provider_with(address=self._deaf, timeout=0.3)
-        return Desk(provider, make_grant(self.clock, self.uses), self.clock)
 
     def login(self, issued: Released) -> psycopg.Connection[Any]:
         values = issued.secret.reveal()

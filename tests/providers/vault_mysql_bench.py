@@ -6,7 +6,6 @@ import asyncio
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
 from typing import Any
 
 import pymysql
@@ -16,11 +15,10 @@ from prodaccess.parts.mariadb import MariaDb
 from prodaccess.parts.production_db import read_sql
 from prodaccess.parts.vault_mysql_setup import ROLE, steps
 from prodaccess.parts.vault_setup import MOUNT, PASSWORD_VARIABLE, Database
-from providers.vault import VaultProvider
-from providers.vault_client import VaultSettings
 from providers.vault_mysql import MYSQL
 from tests.fixtures_parts import VaultFixture
-from tests.providers.contract import Desk, WallClock, make_grant
+from tests.providers.contract import Desk
+from tests.providers.database_bench import DatabaseBench
 
 
 def set_up(vault: VaultFixture, server: MariaDb) -> None:
@@ -40,40 +38,19 @@ def statements(name: str, password: str) -> list[str]:
     return [line for line in read_sql(name).replace(PASSWORD_VARIABLE, password).split(";") if line.strip()]
 
 
-class VaultMySqlBench:
-    forgets = True
-    discards = True
+class VaultMySqlBench(DatabaseBench):
+    engine = ("vault_mysql", MYSQL)
 
     def __init__(self, vault: VaultFixture, server: MariaDb, deaf: str, stack: ExitStack) -> None:
-        self.clock = WallClock()
-        self.vault = vault
+        super().__init__(vault, deaf, stack)
         self.server = server
-        self._deaf = deaf
-        self._stack = stack
         self.uses = {
             "role": ROLE, "host": server.host, "port": str(server.port), "dbname": "stock", "sslmode": "disable"
         }  # fmt: skip
         self.provider = self.restart()
 
-    def provider_with(self, **settings: Any) -> VaultProvider:
-        access = self.vault.access
-        base = VaultSettings(self.vault.address, access.role_id, lambda: access.secret_id)
-        provider = VaultProvider(replace(base, **settings), self.clock, "vault_mysql", MYSQL)
-        self._stack.callback(provider.close)
-        return provider
-
-    def restart(self) -> VaultProvider:
-        return self.provider_with()
-
-    def desk(self, seconds: float = 600, **changes: str) -> Desk:
-        return Desk(self.provider, make_grant(self.clock, self.uses | changes, seconds), self.clock)
-
     def refused(self) -> Desk:
         return self.desk(role="stock-admin")
-
-    def unheard(self) -> Desk:
-        provider = self.provider_with(address=self._deaf, timeout=0.3)
-        return Desk(provider, make_grant(self.clock, self.uses), self.clock)
 
     def session(self, issued: Released) -> pymysql.Connection[Any]:
         values = issued.secret.reveal()

@@ -110,3 +110,12 @@ class Life:
             return self.log.database.transact(lambda tx: LEDGER.texts(tx, seqs), write=False)
 
         return texts
+
+
+async def three_days(world: World) -> Life:
+    """With a checkpoint at the end of each."""
+    made = Life(world)
+    await made.begin()
+    for _ in range(3):
+        await made.day()
+    return made

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from tests.verifier.making import HOUR, Log
 
-Judged = Callable[..., dict[str, Any]]
 REF = "PA-1"
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.verifier.making import ADA, GRACE, HOUR, LINUS, SECOND, Log
-from tests.verifier.steps import REF, TWICE, Judged, active, approved, asked, ended, given, issued, later, running
+from tests.verifier.reports import Judged, names_the_wrong_one
+from tests.verifier.steps import REF, TWICE, active, approved, asked, ended, given, issued, later, running
 from verifier.meaning import ACTIONS
 
 #: name: how the log begins, the entry that is wrong, what is said of it
@@ -148,12 +149,7 @@ def test_what_must_not_be(judged: Judged, name: str) -> None:
     begin, wrong, words = WRONG[name]
     log = Log()
     begin(log)
-    seq = wrong(log)
-    report = judged(log)
-    assert report["exit"] == 1, report
-    first = report["failures"][0]
-    assert (first["check"], first["entry"]) == ("meaning", seq)
-    assert words in first["what"]
+    names_the_wrong_one(judged, log, wrong, words)
 
 
 @pytest.mark.parametrize("action", sorted(ACTIONS))

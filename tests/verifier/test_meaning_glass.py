@@ -13,10 +13,9 @@ from tests.people import MARGARET
 from tests.verifier.conftest import Verify
 from tests.verifier.living import Life
 from tests.verifier.making import ADA, GRACE, HOUR, LINUS, POLICY_HASH, SECOND, Log
+from tests.verifier.reports import Judged, names_the_wrong_one
+from tests.verifier.steps import REF
 from tests.world import World
-
-Judged = Callable[..., dict[str, Any]]
-REF = "PA-1"
 
 
 def _asked(log: Log) -> None:
@@ -122,12 +121,7 @@ def test_what_must_not_be(judged: Judged, name: str) -> None:
     begin, wrong, words = WRONG[name]
     log = Log()
     begin(log)
-    seq = wrong(log)
-    report = judged(log)
-    assert report["exit"] == 1, report
-    first = report["failures"][0]
-    assert (first["check"], first["entry"]) == ("meaning", seq), report["failures"]
-    assert words in first["what"]
+    names_the_wrong_one(judged, log, wrong, words)
 
 
 def test_a_broken_glass_is_right_and_always_remarked_on(judged: Judged) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.verifier.making import ADA, GRACE, LINUS, POLICY_HASH, SECOND, Log
-from tests.verifier.reports import exceptions
-from tests.verifier.steps import REF, TWICE, Judged, active, approved, asked, ended, issued, later
+from tests.verifier.reports import Judged, exceptions
+from tests.verifier.steps import REF, TWICE, active, approved, asked, ended, issued, later
 
 
 def test_a_credential_taken_back_after_the_grant_has_ended(judged: Judged) -> None:

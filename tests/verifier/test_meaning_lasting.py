@@ -15,18 +15,11 @@ from tests.people import LINUS as LINUS_HIMSELF
 from tests.verifier.conftest import Verify
 from tests.verifier.living import Life
 from tests.verifier.making import ADA, GRACE, HOUR, LINUS, SECOND, Log
+from tests.verifier.reports import Judged, names_the_wrong_one
+from tests.verifier.steps import REF, active
 from tests.world import World
 
-Judged = Callable[..., dict[str, Any]]
-REF, MORE = "PA-1", "PA-2"
-
-
-def _active(log: Log) -> None:
-    log.begin()
-    log.ask(REF)
-    log.give(REF)
-    log.approve(REF)
-    log.activate(REF)
+MORE = "PA-2"
 
 
 def _end(log: Log) -> int:
@@ -63,7 +56,7 @@ def _extended(log: Log, **changes: Any) -> int:
 
 
 def _prolonged(log: Log) -> None:
-    _active(log)
+    active(log)
     _more(log)
     _extended(log)
     log._deadline += HOUR
@@ -87,44 +80,44 @@ WRONG: dict[str, tuple[Callable[[Log], object], Callable[[Log], int], str]] = {
     "not used, though it was": (
         lambda log: (_waiting(log), _started(log)), lambda log: log.ending(REF, cause="not_used"), "and it was",
     ),
-    "extended without an extension": (_active, _extended, "rests on PA-2, which was not approved for it"),
+    "extended without an extension": (active, _extended, "rests on PA-2, which was not approved for it"),
     "extended before the extension was approved": (
-        lambda log: (_active(log), _more(log, give=False)), _extended, "which was not approved for it",
+        lambda log: (active(log), _more(log, give=False)), _extended, "which was not approved for it",
     ),
     "extended by one for another grant": (
-        lambda log: (_active(log), _more(log, extends="PA-9")), _extended, "which was not approved for it",
+        lambda log: (active(log), _more(log, extends="PA-9")), _extended, "which was not approved for it",
     ),
     "extended twice by one extension": (
         _prolonged, _extended, "which was not approved for it",
     ),
     "extended by more than was approved": (
-        lambda log: (_active(log), _more(log)), lambda log: _extended(log, expires_at=_end(log) + 2 * HOUR),
+        lambda log: (active(log), _more(log)), lambda log: _extended(log, expires_at=_end(log) + 2 * HOUR),
         "another end than was approved",
     ),
     "extended by more than was asked for": (
-        lambda log: (_active(log), _more(log, duration=60)),
+        lambda log: (active(log), _more(log, duration=60)),
         _extended, "lasts longer than was asked for",
     ),
     "extended beyond what an approver allowed": (
-        lambda log: (_active(log), _more(log, shorter=600)),
+        lambda log: (active(log), _more(log, shorter=600)),
         _extended, "lasts longer than was asked for",
     ),
     "extended from another end": (
-        lambda log: (_active(log), _more(log)), lambda log: _extended(log, was=_end(log) - SECOND),
+        lambda log: (active(log), _more(log)), lambda log: _extended(log, was=_end(log) - SECOND),
         "another end than was approved",
     ),
     "extended after it ended": (
-        lambda log: (_active(log), _more(log), log.ending(REF)), _extended, "comes when the grant is ending",
+        lambda log: (active(log), _more(log), log.ending(REF)), _extended, "comes when the grant is ending",
     ),
     "a credential beyond the new end": (
         lambda log: (_prolonged(log), log.intend(REF)),
         lambda log: log.issue(REF, not_after=_end(log) + HOUR), "which outlives its grant",
     ),
     "a warning of another end": (
-        _active, lambda log: log.add("grant.expiring", REF, expires_at=_end(log) + 1), "names another end",
+        active, lambda log: log.add("grant.expiring", REF, expires_at=_end(log) + 1), "names another end",
     ),
     "a warning of what is over": (
-        lambda log: (_active(log), log.ending(REF)),
+        lambda log: (active(log), log.ending(REF)),
         lambda log: log.add("grant.expiring", REF, expires_at=_end(log)), "is ending, not active",
     ),
 }  # fmt: skip
@@ -135,17 +128,12 @@ def test_time_that_nobody_gave(judged: Judged, name: str) -> None:
     begin, wrong, words = WRONG[name]
     log = Log()
     begin(log)
-    seq = wrong(log)
-    report = judged(log)
-    assert report["exit"] == 1, report
-    first = report["failures"][0]
-    assert (first["check"], first["entry"]) == ("meaning", seq)
-    assert words in first["what"]
+    names_the_wrong_one(judged, log, wrong, words)
 
 
 def test_an_extension_that_nobody_carried_out_is_an_exception(judged: Judged) -> None:
     log = Log()
-    _active(log)
+    active(log)
     _more(log)
     report = judged(log)
     assert [found["what"] for found in report["exceptions"]] == [

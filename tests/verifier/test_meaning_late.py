@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.verifier.making import HOUR, SECOND, Log
-from tests.verifier.reports import exceptions
-from tests.verifier.steps import REF, Judged, active, issued, later, running
+from tests.verifier.reports import Judged, exceptions
+from tests.verifier.steps import REF, active, issued, later, running
 
 
 def test_a_revocation_that_failed_explains_the_delay(judged: Judged) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.standing_alone import foreign_imports
 from verifier import __version__
 from verifier.main import main
 from verifier.report import CHECKS
@@ -22,15 +22,9 @@ DOCS = (ROOT / "docs" / "verify.md").read_text(encoding="utf-8")
 
 
 def test_only_relative_imports_the_standard_library_and_cryptography() -> None:
-    for path in VERIFIER.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom) and not node.level:
-                names = [str(node.module)]
-            for name in names:
-                top = name.partition(".")[0]
-                allowed = top in sys.stdlib_module_names or top == "cryptography"
-                assert allowed or (top == "psycopg" and path.name == "database.py"), f"{path}: {name}"
+    found = set(foreign_imports(VERIFIER))
+    assert {top for _, top in found} == {"cryptography", "psycopg"}
+    assert {name for name, top in found if top == "psycopg"} == {"database.py"}
 
 
 def test_psycopg_is_not_needed_for_anything_else(tmp_path: Path) -> None:

@@ -10,17 +10,13 @@ import pytest
 
 from audit.payloads import KEY
 from tests.verifier.conftest import Verify
-from tests.verifier.living import Life
+from tests.verifier.living import Life, three_days
 from tests.world import World
 
 
 @pytest.fixture
 async def life(world: World) -> Life:
-    made = Life(world)
-    await made.begin()
-    for _ in range(3):
-        await made.day()
-    return made
+    return await three_days(world)
 
 
 @pytest.fixture

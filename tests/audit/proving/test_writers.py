@@ -14,6 +14,7 @@ from tests.audit.proving.book import Book, Writers, audit, make_log
 SOAK = bool(os.environ.get("SOAK"))
 PROCESSES, APPENDS = 8, 500
 KILLS = 50 if SOAK else 5
+BUSY = "The database does not answer. Nothing was changed; try again shortly."
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -23,12 +24,19 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(there)
 
 
+def refusals_are_honest(url: str, book: Book) -> bool:
+    """SQLite's lock has no queue: of eight that write without a pause one may wait for too long. It is told so, tries
+    again, and nothing of the refused try is in the log: the caller counts. On PostgreSQL whoever waits has a place.
+    """
+    return not book.refused or (url.startswith("sqlite") and set(book.refused) == {BUSY})
+
+
 async def test_eight_processes(url: str, tmp_path: Path) -> None:
     book = Book()
     each = APPENDS if SOAK or not url.startswith("sqlite") else 100  # on SQLite they mostly wait for one another
     with Writers(url, PROCESSES, each) as writers:
         book.read_all(writers.lines)
-    assert book.refused == []
+    assert refusals_are_honest(url, book), book.refused
     assert sorted(book.acknowledged) == list(range(PROCESSES * each))
     assert await audit(url, book, tmp_path) == PROCESSES * each
 
@@ -41,6 +49,6 @@ async def test_killed_in_the_midst_of_writing(url: str, tmp_path: Path) -> None:
             await asyncio.sleep(chance.uniform(0, 0.2))
             writers.kill()
             book.read_all(writers.lines)
-    assert book.refused == []
+    assert refusals_are_honest(url, book), book.refused
     assert len(book.acknowledged) >= KILLS
     assert await audit(url, book, tmp_path) >= len(book.acknowledged)

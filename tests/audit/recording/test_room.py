@@ -13,7 +13,7 @@ from audit.recording.form import KEY, Header
 from audit.recording.reader import Recording
 from audit.recording.room import Room
 from audit.recording.writer import Recorder, RecorderFailed
-from gateways.postgres.conversation import Asked
+from gateways.postgres.acts import Asked
 from gateways.postgres.tape import SqlTape
 from gateways.ssh.acts import Fed, Shown, Started
 from gateways.ssh.tape import SshTape

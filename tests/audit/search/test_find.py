@@ -196,6 +196,25 @@ def test_who_touched_a_place_or_a_host(book: Book) -> None:
     assert [(p.actor, p.op) for p in book.touched("host:use1-db-003").people] == [("linus", "connect")]
 
 
+@pytest.mark.parametrize("indexed", [True, False])
+def test_a_table_named_without_its_schema_may_be_the_one_that_is_meant(book: Book, indexed: bool) -> None:
+    """Which schema it was in, the session's search path said; only another schema's name rules it out."""
+    book.say(
+        opened("s1", ref="PA-1"),
+        query("UPDATE invoices SET paid = true", "write table:invoices"),  # 1
+        query("UPDATE archive.invoices SET paid = true", "write table:archive.invoices"),
+        query("SELECT * FROM public.invoices", "read table:public.invoices"),  # 3
+        query("SELECT * FROM invoices", "read table:invoices"),  # 4
+    )
+    book.index() if indexed else None
+    touched = book.touched("table:public.invoices")
+    assert ([hit.seq for hit in touched.definite], [hit.seq for hit in touched.possible]) == ([3], [4, 1])
+    assert touched.places == ("orders-db",)
+    assert [hit.seq for hit in book.touched("table:public.invoices op:write").possible] == [1]
+    assert [hit.seq for hit in book.touched("table:public.invoices", limit=1).possible] == [4]
+    assert [hit.seq for hit in book.touched("table:invoices").definite] == [4, 3, 2, 1]
+
+
 def test_who_touched_what_nobody_has_named(book: Book) -> None:
     """It may be anywhere, so everything opaque may have touched it."""
     book.say(*STORY)

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from access.events import ActRefused, ApprovalGiven
 from access.model import GrantState, RequestState
 from access.ports import Change
-from tests.bot.office import AUDIT, Office, button, shown
-
-
-async def press(office: Office, name: str, message: Mapping[str, Any], action: str) -> None:
-    await office.who(name).click(AUDIT, message["ts"], action, message=message)
+from tests.bot.office import AUDIT, Office, button, press, shown
 
 
 async def test_one_approval_opens_the_grant_and_repaints_the_card_after_the_fact(office: Office) -> None:

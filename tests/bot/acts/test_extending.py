@@ -15,7 +15,7 @@ from access.requesting.extending import More
 from bot.look.names import END, EXTEND
 from tests.access.granting.test_timing import FIRST_USE
 from tests.access.requesting.test_extending import ALONE, LONGER
-from tests.bot.office import AUDIT, Office, button, shown, texts
+from tests.bot.office import AUDIT, Office, button, pass_by, press, shown, texts
 from tests.people import ADA, LINUS
 
 HOUR = timedelta(hours=1)
@@ -27,16 +27,6 @@ ASKS_MORE = "/prodaccess extend PA-1 1h because the import still runs"
 async def office(tmp_path: Path) -> AsyncIterator[Office]:
     async with Office(tmp_path, LONGER) as made:
         yield made
-
-
-async def press(office: Office, name: str, message: Mapping[str, Any], action: str, where: str = AUDIT) -> None:
-    await office.who(name).click(where, message["ts"], action, message=message)
-
-
-async def pass_by(office: Office, **duration: float) -> None:
-    office.clock.pass_by(**duration)
-    await office.sweeper.sweep()
-    await office.settled()
 
 
 async def active(office: Office) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from access.afterwards.erasing import Erasing
 from access.model import ReviewState
-from tests.bot.office import AUDIT, Office, button, is_card, shown
+from tests.bot.office import AUDIT, Office, button, is_card, press, shown
 from tests.breaking import broken, ended, with_glass
 from tests.people import LINUS, MARGARET, POLICY
 from tests.world import Policies
@@ -29,10 +29,6 @@ async def closing_message(office: Office) -> tuple[Mapping[str, Any], Mapping[st
     await office.card(lambda text: "*Active*" in text)
     await office.broker.end(1, LINUS)
     return card, await office.line(card, "Ended early")
-
-
-async def press(office: Office, name: str, message: Mapping[str, Any], action: str) -> None:
-    await office.who(name).click(AUDIT, message["ts"], action, message=message)
 
 
 async def reviewed(office: Office, name: str, message: Mapping[str, Any], note: str = "") -> Any:

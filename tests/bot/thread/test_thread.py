@@ -12,8 +12,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 from access.events import CATALOGUE
 from bot.look.blocks import Message
 from bot.look.kinds import KINDS
-from bot.look.lines import TOLD, UNTOLD
+from bot.look.lines import TOLD
 from bot.look.operations import OPERATIONS
+from bot.look.untold import UNTOLD
 from bot.slack.identity import Identity
 from bot.slack.outbox import Mark, Outbox, Place
 from tests.bot.office import AUDIT, Office, button, is_card, shown, until

@@ -16,7 +16,8 @@ from struct import pack
 
 from gateways.postgres import frames
 from gateways.postgres import messages as m
-from gateways.postgres.conversation import Act, Conversation
+from gateways.postgres.acts import Act
+from gateways.postgres.conversation import Conversation
 from gateways.postgres.frames import NotTheProtocol
 
 MOST = 200

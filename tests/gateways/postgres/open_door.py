@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from access.secret import Secret
-from gateways.postgres.conversation import Act, Answered, Asked
+from gateways.postgres.acts import Act, Answered, Asked
 from gateways.postgres.gateway import GREETING, Hold, PostgresGateway
 from gateways.postgres.holding import Gate
 from gateways.postgres.reception import CancelAsked, Visitor

@@ -7,7 +7,8 @@ from struct import pack
 import pytest
 
 from gateways.postgres import messages as m
-from gateways.postgres.conversation import Act, Answered, Asked, Conversation, Settled
+from gateways.postgres.acts import Act, Answered, Asked, Settled
+from gateways.postgres.conversation import Conversation
 from gateways.postgres.frames import NotTheProtocol
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from gateways.postgres.conversation import Answered, Asked
+from gateways.postgres.acts import Answered, Asked
 from prodaccess.parts.postgres import Postgres
 from tests.gateways.postgres.open_door import Way, direct_dsn
 

@@ -154,6 +154,21 @@ async def test_strangers_do_not_take_all_that_a_process_may_open(postgres: Postg
         second[1].close()
 
 
+async def test_one_address_does_not_keep_the_others_out(postgres: Postgres) -> None:
+    async with open_way(postgres, most_strangers=3) as way:
+        several = [await asyncio.open_connection("127.0.0.1", way.port) for _ in range(3)]
+        for reader, writer in several:
+            writer.write(GSS_REQUEST)
+            assert await reader.readexactly(1) == b"N"
+        reader, writer = await asyncio.open_connection("127.0.0.1", way.port, local_addr=("127.0.0.2", 0))
+        writer.write(GSS_REQUEST)
+        assert await reader.readexactly(1) == b"N"
+        assert await several[-1][0].read() == b""
+        assert await said(way.port, GSS_REQUEST) == b""
+        for _, each in [*several, (reader, writer)]:
+            each.close()
+
+
 async def test_the_newest_protocol_and_its_longer_keys(way: Way) -> None:
     if psycopg.pq.version() < 180000:
         pytest.skip("this libpq knows version 3.0 only")

@@ -12,7 +12,7 @@ import pytest
 
 from gateways.holding import Answer, Wish
 from gateways.postgres import messages as m
-from gateways.postgres.conversation import Act, Answered, Asked
+from gateways.postgres.acts import Act, Answered, Asked
 from gateways.postgres.frames import NotTheProtocol
 from gateways.postgres.holding import HoldingRelay
 from gateways.postgres.pieces import MOST_WHOLE, Pieces

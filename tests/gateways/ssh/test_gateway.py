@@ -11,6 +11,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from gateways.live import LEFT
 from gateways.ssh.acts import (
     CommandBegan,
     Ended,
@@ -42,7 +43,7 @@ async def test_a_command(gateway: Bench) -> None:
     (ended,) = tape.of(Ended)
     assert (ended.sent, ended.received, ended.status) == (5, 13, 3)
     assert ended.sent_sha256 == sha256(b"given").hexdigest()
-    assert gateway.session.why == "closed"
+    assert gateway.session.why == LEFT
 
 
 async def test_much_both_ways_arrives_as_it_was(gateway: Bench) -> None:

@@ -19,6 +19,7 @@ from access.signin import SignIns
 from audit.log import ORIGIN, Ledger
 from audit.payloads import KEY, PayloadKey
 from gateways.adopting import CUT_OFF
+from gateways.live import LEFT
 from prodaccess.clock import SystemClock
 from prodaccess.gateways.tls import server_tls
 from prodaccess.parts.part import free_port
@@ -89,21 +90,26 @@ async def told(store: SqlStore, kind: type, count: int = 1) -> list[QueryRun | S
     raise AssertionError(f"{kind} is not in the log")
 
 
+def of_both(vault: VaultFixture, port: int, directory: Path) -> dict[str, str]:
+    """The settings that the server and its gateway have in common."""
+    values = {f"PRODACCESS_GATEWAY_{name}": "" for name in ("CERT", "KEY", "CA")}
+    server_tls(Settings(values | {"PRODACCESS_RECORDINGS": str(directory / "shown")}, {}), "127.0.0.1")
+    shown = str(directory / "shown" / "gateway.pem")  # both know it, and it makes passes bound to keys
+    return {
+        "VAULT_ADDR": vault.address, "VAULT_ROLE_ID": vault.access.role_id, "VAULT_SECRET_ID": vault.access.secret_id,
+        "PRODACCESS_VAULT_MOUNT": vault.access.mount, "PRODACCESS_VAULT_TOKEN_ROLE": vault.access.token_role,
+        "PRODACCESS_GATEWAY_POSTGRES_ADDRESS": f"127.0.0.1:{port}", "PRODACCESS_GATEWAY_CERT": shown,
+        "PRODACCESS_GATEWAY_CA": shown,
+    }  # fmt: skip
+
+
 async def test_one_process_gives_passes_another_lets_in_and_neither_death_nor_end_leaves_anything(
     fresh_database: str, tmp_path: Path, postgres: Postgres, vault: VaultFixture
 ) -> None:
     port, psql = free_port(), str(postgres.psql)
     policy = POLICY.format(host=postgres.host, port=postgres.port)
     (tmp_path / "policy.yml").write_text(policy)
-    values = {f"PRODACCESS_GATEWAY_{name}": "" for name in ("CERT", "KEY", "CA")}
-    server_tls(Settings(values | {"PRODACCESS_RECORDINGS": str(tmp_path / "shown")}, {}), "127.0.0.1")
-    shown = str(tmp_path / "shown" / "gateway.pem")  # both know it, and it makes passes bound to keys
-    settings = {
-        "VAULT_ADDR": vault.address, "VAULT_ROLE_ID": vault.access.role_id, "VAULT_SECRET_ID": vault.access.secret_id,
-        "PRODACCESS_VAULT_MOUNT": vault.access.mount, "PRODACCESS_VAULT_TOKEN_ROLE": vault.access.token_role,
-        "PRODACCESS_GATEWAY_POSTGRES_ADDRESS": f"127.0.0.1:{port}", "PRODACCESS_GATEWAY_CERT": shown,
-        "PRODACCESS_GATEWAY_CA": shown,
-    }  # fmt: skip
+    settings = of_both(vault, port, tmp_path)
     async with running("socket", tmp_path, fresh_database, policy, **settings) as (slack, server):
         store = open_store(fresh_database, SystemClock(), Ledger(ORIGIN, PayloadKey(bytes(KEY))))
         own = {
@@ -128,7 +134,7 @@ async def test_one_process_gives_passes_another_lets_in_and_neither_death_nor_en
                 await asyncio.wait_for(working.communicate(), 30)
         async with command(own, "gateway"):
             closed = await told(store, SessionClosed, 2)
-            assert [(event.session, event.why) for event in closed] == [("PA-1-1", "closed"), ("PA-1-2", CUT_OFF)]
+            assert [(event.session, event.why) for event in closed] == [("PA-1-1", LEFT), ("PA-1-2", CUT_OFF)]
             left = [event for event in await told(store, QueryRun, 2) if isinstance(event, QueryRun) and event.late]
             assert [(event.text, event.outcome) for event in left] == [("select 'dies', pg_sleep(60)", "unknown")]
             await ready(port)

@@ -1,0 +1,6 @@
+from gateways.postgres.names import Given
+
+def ask(
+    data: bytes, n: int, at: int, names: dict[bytes, tuple[bytes, int, Given]], words: bytes, meaning: bytes
+) -> tuple[bytes, Given | None, int] | None: ...
+def answer(data: bytes, n: int, at: int, expects: int) -> tuple[bytes, str, int | None, int, str] | None: ...
