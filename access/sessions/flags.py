@@ -46,13 +46,14 @@ _HIDES = re.compile(
     r"[$`]|(?:^|[;&|(])\s*\.\s|(?:^|[\s;&|(/])(?:eval|source|(?:ba|z|da|k|fi|c|tc)?sh|python[\d.]*|perl|ruby|node|php|lua|awk|base64|xxd"
     r"|screen|tmux|at|crontab|systemd-run)(?=$|[\s;&|)])"
 )
+#: a word is begun to be looked at where a name may begin, and nowhere else: a line of slashes must not take long
 _SECRET = re.compile(
     r"(?:^|[\s'\"=:/@<])"
-    r"(?:(?:[^\s'\"]*/)?(?:g?shadow-?|sudoers|master\.passwd|id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?|authorized_keys"
+    r"(?:(?:g?shadow-?|sudoers|master\.passwd|id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?|authorized_keys"
     r"|\.env(?:\.[\w.-]+)?|\.netrc|\.pgpass|\.my\.cnf|\.htpasswd|\.git-credentials|\.vault-token|credentials"
     r"|secrets?(?:\.\w+)?|krb5\.keytab|ssh_host_\w+_key|kubeconfig|admin\.conf|\.dockercfg|wallet\.dat|SAM|NTDS\.dit)"
-    r"|[^\s'\"]*\.(?:pem|key|p12|pfx|jks|keystore|kdbx|keytab|ppk|ovpn|tfstate)"
-    r"|[^\s'\"]*/(?:\.ssh|\.gnupg|\.aws|\.kube|sudoers\.d|etc/ssl/private)/[^\s'\"]*"
+    r"|[^\s'\"=:/@<]*\.(?:pem|key|p12|pfx|jks|keystore|kdbx|keytab|ppk|ovpn|tfstate)"
+    r"|(?<=/)(?:\.ssh|\.gnupg|\.aws|\.kube|sudoers\.d|etc/ssl/private)/[^\s'\"]*"
     r"|/proc/[^/\s]+/(?:environ|mem))"
     r"(?=$|[\s'\";&|)<>,*?])",
     re.IGNORECASE,

@@ -28,7 +28,8 @@ _COMMAND = re.compile(
 )
 _EXPANDED = re.compile(r"[*?\[{~!^\\]|(?:\A|[\s'\"])=")  # `=ls`: what zsh puts the path of a program for
 #: what only the far end of a copy is called with, wherever in a line
-_FAR_END = re.compile(r"(?:^|[^\w.-])scp\s(?:[^;&|]*\s)?-[A-Za-z]*[tf](?=\s|$)")
+_PART, _SCP = re.compile(r"[;&|\n]"), re.compile(r"(?:^|[^\w.-])scp(?=\s)")
+_FAR_END = re.compile(r"\s-[A-Za-z]*[tf](?=\s|$)")
 
 
 class NotRcp(Exception):
@@ -76,7 +77,9 @@ def read_command(command: str) -> Copy | None:
 
 def poses(command: str) -> bool:
     """Whether it looks like the far end of a copy, and is not taken for one."""
-    return _FAR_END.search(command[:_LOOKED_AT]) is not None and read_command(command) is None
+    parts = _PART.split(command[:_LOOKED_AT])
+    called = ((part, found.end()) for part in parts if (found := _SCP.search(part)) is not None)
+    return any(_FAR_END.search(part, at) for part, at in called) and read_command(command) is None
 
 
 @dataclass(slots=True)

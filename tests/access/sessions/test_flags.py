@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from access.sessions.flags import in_order, of_command, of_path
@@ -44,3 +46,12 @@ def test_files_that_hold_secrets(path: str) -> None:
 @pytest.mark.parametrize("path", ["/etc/hosts", "/home/a/.ssh/id_rsa.pub", "/srv/environment", "/srv/monkey"])
 def test_files_that_do_not(path: str) -> None:
     assert of_path(path) == frozenset()
+
+
+@pytest.mark.parametrize(
+    "text", ["/" * 20_000, "a/" * 10_000, ":." * 10_000, "/.env." * 3_000, "/proc/" * 3_000, ". " * 10_000]
+)
+def test_nobody_makes_looking_at_a_line_take_long(text: str) -> None:
+    began = time.process_time()
+    of_command(text)
+    assert time.process_time() - began < 2

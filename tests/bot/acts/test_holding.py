@@ -10,6 +10,7 @@ import pytest
 
 from access.events import StatementHeld
 from access.ports import Change
+from access.sessions.holding import NOBODY, refused
 from access.sessions.model import Held, HeldState
 from tests.bot.office import AUDIT, Office, button, shown
 from tests.people import LINUS
@@ -74,3 +75,14 @@ async def test_a_click_that_comes_too_late_is_answered_in_private(waits: Office)
     await press(waits, "ada", "let_run")
     await waits.whisper("ada", "PA-1-1.1 has waited too long")
     assert await state(waits) == (HeldState.WAITING, "")
+
+
+async def test_what_was_let_run_and_never_taken_up_is_told_as_not_run(waits: Office) -> None:
+    """Its gateway had been killed: the message that was green says what became of it."""
+    await press(waits, "ada", "let_run")
+    await line(waits, "was let run by ada")
+    (held,) = await waits.store.sessions.held([(1, 1, 1)])
+    await waits.store.commit(refused(held, NOBODY, waits.clock.now()))
+    painted = await line(waits, "was not run: Nobody waits for it any more.")
+    assert button(painted, "let_run") is None
+    await waits.letter("ada", "was not run: Nobody waits for it any more.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -28,6 +29,7 @@ from gateways.ssh.acts import (
     act_of,
     record_of,
 )
+from gateways.ssh.rcp import poses
 from gateways.ssh.runs import Done, Run, Runs, Touched
 from gateways.ssh.tape import event_of, read_back
 from tests.people import LINUS
@@ -144,6 +146,15 @@ def test_what_poses_as_a_copy_is_told_as_a_command_and_flagged(text: str, acts: 
     assert ("posing" in event.flags) == poses
     assert (event.text, event.kind) == (text, "command")
     assert event.coverage == ("opaque" if poses or not text.startswith("scp -t") else "full")
+
+
+@pytest.mark.parametrize(
+    "text", ["scp " * 5000, "scp -" + "t" * 19_000 + "x", "scp\t" + " " * 19_000, ("scp " + "a " * 30 + ";") * 300]
+)
+def test_nobody_makes_looking_at_a_line_take_long(text: str) -> None:
+    began = time.process_time()
+    assert not poses(text)
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize(
