@@ -52,8 +52,8 @@ class Told:
 
     @property
     def never_begun(self) -> bool:
-        """It was closed because nothing could be written."""
-        return self.whole == (0, "") and not self.hashes and not self.late
+        """It was closed before anything was written: nothing could be, or its gateway died."""
+        return self.whole == (0, "") and not self.hashes
 
     def take(self, event: Event, seq: int) -> None:
         self.ref, self.seq = event.ref, seq
@@ -77,7 +77,7 @@ class Files(Protocol):
 
 
 class Directory:
-    """A gateway's disk: its own directories, or one of them."""
+    """A gateway's disk: its own directories, or one of them. A file that was made and not begun is none."""
 
     def __init__(self, path: Path) -> None:
         self._shelves = {_name(lock): lock.parent for lock in (*path.glob("*/lock"), *path.glob("lock"))}
@@ -86,7 +86,12 @@ class Directory:
 
     def open(self, told: Told, process: str) -> BinaryIO | None:
         shelf = self._shelves.get(process)
-        return None if shelf is None or told.removed_at is not None else (shelf / f"{told.session}.rec").open("rb")
+        if shelf is None or told.removed_at is not None:
+            return None
+        path = shelf / f"{told.session}.rec"
+        if told.never_begun and not path.stat().st_size:
+            raise FileNotFoundError
+        return path.open("rb")
 
 
 @dataclass(frozen=True)
@@ -125,9 +130,12 @@ def _one(files: Files, told: Told, process: str, key: bytes | None, report: Repo
         with closing(file):
             excess = _walk(file, told, key)
     except FileNotFoundError:
-        if told.never_begun:
-            return 0
-        report.fail(Finding("recording", f"{told.session}: its file is missing", told.seq, told.ref))
+        if not told.never_begun:
+            report.fail(Finding("recording", f"{told.session}: its file is missing", told.seq, told.ref))
+        elif told.late:
+            what = f"{told.session}: its gateway died before anything of it was kept"
+            report.note(Finding("recording", what, told.seq, told.ref))
+        return 0 if told.never_begun else 1
     except Broken as error:
         report.fail(Finding("recording", f"{told.session}: {error}", told.seq, told.ref))
     except (AccessError, OSError) as error:

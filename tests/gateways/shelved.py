@@ -33,8 +33,8 @@ class Shelved:
         self.key: PayloadKey = self.world.store.log.ledger.payload_key  # type: ignore[assignment]
         self.shelf: Shelf = next(free_shelves(self.place, self.key))
 
-    async def recorded(self, acts: Sequence[Act], form: str = "sql", **changes: Any) -> Session:
-        """A session that did this, and is over."""
+    async def opened(self, **changes: Any) -> Session:
+        """A session that is in the log, and whose recording is not begun yet."""
         store, clock = self.world.store, self.world.clock
         numbers = await store.open_grants() or [(await self.world.opened()).number]
         grant = await self.world.grant(numbers[0])
@@ -48,6 +48,13 @@ class Shelved:
             **about, gateway="postgres", target=session.target, host=session.host, address="10.0.0.7"
         )
         await store.commit(Change(sessions=(session,), events=(opened,)))
+        return session
+
+    async def recorded(self, acts: Sequence[Act], form: str = "sql", **changes: Any) -> Session:
+        """A session that did this, and is over."""
+        store, clock = self.world.store, self.world.clock
+        session = await self.opened(**changes)
+        about = {"at": clock.now(), "ref": session.ref, "by": LINUS, "session": session.id}
         recorder = self.shelf.begin(session, form)
         for kind, data in acts:
             recorder.write(kind, data)

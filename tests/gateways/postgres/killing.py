@@ -92,11 +92,13 @@ def _recorded(gateway: GatewayProcess) -> tuple[set[int], int]:
     numbers, torn = set[int](), 0
     for file in gateway.recordings.iterdir():
         recording = Recording(file, KEY)
-        with suppress(Broken):
+        try:
             for _, record in recording.read():
                 if record.kind == "asked" and (found := _NUMBER.search(record.data["text"])):
                     numbers.add(int(found[1]))
-        torn += not recording.reading.complete
+            torn += not recording.reading.complete
+        except Broken:  # killed before its first line: nothing had been forwarded
+            torn += 1
     return numbers, torn
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from access.events import RecordingErased, SessionRemoved
 from access.ports import Change
+from access.sessions.ending import closed
 from audit.payloads import KEY
 from prodaccess.auditing.desk import Desk
 from prodaccess.auditing.recordings import check_recordings
@@ -113,6 +114,17 @@ async def test_what_the_log_explains_is_no_fault(shelved: Shelved) -> None:
     shelved.shelf.file(removed).unlink()
     report = checked(shelved)
     assert (report.failures, report.passed["recording"]) == ([], 1)
+
+
+@pytest.mark.parametrize("is_made", [False, True])
+async def test_a_gateway_that_died_before_a_first_word_is_no_fault(shelved: Shelved, is_made: bool) -> None:
+    session = await shelved.now(await shelved.opened())
+    if is_made:
+        shelved.shelf.file(session).touch()
+    await shelved.world.store.commit(closed(session, "cut off", shelved.world.clock.now(), late=True))
+    report = checked(shelved)
+    assert report.failures == []
+    assert [each.what for each in report.exceptions] == ["PA-1-1: its gateway died before anything of it was kept"]
 
 
 async def test_of_another_gateways_disk_nothing_is_said(shelved: Shelved, tmp_path: Path) -> None:
