@@ -1,7 +1,7 @@
 # One image: the server. Nothing in it runs as root, and it writes only below /var/lib/prodaccess.
 FROM python:3.13-slim AS build
-# For one inner loop of the PostgreSQL gateway; without a compiler, the same in Python is used.
-RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev
+# For what the PostgreSQL gateway does for each statement; without a compiler, the same is done in Python.
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev libssl-dev
 WORKDIR /build
 COPY requirements/server.txt requirements/server.txt
 RUN python -m venv /opt/prodaccess \

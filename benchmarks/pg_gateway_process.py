@@ -20,6 +20,7 @@ from audit.recording.form import Header
 from audit.recording.writer import Recorder
 from gateways.postgres.gateway import Hold, PostgresGateway
 from gateways.postgres.holding import Gate
+from gateways.postgres.loop import run
 from gateways.postgres.reception import CancelAsked, Visitor
 from gateways.postgres.scram import Verifier
 from gateways.postgres.tape import FORM, SqlTape
@@ -133,7 +134,7 @@ def main() -> None:
         if not os.fork():
             die_with_supervisor()  # here: with the process that it was made by
             break
-    asyncio.run(serve(config))
+    run(serve(config))
 
 
 if __name__ == "__main__":

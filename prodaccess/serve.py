@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from access.errors import AccessError
 from access.ports import Clock, PolicySource
+from gateways.postgres.loop import run
 from prodaccess.clock import SystemClock
 from prodaccess.logs import masked, set_up_logs
 from prodaccess.policies.file import PolicyError, ReloadingPolicy, load_policy
@@ -36,7 +37,7 @@ def main(clock: Clock | None = None) -> int:
         with _listening(settings) as door:
             policies = any_policy(settings)
             ends = build(settings, clock or SystemClock(), policies, has_chores=True)
-            asyncio.run(_serve(settings, ends, policies, door))
+            run(_serve(settings, ends, policies, door))
     except (SettingsError, PolicyError, AccessError) as error:
         print(f"prodaccess cannot start:\n{masked(str(error))}", file=sys.stderr)
         return 2

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gateways.postgres.loop import CARRIES, CarryingLoop
 from tests.prepared import migrate_all
 from tests.world import World
 
@@ -26,6 +28,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Rooms whose tests wait for whole processes come first, so that no worker is left alone with one at the end."""
     here = Path(__file__).parent
     items.sort(key=lambda item: not any(part in _LONG for part in item.path.relative_to(here).parts))
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The one that servers run on."""
+    return {"asyncio": CarryingLoop if CARRIES else asyncio.SelectorEventLoop}
 
 
 @pytest.fixture(scope="session")

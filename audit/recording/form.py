@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 VERSION = 1
 KEY = 32  # bytes
+TAG = 16  # bytes that a frame is longer than its lines
 LENGTH = Struct(">I")
 LONGEST = 1 << 24  # bytes of a frame
 _AAD = Struct(">Q?")
@@ -67,11 +68,8 @@ class Sealer:
     def of(cls, key: bytes, header_line: bytes) -> Sealer:
         return cls(AESGCM(key), sha256(header_line).digest())
 
-    def seal(self, number: int, records: Sequence[Record], *, last: bool) -> bytes:
-        return self.seal_lines(number, _line.encode_lines(records), last=last)
-
-    def seal_lines(self, number: int, plain: bytes, *, last: bool) -> bytes:
-        """Of records that are lines already."""
+    def seal(self, number: int, plain: bytes, *, last: bool) -> bytes:
+        """Of the lines of its records."""
         sealed = self.key.encrypt(_nonce(number), plain, self.header_hash + _AAD.pack(number, last))
         return LENGTH.pack(len(sealed)) + sealed
 
@@ -84,6 +82,10 @@ class Sealer:
                 continue
             return [_record.decode(line) for line in plain.split(b"\n") if line], last
         raise Broken(f"frame {number} is not the one that was written, or the key is another one")
+
+
+def lines_of(records: Sequence[Record]) -> bytes:
+    return _line.encode_lines(records)
 
 
 _record = msgspec.json.Decoder(Record)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from audit.recording.form import LENGTH, LONGEST, Header, Record, Sealer, grown
+from audit.recording.form import LENGTH, LONGEST, TAG, Header, Record, lines_of
+from audit.recording.frames import fastest
 from audit.recording.redaction import Redaction
 from audit.recording.room import RecorderFailed, Room
 
-__all__ = ["Recorder", "RecorderFailed"]
+__all__ = ["Recorder", "RecorderFailed", "failure"]
 
 
 class Recorder:
@@ -27,30 +26,36 @@ class Recorder:
         """Raises RecorderFailed, also where the file is already there."""
         self.redaction = Redaction(raw=header.raw)
         self._room = room
-        line = header.line()
         self.path = path
-        self.hash = sha256(line).digest()
-        self.size = 0
-        self.records = 0
-        self._sealer = Sealer.of(key, line)
-        self._frames = 0
-        self._began = time.monotonic_ns()
-        self._clean = True  # nothing written since the last `sync`
+        self.began = time.monotonic_ns()
+        self._synced = -1  # the size at the last `sync`
         try:
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise RecorderFailed(f"The recording cannot be begun: {error.strerror}.") from error
         try:
-            self._put(line)
-        except RecorderFailed:
-            self._let_go()
+            self._frames = fastest(file, key, header.line())
+        except OSError as error:
+            os.close(file)
             path.unlink(missing_ok=True)
-            raise
+            raise failure(error) from error
+
+    @property
+    def size(self) -> int:
+        return self._frames.size
+
+    @property
+    def records(self) -> int:
+        return self._frames.records
+
+    @property
+    def hash(self) -> bytes:
+        return self._frames.hash
 
     @property
     def at(self) -> int:
         """Microseconds since the beginning, by a clock that only goes forward."""
-        return (time.monotonic_ns() - self._began) // 1000
+        return (time.monotonic_ns() - self.began) // 1000
 
     def write(self, kind: str, data: dict[str, Any]) -> None:
         """One record. Raises RecorderFailed."""
@@ -58,32 +63,43 @@ class Recorder:
 
     def write_all(self, records: Sequence[Record], *, last: bool = False) -> None:
         """Some that belong together: all of them can be read back, or none. Raises RecorderFailed."""
-        self._add(self._sealer.seal(self._frames, records, last=last), len(records), last=last)
+        self._add(lines_of(records), len(records), last=last)
 
     def write_lines(self, lines: bytes, count: int) -> None:
         """So many records that were made into lines elsewhere. Raises RecorderFailed."""
-        self._add(self._sealer.seal_lines(self._frames, lines, last=False), count, last=False)
+        self._add(lines, count, last=False)
 
-    def _add(self, frame: bytes, records: int, *, last: bool) -> None:
-        if len(frame) > LENGTH.size + LONGEST:
+    def lend(self, size: int) -> object | None:
+        """What compiled code writes frames with, as many as fit into so many bytes. None where nothing is compiled.
+
+        Raises RecorderFailed.
+        """
+        adder = self._frames.adder()
+        if adder is not None and self._room is not None:
+            self._room.take(size)
+        return adder
+
+    def _add(self, lines: bytes, records: int, *, last: bool) -> None:
+        size = LENGTH.size + len(lines) + TAG
+        if size > LENGTH.size + LONGEST:
             raise RecorderFailed("The recording cannot be written: this is more at once than could be read back.")
         if self._room is not None and not last:  # the last one is what the reserve is for
-            self._room.take(len(frame))
-        self._put(frame)
-        self._frames += 1
-        self.records += records
-        self.hash = grown(self.hash, frame)
+            self._room.take(size)
+        try:
+            self._frames.add(lines, records, last)
+        except OSError as error:
+            raise failure(error) from error
 
     def sync(self) -> None:
         """Also a power failure loses nothing of what was written before. Slow; raises RecorderFailed."""
-        if self._clean:
+        size = self.size
+        if size == self._synced:
             return
-        self._clean = True
         try:
-            os.fdatasync(self._file)
+            os.fdatasync(self._frames.file)
         except OSError as error:
-            self._clean = False
             raise RecorderFailed(f"The recording cannot be made durable: {error.strerror}.") from error
+        self._synced = size
 
     def look(self) -> None:
         """Whether there is still room, also where nothing is written. Raises RecorderFailed."""
@@ -96,30 +112,12 @@ class Recorder:
             self.write_all([Record(self.at, "end", {"why": why, "records": self.records})], last=True)
             self.sync()
         finally:
-            self._let_go()
+            self._frames.close()
 
     def abandon(self) -> None:
         """After a failure: what stands, stands."""
-        self._let_go()
+        self._frames.close()
 
-    def _let_go(self) -> None:
-        """The number may soon be another file's, so a write that comes too late must not find it."""
-        file, self._file = self._file, -1
-        if file >= 0:
-            os.close(file)
 
-    def _put(self, data: bytes) -> None:
-        self._clean = False
-        try:
-            written = os.write(self._file, data)
-            while written < len(data):
-                written += os.write(self._file, data[written:])
-        except OSError as error:
-            self._take_back()
-            raise RecorderFailed(f"The recording cannot be written: {error.strerror}.") from error
-        self.size += len(data)
-
-    def _take_back(self) -> None:
-        """A piece of a frame, on a full disk: whatever is written behind it could not be read."""
-        with contextlib.suppress(OSError):
-            os.ftruncate(self._file, self.size)
+def failure(error: OSError) -> RecorderFailed:
+    return RecorderFailed(f"The recording cannot be written: {error.strerror}.")

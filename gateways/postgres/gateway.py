@@ -83,12 +83,12 @@ class Hold:
         """The statement that runs is to be stopped, as somebody asked who knows the backend by this number."""
         if pid != self.server.pid:
             return
-        if not self.relay.stop_waiting() and self.relay.talk.busy:
+        if not self.relay.stop_waiting() and self.relay.busy:
             await cancel(self.upstream, self.server.pid, self.server.key)
 
     async def cut(self, why: str) -> None:
         """The statement that runs is stopped too: without that, the database would finish it first."""
-        is_busy = self.relay.talk.busy
+        is_busy = self.relay.busy
         self.relay.end(why, m.error("57P01", why))
         if is_busy:
             with contextlib.suppress(TimeoutError):

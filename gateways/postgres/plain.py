@@ -2,11 +2,13 @@
 
 A statement that is alone in its bytes, while nothing else is under way, is recognised and written down in one step; so
 is an answer that is whole and holds nothing unusual. What is recorded of them is what the long way makes of the same
-bytes. Whatever is not recognised goes the long way, which can take over between the two.
+bytes. Whatever is not recognised goes the long way, which can take over between the two. A connection on which nothing
+else is said is carried: its statements pass without Python, until one of them is not plain.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
@@ -15,9 +17,11 @@ import msgspec
 from audit.recording.writer import Recorder
 from gateways.postgres.acts import Exchange
 from gateways.postgres.conversation import Conversation
+from gateways.postgres.loop import Carrier
 from gateways.postgres.names import LETTERS, Given
 
 try:
+    from gateways.postgres._plain import Lane, grouped
     from gateways.postgres._plain import answer as told
     from gateways.postgres._plain import ask as said
 except ImportError:  # not compiled here
@@ -27,6 +31,8 @@ else:
 
 _LONGEST = 1000  # characters of a prepared statement; what is longer does not gain from this
 _WELL_KNOWN = 1000  # names at once
+_IN_A_ROW = 2  # plain answers, after which the next ones are expected to be plain, too
+_GRANT = 256 << 10  # bytes that may be recorded before the disk is asked for more
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -37,6 +43,42 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     tag: str
     rows: int | None
     bytes_out: int
+
+
+class Carried(Protocol):
+    """What passes without Python."""
+
+    def flush(self) -> None:
+        """What waits is recorded. Raises OSError."""
+        ...
+
+    def told(self) -> bytes:
+        """What is over since, a list of `Run` in JSON."""
+        ...
+
+
+class Left(msgspec.Struct):
+    """How a connection is handed back. `n` statements were said by now, `ended`: a transaction has, since it rode.
+
+    `asked` runs since `at`, if anything does; its answer will begin with `expects`. `bound`: the last statement with
+    values, in a transaction that goes on. Of what the client has said, `said` is not plain, and `unsent` is recorded
+    and not taken by the server; of what the server has, `answer` is not plain, and `untaken` was not by the client.
+    `failed`: an errno of the recording.
+    """
+
+    n: int
+    at: int
+    expects: int
+    runs: bool
+    state: str
+    ended: bool
+    asked: bytes
+    bound: bytes
+    said: bytes
+    unsent: bytes
+    answer: bytes
+    untaken: bytes
+    failed: int
 
 
 @runtime_checkable
@@ -52,8 +94,16 @@ class Tape(Protocol):
 
     def answered_lines(self, lines: bytes, answer: Answer) -> None: ...
 
+    def carry(self, carried: Carried) -> None:
+        """From now on it writes the recording itself. Raises RecorderFailed."""
+        ...
 
-class Lane:
+    def carried_back(self, alone: Exchange | None) -> None:
+        """And does not any more; `alone` runs, and was written down."""
+        ...
+
+
+class ShortWay:
     """Of one session."""
 
     def __init__(self, talk: Conversation, tape: Tape) -> None:
@@ -64,6 +114,14 @@ class Lane:
         self._bound: Exchange | None = None  # by the last one, and never seen by the long way
         self._is_open = False
         self._words = b""
+        self._in_a_row = 0
+        self._lends = tape.recorder.lend(0) is not None
+        self._carried: Lane | None = None
+
+    @property
+    def is_likely(self) -> bool:
+        """Whether what comes next can be expected to be plain."""
+        return self._lends and self._in_a_row >= _IN_A_ROW
 
     def ask(self, data: bytes) -> bool:
         """Whether it is recorded, and can be forwarded. Raises RecorderFailed."""
@@ -109,11 +167,49 @@ class Lane:
             self._bound = one
         talk.alone, talk.state = None, state
         self._tape.answered_lines(lines, Answer(one, at, tag, rows, bytes_out))
+        self._in_a_row += 1
         return True
+
+    def hand_over(self, carrier: Carrier, ends: tuple[int, int], back: Callable[[], None]) -> bool:
+        """Let what comes pass by itself until `back` is called; False where nothing can. Raises RecorderFailed."""
+        adder = self._recorder.lend(_GRANT)
+        if adder is None:
+            return False
+        lane = self._carried
+        if lane is None:
+            lane = self._carried = Lane(adder, self._words, _MEANING, self._recorder.began)
+            for name, (text, size, _) in self._names.items():
+                lane.name(name, text, size)
+        self._tape.carry(lane)
+        try:
+            carrier.ride(lane, ends, back, (self._talk.asked, self._talk.state, _GRANT))
+        except OSError:
+            self._tape.carried_back(None)
+            return False
+        return True
+
+    def take_back(self, carrier: Carrier, client: int) -> Left:
+        """From here on it is asked again."""
+        talk, lane = self._talk, self._carried
+        assert lane is not None  # it was handed over
+        left = Left(**carrier.leave(lane, client))
+        talk.asked, talk.state = left.n, left.state
+        if left.ended:
+            self._bound = None
+            talk.no_portals()
+        if left.bound:
+            self._bound = self._exchange(left, left.bound)
+        talk.alone = self._exchange(left, left.asked) if left.runs else None
+        self._tape.carried_back(talk.alone)
+        return left
+
+    def _exchange(self, left: Left, data: bytes) -> Exchange:
+        given = self._names[_name_in(data)][2] if data[:1] == b"B" else None
+        return Exchange(left.n, left.at, data, given, left.expects)
 
     def _close(self) -> None:
         """From here on the long way, which is told what it has not seen."""
-        self._is_open = False
+        self._is_open, self._in_a_row, self._carried = False, 0, None
         talk = self._talk
         bound, self._bound = self._bound, None
         if bound is not None and bound.given is not None and talk.state != "I":
@@ -125,20 +221,28 @@ class Lane:
         """Whether it runs a statement whose text can be looked up for the next ones."""
         if data[:1] != b"B" or data[5:6] != b"\0" or len(self._names) >= _WELL_KNOWN:
             return False
-        name = data[6:].partition(b"\0")[0]
+        name = _name_in(data)
         given = None if name in self._names else self._talk.certain(name.decode("utf-8", "replace"))
         if given is None or len(given.text.text) > _LONGEST:
             return False
         if self._words and self._recorder.redaction.suspects(given.text.text):
             return False
-        self._names[name] = (msgspec.json.encode(given.text.text), given.text.size, given)
+        text = msgspec.json.encode(given.text.text)
+        self._names[name] = (text, given.text.size, given)
+        if self._carried is not None:
+            self._carried.name(name, text, given.text.size)
         return True
+
+
+def _name_in(bind: bytes) -> bytes:
+    """Of the statement, where the portal has none."""
+    return bind[6:].partition(b"\0")[0]
 
 
 @lru_cache(maxsize=64)
 def _listed(words: tuple[str, ...]) -> bytes:
     """Each behind its length, of long ones their beginning. Those that are no ASCII stand in no text that is."""
-    return b"".join(bytes((len(word),)) + word.encode() for word in (each[:255] for each in words) if word.isascii())
+    return grouped(b"".join(bytes((len(word),)) + word.encode() for each in words if (word := each[:255]).isascii()))
 
 
-_MEANING = _listed(LETTERS)
+_MEANING = _listed(LETTERS) if RECOGNISES else b""

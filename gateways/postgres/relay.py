@@ -6,16 +6,18 @@ The same bytes go out that came in. Only between two messages of the server is a
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from audit.recording.writer import RecorderFailed
+from audit.recording.writer import RecorderFailed, failure
 from gateways.live import LEFT
 from gateways.postgres import messages as m
 from gateways.postgres.acts import Act
 from gateways.postgres.conversation import Conversation
 from gateways.postgres.frames import NotTheProtocol
-from gateways.postgres.plain import RECOGNISES, Lane
+from gateways.postgres.loop import Carrier, carrier
+from gateways.postgres.plain import RECOGNISES, ShortWay
 from gateways.postgres.plain import Tape as LineTape
 from gateways.postgres.side import Side
 
@@ -48,9 +50,12 @@ class Relay:
         self._notices: list[bytes] = []
         self._last_word: bytes = b""
         self.talk = Conversation()
-        self._lane = Lane(self.talk, tape) if RECOGNISES and isinstance(tape, LineTape) else None
+        self._short = ShortWay(self.talk, tape) if RECOGNISES and isinstance(tape, LineTape) else None
+        self._carrier: Carrier | None = None
+        self._carried = -1  # the client's descriptor, while what it says passes by itself
 
     def start(self) -> None:
+        self._carrier = None if self._client.secured or self._server.secured else carrier()
         self._server.pass_on(
             self._from_server, lambda: self._lost("the database closed the connection"), self._to_server
         )
@@ -62,7 +67,7 @@ class Relay:
         if self._over:  # TLS gives what it had already taken in
             return
         try:
-            if (self._lane is None or not self._lane.ask(data)) and (acts := self.talk.from_client(data)):
+            if (self._short is None or not self._short.ask(data)) and (acts := self.talk.from_client(data)):
                 self._tape.asked(acts)
         except (NotTheProtocol, RecorderFailed) as error:
             self._break(error)
@@ -86,8 +91,53 @@ class Relay:
     def _pass_back(self, data: bytes) -> None:
         """Raises NotTheProtocol, RecorderFailed."""
         self._client.write(data)  # what it answers is no secret to the client: it need not wait until it is understood
-        if (self._lane is None or not self._lane.answer(data)) and (acts := self.talk.from_server(data)):
+        if self._short is not None and self._short.answer(data):
+            if self._carrier is not None and self._short.is_likely:
+                self._hand_over(self._short, self._carrier)
+        elif acts := self.talk.from_server(data):
             self._tape.answered(acts)
+
+    # What passes by itself
+
+    def _hand_over(self, short: ShortWay, to: Carrier) -> None:
+        """Where nothing waits here. Raises RecorderFailed."""
+        if self._notices or not self._has_room:
+            return
+        if (client := self._client.lend()) < 0:
+            return
+        if (server := self._server.lend()) >= 0 and short.hand_over(to, (client, server), self._take_back):
+            self._carried = client
+        else:
+            self._read_on()
+
+    def _take_back(self) -> None:
+        """What passed by itself passes through here again; what came of it is gone on with."""
+        client, self._carried = self._carried, -1
+        if client < 0 or self._short is None or self._carrier is None:
+            return
+        left = self._short.take_back(self._carrier, client)
+        self._read_on()
+        if left.failed:
+            self._break(failure(OSError(left.failed, os.strerror(left.failed))))
+            return
+        if left.unsent:
+            self._server.write(left.unsent)
+        if left.untaken:
+            self._client.write(left.untaken)
+        if left.answer:
+            self._from_server(left.answer)
+        if left.said:
+            self._from_client(left.said)
+
+    def _read_on(self) -> None:
+        self._read_client()
+        _read_on(self._server, room=True)
+
+    @property
+    def busy(self) -> bool:
+        """Whether the server still has something to answer."""
+        self._take_back()
+        return self.talk.busy
 
     # A side that cannot take more slows the other down
 
@@ -97,6 +147,7 @@ class Relay:
 
     def slow(self, *, down: bool) -> None:
         """From outside: nothing more is read from the client for now."""
+        self._take_back()
         self._slow = down
         self._read_client()
 
@@ -114,6 +165,7 @@ class Relay:
 
     def tell(self, notice: str) -> None:
         """As soon as a message may stand there, the client is told."""
+        self._take_back()
         self._notices.append(m.notice(notice))
         self._say()
 
@@ -126,6 +178,7 @@ class Relay:
 
     def end(self, why: str, last_word: bytes = b"") -> None:
         """Once. The client hears the last word only where a message may stand; in the midst of one it is cut off."""
+        self._take_back()
         if self._over:
             return
         self._over = True

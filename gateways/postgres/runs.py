@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import msgspec
+
 from gateways.postgres.acts import Act, Answered, Asked, Settled
 
 OK, UNKNOWN, SKIPPED = "ok", "unknown", "skipped"
 
 
-@dataclass(slots=True)
-class Run:
+class Run(msgspec.Struct, gc=False):
     """One statement, `at` microseconds after the session's beginning. `rows` of all its commands together."""
 
     at: int

@@ -188,6 +188,16 @@ class Side(asyncio.Protocol):
         if self.lost:
             on_lost()
 
+    def lend(self) -> int:
+        """Its descriptor, of which nothing is read here until reading is resumed; -1 where something is in the way."""
+        transport = self.transport
+        if self.lost or self.secured or transport.is_closing() or transport.get_write_buffer_size():
+            return -1
+        descriptor: int = transport.get_extra_info("socket").fileno()
+        if descriptor >= 0:
+            transport.pause_reading()
+        return descriptor
+
     def write(self, data: bytes) -> None:
         if not self.lost and self._transport is not None:
             self._transport.write(data)

@@ -16,10 +16,10 @@ from access.sessions.flags import BULK
 from audit.recording.form import Record
 from audit.recording.redaction import MASK, Redacted
 from audit.recording.redaction_sql import names_secret
-from audit.recording.writer import Recorder, RecorderFailed
+from audit.recording.writer import Recorder, RecorderFailed, failure
 from gateways.live import About
 from gateways.postgres.acts import Act, Answered, Asked, Exchange, Settled
-from gateways.postgres.plain import Answer
+from gateways.postgres.plain import Answer, Carried
 from gateways.postgres.runs import OK, SKIPPED, Run, Runs
 from gateways.postgres.statements import FULL, OPAQUE, OTHER, READ, SESSION, SHORT, Understood, understand, unread
 
@@ -34,6 +34,7 @@ _MOST_TOUCHES = 100
 _MOST_SECRET = 1_000
 _KINDS: dict[type, str] = {Asked: "asked", Answered: "answered", Settled: "settled"}
 _CLASSES: dict[str, type] = {name: kind for kind, name in _KINDS.items()}
+_runs = msgspec.json.Decoder(list[Run])
 
 
 class SqlTape:
@@ -45,6 +46,7 @@ class SqlTape:
         self._held: list[Record] = []
         self._lines: list[bytes] = []  # that wait in the same way, of what needs no more looking at
         self._alone: Exchange | None = None  # is running, and written down
+        self._carried: Carried | None = None  # what records without us now
         self._over: list[Run] = []
         self._acts: list[
             tuple[int, Act | Answer]
@@ -87,6 +89,14 @@ class SqlTape:
             self._take_up()
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(QUIET, self._write_what_waits)
+
+    def carry(self, carried: Carried) -> None:
+        self.write()
+        self._carried = carried
+
+    def carried_back(self, alone: Exchange | None) -> None:
+        self._take_up()
+        self._carried, self._alone = None, alone
 
     def _write_what_waits(self) -> None:
         self._timer = None
@@ -138,6 +148,8 @@ class SqlTape:
         for at, act in self._acts:
             self._over += (_run_of(act),) if isinstance(act, Answer) else self._runs.take(at, act)
         self._acts.clear()
+        if self._carried is not None:
+            self._over += _runs.decode(self._carried.told())
 
     # For whoever keeps the session
 
@@ -156,6 +168,11 @@ class SqlTape:
         held, self._held = self._held, []
         for together in _in_frames(held):
             self.recorder.write_all(together)
+        if self._carried is not None:
+            try:
+                self._carried.flush()
+            except OSError as error:
+                raise failure(error) from error
 
     def harvest(self, most: int | None = None) -> Sequence[Run]:
         """The statements that are over since, in the recording before they are in the log; the rest at the end."""

@@ -25,6 +25,7 @@ from access.ports import Clock
 from access.sessions.model import GATEWAYS
 from access.tasks import Tasks
 from bot.app import create_people
+from gateways.postgres.loop import run
 from notary.watching import Watching
 from prodaccess.auditing.ledger import make_ledger
 from prodaccess.clock import SystemClock, wall_time
@@ -136,7 +137,7 @@ def main() -> int:
         settings = read(dict(os.environ))
         set_up_logs(settings["PRODACCESS_LOG_LEVEL"], as_json=not sys.stderr.isatty())
         keep_memory_private()
-        asyncio.run(_serve(build(settings, SystemClock())))
+        run(_serve(build(settings, SystemClock())))
     except (SettingsError, PolicyError, AccessError) as error:
         print(f"prodaccess cannot start:\n{masked(str(error))}", file=sys.stderr)
         return 2

@@ -108,7 +108,7 @@ async def test_a_recorder_that_fails_lets_nothing_pass(scene: Scene, postgres: P
     db = await psycopg.AsyncConnection.connect(ticket.dsn(), autocommit=True)
     await db.execute("select 1")
     (live,) = scene.desk.lives.values()
-    os.dup2(os.open("/dev/full", os.O_WRONLY), live.tape.recorder._file)
+    os.dup2(os.open("/dev/full", os.O_WRONLY), live.tape.recorder._frames.file)
     with pytest.raises(psycopg.OperationalError, match="The recording cannot be written"):
         await db.execute("create table should_not_be_there (n int)")
     assert postgres.execute("select to_regclass('should_not_be_there')", DATABASE) == [(None,)]

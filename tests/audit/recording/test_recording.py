@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from audit.recording import frames
 from audit.recording.form import KEY, Broken, Header, Record
 from audit.recording.reader import Recording
 from audit.recording.writer import Recorder, RecorderFailed
@@ -155,6 +157,7 @@ def test_a_full_disk_is_said_at_the_record_that_does_not_fit(tmp_path: Path) -> 
 
 _KILLED = """
 import sys
+import tempfile
 from pathlib import Path
 from audit.recording.form import Header
 from audit.recording.writer import Recorder
@@ -184,3 +187,21 @@ def test_records_that_belong_together_are_read_together(tmp_path: Path) -> None:
     recorder.abandon()
     recording = Recording(tmp_path / "r", SECRET)
     assert [reading.frames for reading, _ in recording.read()] == [1, 1]
+
+
+@pytest.mark.skipif(not frames.COMPILED, reason="not compiled here: there is only one")
+@given(st.lists(st.tuples(st.binary(max_size=300), st.integers(0, 9)), max_size=8), st.binary(max_size=60))
+def test_compiled_or_not_the_same_bytes_are_written(lines: list[tuple[bytes, int]], header: bytes) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        files = []
+        for n, make in enumerate((frames.Frames, frames.fastest)):
+            path = Path(directory) / str(n)
+            made = make(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), bytes(range(32)), header)
+            for place, (text, count) in enumerate(lines, 1):
+                made.add(text, count, place == len(lines))
+            files.append((path.read_bytes(), made.hash, made.size, made.records))
+            made.close()
+            assert made.file == -1
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                made.add(b"too late", 1)
+    assert files[0] == files[1]

@@ -46,7 +46,7 @@ def test_the_act_that_cannot_be_written_is_not_let_through(
     act(1)
     whole = (tmp_path / "r").read_bytes()
     broken = os.open(device, os.O_WRONLY)
-    os.dup2(broken, made._file)
+    os.dup2(broken, made._frames.file)
     os.close(broken)
     for n in (2, 3):
         with pytest.raises(RecorderFailed, match=f"The recording cannot be written: {said}"):

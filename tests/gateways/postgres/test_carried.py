@@ -1,0 +1,349 @@
+"""What passes without Python records and tells exactly what the long way does, whatever is said, and stops like it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audit.recording.form import Header
+from audit.recording.frames import COMPILED
+from audit.recording.reader import Recording
+from audit.recording.writer import Recorder
+from gateways.live import LEFT
+from gateways.postgres import messages as m
+from gateways.postgres import plain
+from gateways.postgres.loop import CARRIES, Carrier, carrier
+from gateways.postgres.relay import Relay
+from gateways.postgres.side import Side
+from gateways.postgres.tape import FORM, SqlTape
+from tests.gateways.postgres.test_conversation import ready
+from tests.gateways.postgres.test_plain import (
+    BOUND,
+    CALL,
+    KEY,
+    PARSED,
+    PLAIN,
+    PREPARED,
+    SAID,
+    SELECT,
+    STEP,
+    Played,
+    complete,
+    execute,
+    query,
+    sessions,
+    without_times,
+)
+
+pytestmark = pytest.mark.skipif(not (CARRIES and COMPILED), reason="not compiled here: everything goes through Python")
+
+WAIT = 10.0  # seconds for what must come
+WARM = [(SELECT, PLAIN)] * 2  # after which a session is carried
+
+
+@dataclass
+class Carried:
+    """A session between two real sockets. `client` and `server` are the far ends."""
+
+    path: Path
+    raw: bool = False
+    why: list[str] = field(default_factory=list)
+    written: dict[str, bytes] = field(default_factory=lambda: {"client": b"", "server": b""})
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Carried]:
+        header = Header(session="PA-7-1", ref="PA-7", form=FORM, started_at=0, raw=self.raw)
+        self.tape = SqlTape(Recorder(self.path, header, KEY))
+        near_client, self.client = socket.socketpair()
+        near_server, self.server = socket.socketpair()
+        loop = asyncio.get_running_loop()
+        sides: list[Side] = []
+        for near, far in ((near_client, self.client), (near_server, self.server)):
+            near.setblocking(False)
+            far.setblocking(False)
+            made: Callable[[], Side] = lambda: Side(quiet=True)  # noqa: E731
+            sides.append((await loop.connect_accepted_socket(made, near))[1])
+        self.relay = Relay(sides[0], sides[1], self.tape, self.why.append)
+        self.relay.start()
+        try:
+            yield self
+        finally:
+            self.relay.end("the test is over")
+            self.client.close()
+            self.server.close()
+            self.tape.recorder.abandon()
+
+    @property
+    def is_carried(self) -> bool:
+        return self.relay._carried >= 0
+
+    @property
+    def carrier(self) -> Carrier:
+        found = carrier()
+        assert found is not None
+        return found
+
+    async def hear(self, end: str, size: int) -> bytes:
+        """So many bytes at one end, or fewer where the session is over."""
+        loop, heard, far = asyncio.get_running_loop(), b"", self.client if end == "client" else self.server
+        async with asyncio.timeout(WAIT):
+            while len(heard) < size:
+                try:
+                    piece = await loop.sock_recv(far, size - len(heard))
+                except ConnectionError:
+                    break
+                if not piece:
+                    break
+                heard += piece
+        self.written[end] += heard
+        return heard
+
+    async def say(self, *steps: tuple[bytes, bytes]) -> None:
+        loop = asyncio.get_running_loop()
+        for asked, answered in steps:
+            for near, far, end, data in (
+                (self.client, self.server, "server", asked),
+                (self.server, self.client, "client", answered),
+            ):
+                if data:
+                    with suppress(OSError):
+                        await loop.sock_sendall(near, data)
+                    if await self.hear(end, len(data)) != data:
+                        assert far.fileno() >= 0
+                        return
+
+    def asked(self) -> list[str]:
+        """What stands in the recording now."""
+        return [r.data["text"] for _, r in Recording(self.path, KEY).read() if r.kind == "asked"]
+
+    async def told(self) -> tuple[Any, ...]:
+        """All that anybody learns of it, but for the times."""
+        is_busy = self.relay.busy
+        runs = [without_times(run) for run in self.tape.harvest()]
+        self.tape.recorder.close("closed")
+        records = [(record.kind, record.data) for _, record in Recording(self.path, KEY).read()]
+        return records, runs, list(self.why), self.written["client"], self.written["server"], is_busy
+
+
+async def as_by_the_long_way(steps: Sequence[tuple[bytes, bytes]], *, raw: bool) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        long = Played(Path(directory), short=False, raw=raw).say(*steps).end()
+        async with Carried(Path(directory) / "carried", raw).open() as one:
+            await one.say(*steps)
+            told = await one.told()
+    if long[2]:  # over: what the client hears last is not counted here
+        assert (told[0], told[1], told[2]) == long[:3]
+    else:
+        assert told == long
+
+
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize("steps", SAID)
+async def test_it_tells_the_same(steps: list[tuple[bytes, bytes]], *, raw: bool) -> None:
+    await as_by_the_long_way(steps, raw=raw)
+    await as_by_the_long_way([*WARM, *steps, *WARM, *steps], raw=raw)
+
+
+@settings(max_examples=60)
+@given(sessions, st.booleans())
+async def test_it_tells_the_same_of_whatever_is_said(steps: list[tuple[bytes, bytes]], raw: bool) -> None:
+    await as_by_the_long_way([*WARM, *steps], raw=raw)
+
+
+async def test_it_is_carried_by_what_is_plain_and_comes_back_for_what_is_not(tmp_path: Path) -> None:
+    async with Carried(tmp_path / "r").open() as one:
+        await one.say(*WARM)
+        assert one.is_carried
+        assert one.carrier.lanes.count == 1
+        await one.say((SELECT, PLAIN), (SELECT, PLAIN))
+        assert one.is_carried
+        await one.say((STEP, PARSED + ready()))
+        assert not one.is_carried
+        assert one.carrier.lanes.count == 0
+        await one.say((CALL, PREPARED), (CALL, PREPARED), (CALL, PREPARED))
+        assert one.is_carried
+        assert [run.asked.text for run in one.tape.harvest()] == [*["select 1"] * 4, *["select $1"] * 3]
+
+
+async def test_a_statement_is_on_the_disk_before_the_server_has_it(tmp_path: Path) -> None:
+    async with Carried(tmp_path / "r").open() as one:
+        await one.say(*WARM)
+        for n in range(20):
+            text = f"select {n}"
+            await asyncio.get_running_loop().sock_sendall(one.client, query(text))
+            assert await one.hear("server", len(query(text)))
+            assert one.asked()[-1] == text
+            await one.say((b"", PLAIN))
+            assert one.is_carried
+
+
+async def test_an_answer_is_recorded_although_nothing_follows(tmp_path: Path) -> None:
+    async with Carried(tmp_path / "r").open() as one:
+        await one.say(*WARM, (SELECT, PLAIN))
+        assert one.is_carried
+        async with asyncio.timeout(WAIT):
+            while [r.kind for _, r in Recording(one.path, KEY).read()].count("answered") < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+
+async def test_what_cannot_be_recorded_does_not_pass_and_ends_the_session(tmp_path: Path) -> None:
+    async with Carried(tmp_path / "r").open() as one:
+        await one.say(*WARM)
+        await one.say((SELECT, PLAIN))
+        one.tape.harvest()
+        full = os.open("/dev/full", os.O_WRONLY)
+        os.dup2(full, one.tape.recorder._frames.file)
+        os.close(full)
+        await asyncio.get_running_loop().sock_sendall(one.client, query("delete"))
+        assert await one.hear("server", 1) == b""
+        assert b"58030" in await one.hear("client", 10_000)
+        assert one.why == ["The recording cannot be written: No space left on device."]
+
+
+@pytest.mark.parametrize("is_running", [False, True])
+async def test_it_is_cut_with_a_last_word(tmp_path: Path, *, is_running: bool) -> None:
+    async with Carried(tmp_path / "r").open() as one:
+        await one.say(*WARM)
+        if is_running:
+            await one.say((SELECT, b""))
+        assert one.is_carried
+        assert one.relay.busy is is_running
+        one.relay.end("over", m.error("57P01", "over"))
+        assert b"57P01" in await one.hear("client", 10_000)
+        assert await one.hear("server", 1) == b""
+        assert one.why == ["over"]
+        assert [run.outcome for run in one.tape.harvest()] == ["ok", "ok", *["unknown"] * is_running]
+
+
+async def test_a_word_to_the_client_stands_between_two_answers(tmp_path: Path) -> None:
+    async with Carried(tmp_path / "r").open() as one:
+        await one.say(*WARM, (SELECT, b""))
+        one.relay.tell("five minutes are left")
+        notice = m.notice("five minutes are left")
+        assert await one.hear("client", len(notice)) == notice
+        await one.say((b"", PLAIN), *WARM)
+        assert one.is_carried
+
+
+async def test_a_client_that_is_to_wait_is_not_read_from(tmp_path: Path) -> None:
+    async with Carried(tmp_path / "r").open() as one:
+        await one.say(*WARM)
+        one.relay.slow(down=True)
+        await asyncio.get_running_loop().sock_sendall(one.client, SELECT)
+        await asyncio.sleep(0.1)
+        with pytest.raises(BlockingIOError):
+            one.server.recv(1)
+        one.relay.slow(down=False)
+        assert await one.hear("server", len(SELECT)) == SELECT
+
+
+@pytest.mark.parametrize("is_running", [False, True])
+@pytest.mark.parametrize("end", ["client", "server"])
+async def test_whoever_leaves_ends_it(tmp_path: Path, end: str, *, is_running: bool) -> None:
+    async with Carried(tmp_path / "r").open() as one:
+        await one.say(*WARM)
+        if is_running:
+            await one.say((SELECT, b""))
+        assert one.is_carried
+        (one.client if end == "client" else one.server).close()
+        async with asyncio.timeout(WAIT):
+            while not one.why:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert one.why == [LEFT if end == "client" else "the database closed the connection"]
+        assert one.carrier.lanes.count == 0
+
+
+async def test_the_last_statement_of_a_client_that_leaves_at_once_still_runs(tmp_path: Path) -> None:
+    async with Carried(tmp_path / "r").open() as one:
+        await one.say(*WARM)
+        last = query("delete") + m.message(m.TERMINATE)
+        await asyncio.get_running_loop().sock_sendall(one.client, last)
+        one.client.shutdown(socket.SHUT_WR)
+        assert await one.hear("server", len(last)) == last
+        assert one.asked()[-1] == "delete"
+
+
+async def test_what_an_end_does_not_take_at_once_is_not_lost(tmp_path: Path) -> None:
+    """Neither a statement that the server does not read nor an answer that the client does not."""
+    async with Carried(tmp_path / "r").open() as one:
+        loop = asyncio.get_running_loop()
+        for near in (one.relay._client, one.relay._server):
+            near.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+        await one.say(*WARM)
+        text = query(f"select '{'x' * 1500}'")
+        for _ in range(8):  # the server answers what it has not read
+            await loop.sock_sendall(one.client, text)
+            await asyncio.sleep(0.01)
+            await loop.sock_sendall(one.server, PLAIN)
+            assert await one.hear("client", len(PLAIN)) == PLAIN
+        assert await one.hear("server", 8 * len(text)) == 8 * text
+        rows = m.message(m.COLUMNS) + m.message(m.ROW, b"y" * 6000) + complete("SELECT 1") + ready()
+        for _ in range(8):  # and the client does not read what it is answered
+            await loop.sock_sendall(one.client, SELECT)
+            assert await one.hear("server", len(SELECT)) == SELECT
+            await loop.sock_sendall(one.server, rows)
+            await asyncio.sleep(0.01)
+        assert await one.hear("client", 8 * len(rows)) == 8 * rows
+        assert [run.outcome for run in one.tape.harvest()] == ["ok"] * 18
+
+
+async def test_it_asks_for_room_on_the_disk_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain, "_GRANT", 24_000)
+    taken: list[int] = []
+    async with Carried(tmp_path / "r").open() as one:
+        lend = one.tape.recorder.lend
+        monkeypatch.setattr(one.tape.recorder, "lend", lambda size: (taken.append(size), lend(size))[1])
+        await one.say(*[(SELECT, PLAIN)] * 60)
+        assert len(taken) > 2
+        assert len(one.tape.harvest()) == len(one.asked()) == 60
+
+
+async def test_many_sessions_do_not_mix(tmp_path: Path) -> None:
+    async def play(n: int) -> None:
+        async with Carried(tmp_path / str(n)).open() as one:
+            for step in range(30):
+                text = f"select {n} {step}" if (step + n) % 11 else f"select 'é {n} {step}'"
+                await one.say((query(text), PLAIN))
+            assert one.asked() == [run.asked.text for run in one.tape.harvest()]
+            assert {text.strip("'").split()[-2] for text in one.asked()} == {str(n)}
+
+    await asyncio.gather(*(play(n) for n in range(20)))
+
+
+async def test_other_work_goes_on_meanwhile(tmp_path: Path) -> None:
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0.001)
+            ticks += await asyncio.to_thread(lambda: 1)
+
+    async with Carried(tmp_path / "r").open() as one:
+        work = asyncio.create_task(tick())
+        await one.say(*[(SELECT, PLAIN)] * 200)
+        work.cancel()
+        assert one.is_carried
+        assert ticks
+
+
+async def test_a_portal_that_was_bound_on_the_way_is_known_afterwards(tmp_path: Path) -> None:
+    answer = BOUND + complete("SELECT 0") + ready("T")
+    steps = [*WARM, (query("begin"), complete("BEGIN") + ready("T")), (STEP, PARSED + ready("T")),
+             *[(m.message(m.BIND, b"\0s\0" + bytes(6)) + execute() + m.message(m.SYNC), answer)] * 5,
+             (execute() + m.message(m.SYNC), complete("SELECT 0") + ready("T"))]  # fmt: skip
+    await as_by_the_long_way(steps, raw=True)
+    async with Carried(tmp_path / "r").open() as one:
+        await one.say(*steps)
+        assert one.asked()[-1] == "select $1"
