@@ -54,6 +54,7 @@ class Conversation:
         self._batch = 0
         self._renamed = 0  # the last statement that may have given statements' names to others
         self._reopened = 0  # and portals'
+        self.queried = 0  # the last simple query: it takes what has no name away, if it is run
         self._copy_open = False  # the server reads COPY data, and swallows every Sync
         self._copying = False  # and the client has not ended them yet
         self._skips = _NOT  # whether the server reads on to the next Sync, and runs nothing
@@ -89,12 +90,12 @@ class Conversation:
 
     def certain(self, statement: str) -> Given | None:
         """What this name stands for while nothing is under way, where that leaves no doubt."""
-        given = self._statements.look_up(statement, self._batch, self._renamed if statement else 0)
+        given = self._statements.look_up(statement, self._batch, self._renamed if statement else self.queried)
         return given if given.exact and not (given.text.digest or given.text.renames or given.text.reopens) else None
 
-    def bound(self, given: Given, values: tuple[str, ...]) -> None:
-        """The unnamed portal, in a transaction that goes on."""
-        self._portals.known[""] = Given(given.text, self._batch, self.asked, values)
+    def bound(self, n: int, given: Given, values: tuple[str, ...]) -> None:
+        """The unnamed portal, for that statement, in a transaction that goes on."""
+        self._portals.known[""] = Given(given.text, self._batch, n - 1, values)
 
     def no_portals(self) -> None:
         """They end with their transaction."""
@@ -137,6 +138,7 @@ class Conversation:
 
     def _query(self, frame: Frame, acts: list[Act]) -> None:
         self._ask(acts, Due(m.QUERY), understood(m.text_of(frame.payload), frame.size - 1, frame.digest))
+        self.queried = self.asked
 
     def _call(self, frame: Frame, acts: list[Act]) -> None:
         oid = int.from_bytes(frame.payload[:4], "big")
@@ -188,14 +190,14 @@ class Conversation:
     def _bind(self, frame: Frame, _acts: list[Act]) -> None:
         """A name that is only just being given counts already: the client does not wait for the answers either."""
         bind = m.bind_of(frame.payload)
-        named = self._statements.look_up(bind.statement, self._batch, self._renamed if bind.statement else 0)
+        named = self._statements.look_up(bind.statement, self._batch, self._renamed if bind.statement else self.queried)
         given = Given(named.text, self._batch, self.asked, bind.values, named.exact)
         if self._expect(Due(m.BIND, name=bind.portal, given=given)):
             self._portals.give(bind.portal, given)
 
     def _execute(self, frame: Frame, acts: list[Act]) -> None:
         portal = m.text_of(frame.payload)
-        bound = self._portals.look_up(portal, self._batch, self._reopened if portal else 0)
+        bound = self._portals.look_up(portal, self._batch, self._reopened if portal else self.queried)
         self._ask(acts, Due(m.EXECUTE, name=portal), bound.text, bound.values, exact=bound.exact)
 
     def _close(self, frame: Frame, _acts: list[Act]) -> None:

@@ -1,7 +1,7 @@
 """An event loop on which plain PostgreSQL statements pass without Python, where that could be compiled.
 
 What it waits with is the only difference: while it waits, connections that were handed over are served in C
-(`gateways/postgres/_lanes.c`), on the same thread, so that nothing here has to be locked.
+(`gateways/postgres/compiled`), on the same thread, so that nothing here has to be locked.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import asyncio
 import selectors
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from gateways.postgres.lending import Lent
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
@@ -33,10 +35,10 @@ class Carrier(selectors.BaseSelector):
         self._riders: dict[int, Callable[[], None]] = {}  # by the client's descriptor
         self.loop: asyncio.AbstractEventLoop | None = None
 
-    def ride(self, lane: Lane, ends: tuple[int, int], back: Callable[[], None], so_far: tuple[int, str, int]) -> None:
+    def ride(self, lane: Lane, ends: tuple[Lent, Lent], back: Callable[[], None], so_far: tuple[int, str, int]) -> None:
         """From now on; `back` is called when it is handed back. `so_far`: statements, state, bytes it may record."""
-        lane.ride(self.lanes, ends, so_far)
-        self._riders[ends[0]] = back
+        lane.ride(self.lanes, *ends, so_far)
+        self._riders[ends[0].descriptor] = back
 
     def leave(self, lane: Lane, client: int) -> dict[str, Any]:
         self._riders.pop(client, None)

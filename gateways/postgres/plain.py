@@ -17,6 +17,7 @@ import msgspec
 from audit.recording.writer import Recorder
 from gateways.postgres.acts import Exchange
 from gateways.postgres.conversation import Conversation
+from gateways.postgres.lending import Lent
 from gateways.postgres.loop import Carrier
 from gateways.postgres.names import LETTERS, Given
 
@@ -60,9 +61,10 @@ class Carried(Protocol):
 class Left(msgspec.Struct):
     """How a connection is handed back. `n` statements were said by now, `ended`: a transaction has, since it rode.
 
-    `asked` runs since `at`, if anything does; its answer will begin with `expects`. `bound`: the last statement with
-    values, in a transaction that goes on. Of what the client has said, `said` is not plain, and `unsent` is recorded
-    and not taken by the server; of what the server has, `answer` is not plain, and `untaken` was not by the client.
+    `asked` runs since `at`, if anything does; its answer will begin with `expects`. `bound` and `bound_n`: the last one
+    with values, in a transaction that goes on; `queried`: the last simple query, if any. Of what the client has said,
+    `said` is not plain, and `unsent` is recorded and not taken by the server; of what the server has, `answer` is not
+    plain, and `untaken` was not by the client. What was not taken is as it goes out, sealed where there is TLS.
     `failed`: an errno of the recording.
     """
 
@@ -74,6 +76,8 @@ class Left(msgspec.Struct):
     ended: bool
     asked: bytes
     bound: bytes
+    bound_n: int
+    queried: int
     said: bytes
     unsent: bytes
     answer: bytes
@@ -146,6 +150,8 @@ class ShortWay:
         one = Exchange(n, at, data, given, expects)
         self._tape.asked_line(line, one)
         talk.asked, talk.alone = n, one
+        if given is None:
+            talk.queried = n
         return True
 
     def answer(self, data: bytes) -> bool:
@@ -170,7 +176,7 @@ class ShortWay:
         self._in_a_row += 1
         return True
 
-    def hand_over(self, carrier: Carrier, ends: tuple[int, int], back: Callable[[], None]) -> bool:
+    def hand_over(self, carrier: Carrier, ends: tuple[Lent, Lent], back: Callable[[], None]) -> bool:
         """Let what comes pass by itself until `back` is called; False where nothing can. Raises RecorderFailed."""
         adder = self._recorder.lend(_GRANT)
         if adder is None:
@@ -193,19 +199,19 @@ class ShortWay:
         talk, lane = self._talk, self._carried
         assert lane is not None  # it was handed over
         left = Left(**carrier.leave(lane, client))
-        talk.asked, talk.state = left.n, left.state
+        talk.asked, talk.state, talk.queried = left.n, left.state, left.queried or talk.queried
         if left.ended:
             self._bound = None
             talk.no_portals()
         if left.bound:
-            self._bound = self._exchange(left, left.bound)
-        talk.alone = self._exchange(left, left.asked) if left.runs else None
+            self._bound = self._exchange(left, left.bound_n, left.bound)
+        talk.alone = self._exchange(left, left.n, left.asked) if left.runs else None
         self._tape.carried_back(talk.alone)
         return left
 
-    def _exchange(self, left: Left, data: bytes) -> Exchange:
+    def _exchange(self, left: Left, n: int, data: bytes) -> Exchange:
         given = self._names[_name_in(data)][2] if data[:1] == b"B" else None
-        return Exchange(left.n, left.at, data, given, left.expects)
+        return Exchange(n, left.at, data, given, left.expects)
 
     def _close(self) -> None:
         """From here on the long way, which is told what it has not seen."""
@@ -213,7 +219,7 @@ class ShortWay:
         talk = self._talk
         bound, self._bound = self._bound, None
         if bound is not None and bound.given is not None and talk.state != "I":
-            talk.bound(bound.given, bound.asked.values)
+            talk.bound(bound.n, bound.given, bound.asked.values)
         if talk.alone is not None:
             talk.join(talk.alone)
 
@@ -222,6 +228,8 @@ class ShortWay:
         if data[:1] != b"B" or data[5:6] != b"\0" or len(self._names) >= _WELL_KNOWN:
             return False
         name = _name_in(data)
+        if not name:  # taken away by the next query
+            return False
         given = None if name in self._names else self._talk.certain(name.decode("utf-8", "replace"))
         if given is None or len(given.text.text) > _LONGEST:
             return False

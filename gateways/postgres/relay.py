@@ -55,7 +55,7 @@ class Relay:
         self._carried = -1  # the client's descriptor, while what it says passes by itself
 
     def start(self) -> None:
-        self._carrier = None if self._client.secured or self._server.secured else carrier()
+        self._carrier = carrier()
         self._server.pass_on(
             self._from_server, lambda: self._lost("the database closed the connection"), self._to_server
         )
@@ -103,11 +103,14 @@ class Relay:
         """Where nothing waits here. Raises RecorderFailed."""
         if self._notices or not self._has_room:
             return
-        if (client := self._client.lend()) < 0:
+        client = self._client.lend()
+        server = None if client is None else self._server.lend()
+        if client is None:
             return
-        if (server := self._server.lend()) >= 0 and short.hand_over(to, (client, server), self._take_back):
-            self._carried = client
+        if server is not None and short.hand_over(to, (client, server), self._take_back):
+            self._carried = client.descriptor
         else:
+            self._client.lent_back()
             self._read_on()
 
     def _take_back(self) -> None:
@@ -116,14 +119,12 @@ class Relay:
         if client < 0 or self._short is None or self._carrier is None:
             return
         left = self._short.take_back(self._carrier, client)
+        self._client.lent_back(left.untaken)
+        self._server.lent_back(left.unsent)
         self._read_on()
         if left.failed:
             self._break(failure(OSError(left.failed, os.strerror(left.failed))))
             return
-        if left.unsent:
-            self._server.write(left.unsent)
-        if left.untaken:
-            self._client.write(left.untaken)
         if left.answer:
             self._from_server(left.answer)
         if left.said:

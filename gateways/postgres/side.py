@@ -13,6 +13,7 @@ from typing import cast
 
 from gateways.postgres.binding import key_of
 from gateways.postgres.frames import NotTheProtocol
+from gateways.postgres.lending import Lent, lend, lent_back
 
 LONGEST_GREETING = 10_000  # bytes; PostgreSQL's own limit for what is said before somebody is let in
 _HUNG_UP = getattr(select, "POLLRDHUP", 0)  # of its own accord; Linux only
@@ -188,15 +189,14 @@ class Side(asyncio.Protocol):
         if self.lost:
             on_lost()
 
-    def lend(self) -> int:
-        """Its descriptor, of which nothing is read here until reading is resumed; -1 where something is in the way."""
-        transport = self.transport
-        if self.lost or self.secured or transport.is_closing() or transport.get_write_buffer_size():
-            return -1
-        descriptor: int = transport.get_extra_info("socket").fileno()
-        if descriptor >= 0:
-            transport.pause_reading()
-        return descriptor
+    def lend(self) -> Lent | None:
+        """To what reads and writes it past asyncio; None where something is in the way."""
+        return None if self.lost else lend(self.transport)
+
+    def lent_back(self, untaken: bytes = b"") -> None:
+        """With what still has to be written, as it goes out. What has come is read once reading is resumed."""
+        if not self.lost:
+            lent_back(self.transport, untaken)
 
     def write(self, data: bytes) -> None:
         if not self.lost and self._transport is not None:

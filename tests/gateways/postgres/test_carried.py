@@ -5,141 +5,58 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.recording.form import Header
 from audit.recording.frames import COMPILED
 from audit.recording.reader import Recording
-from audit.recording.writer import Recorder
 from gateways.live import LEFT
 from gateways.postgres import messages as m
 from gateways.postgres import plain
-from gateways.postgres.loop import CARRIES, Carrier, carrier
-from gateways.postgres.relay import Relay
-from gateways.postgres.side import Side
-from gateways.postgres.tape import FORM, SqlTape
-from tests.gateways.postgres.test_conversation import ready
+from gateways.postgres.loop import CARRIES
+from prodaccess.gateways.tls import server_tls
+from prodaccess.settings import Settings
+from tests.gateways.postgres.carried import WAIT, Carried, Tls
+from tests.gateways.postgres.test_conversation import BOUND, PARSED, complete, execute, query, ready
 from tests.gateways.postgres.test_plain import (
-    BOUND,
     CALL,
     KEY,
-    PARSED,
     PLAIN,
     PREPARED,
     SAID,
     SELECT,
     STEP,
     Played,
-    complete,
-    execute,
-    query,
     sessions,
-    without_times,
-)
+)  # fmt: skip
 
 pytestmark = pytest.mark.skipif(not (CARRIES and COMPILED), reason="not compiled here: everything goes through Python")
 
-WAIT = 10.0  # seconds for what must come
+ENDS: list[tuple[str, ...]] = [(), ("client",), ("server",), ("client", "server")]  # that have TLS
 WARM = [(SELECT, PLAIN)] * 2  # after which a session is carried
 
 
-@dataclass
-class Carried:
-    """A session between two real sockets. `client` and `server` are the far ends."""
-
-    path: Path
-    raw: bool = False
-    why: list[str] = field(default_factory=list)
-    written: dict[str, bytes] = field(default_factory=lambda: {"client": b"", "server": b""})
-
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[Carried]:
-        header = Header(session="PA-7-1", ref="PA-7", form=FORM, started_at=0, raw=self.raw)
-        self.tape = SqlTape(Recorder(self.path, header, KEY))
-        near_client, self.client = socket.socketpair()
-        near_server, self.server = socket.socketpair()
-        loop = asyncio.get_running_loop()
-        sides: list[Side] = []
-        for near, far in ((near_client, self.client), (near_server, self.server)):
-            near.setblocking(False)
-            far.setblocking(False)
-            made: Callable[[], Side] = lambda: Side(quiet=True)  # noqa: E731
-            sides.append((await loop.connect_accepted_socket(made, near))[1])
-        self.relay = Relay(sides[0], sides[1], self.tape, self.why.append)
-        self.relay.start()
-        try:
-            yield self
-        finally:
-            self.relay.end("the test is over")
-            self.client.close()
-            self.server.close()
-            self.tape.recorder.abandon()
-
-    @property
-    def is_carried(self) -> bool:
-        return self.relay._carried >= 0
-
-    @property
-    def carrier(self) -> Carrier:
-        found = carrier()
-        assert found is not None
-        return found
-
-    async def hear(self, end: str, size: int) -> bytes:
-        """So many bytes at one end, or fewer where the session is over."""
-        loop, heard, far = asyncio.get_running_loop(), b"", self.client if end == "client" else self.server
-        async with asyncio.timeout(WAIT):
-            while len(heard) < size:
-                try:
-                    piece = await loop.sock_recv(far, size - len(heard))
-                except ConnectionError:
-                    break
-                if not piece:
-                    break
-                heard += piece
-        self.written[end] += heard
-        return heard
-
-    async def say(self, *steps: tuple[bytes, bytes]) -> None:
-        loop = asyncio.get_running_loop()
-        for asked, answered in steps:
-            for near, far, end, data in (
-                (self.client, self.server, "server", asked),
-                (self.server, self.client, "client", answered),
-            ):
-                if data:
-                    with suppress(OSError):
-                        await loop.sock_sendall(near, data)
-                    if await self.hear(end, len(data)) != data:
-                        assert far.fileno() >= 0
-                        return
-
-    def asked(self) -> list[str]:
-        """What stands in the recording now."""
-        return [r.data["text"] for _, r in Recording(self.path, KEY).read() if r.kind == "asked"]
-
-    async def told(self) -> tuple[Any, ...]:
-        """All that anybody learns of it, but for the times."""
-        is_busy = self.relay.busy
-        runs = [without_times(run) for run in self.tape.harvest()]
-        self.tape.recorder.close("closed")
-        records = [(record.kind, record.data) for _, record in Recording(self.path, KEY).read()]
-        return records, runs, list(self.why), self.written["client"], self.written["server"], is_busy
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
+    place = str(tmp_path_factory.mktemp("tls"))
+    values = {"PRODACCESS_RECORDINGS": place, "PRODACCESS_GATEWAY_CERT": "", "PRODACCESS_GATEWAY_KEY": ""}
+    server, pem = server_tls(Settings(values, {}), "127.0.0.1")
+    assert server is not None
+    return Tls(server, ssl.create_default_context(cadata=pem))
 
 
-async def as_by_the_long_way(steps: Sequence[tuple[bytes, bytes]], *, raw: bool) -> None:
+async def as_by_the_long_way(
+    steps: Sequence[tuple[bytes, bytes]], *, raw: bool, tls: Tls | None = None, secured: Sequence[str] = ()
+) -> None:
     with tempfile.TemporaryDirectory() as directory:
         long = Played(Path(directory), short=False, raw=raw).say(*steps).end()
-        async with Carried(Path(directory) / "carried", raw).open() as one:
+        async with Carried(Path(directory) / "carried", raw, tls, secured).open() as one:
             await one.say(*steps)
             told = await one.told()
     if long[2]:  # over: what the client hears last is not counted here
@@ -148,17 +65,19 @@ async def as_by_the_long_way(steps: Sequence[tuple[bytes, bytes]], *, raw: bool)
         assert told == long
 
 
-@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize("secured", ENDS)
 @pytest.mark.parametrize("steps", SAID)
-async def test_it_tells_the_same(steps: list[tuple[bytes, bytes]], *, raw: bool) -> None:
-    await as_by_the_long_way(steps, raw=raw)
-    await as_by_the_long_way([*WARM, *steps, *WARM, *steps], raw=raw)
+async def test_it_tells_the_same(steps: list[tuple[bytes, bytes]], tls: Tls, secured: Sequence[str]) -> None:
+    for raw in (False, True):
+        await as_by_the_long_way([*WARM, *steps, *WARM, *steps], raw=raw, tls=tls, secured=secured)
 
 
 @settings(max_examples=60)
-@given(sessions, st.booleans())
-async def test_it_tells_the_same_of_whatever_is_said(steps: list[tuple[bytes, bytes]], raw: bool) -> None:
-    await as_by_the_long_way([*WARM, *steps], raw=raw)
+@given(sessions, st.booleans(), st.sampled_from(ENDS))
+async def test_it_tells_the_same_of_whatever_is_said(
+    tls: Tls, steps: list[tuple[bytes, bytes]], raw: bool, secured: Sequence[str]
+) -> None:
+    await as_by_the_long_way([*WARM, *steps], raw=raw, tls=tls, secured=secured)
 
 
 async def test_it_is_carried_by_what_is_plain_and_comes_back_for_what_is_not(tmp_path: Path) -> None:
@@ -176,12 +95,15 @@ async def test_it_is_carried_by_what_is_plain_and_comes_back_for_what_is_not(tmp
         assert [run.asked.text for run in one.tape.harvest()] == [*["select 1"] * 4, *["select $1"] * 3]
 
 
-async def test_a_statement_is_on_the_disk_before_the_server_has_it(tmp_path: Path) -> None:
-    async with Carried(tmp_path / "r").open() as one:
+@pytest.mark.parametrize("secured", ENDS)
+async def test_a_statement_is_on_the_disk_before_the_server_has_it(
+    tmp_path: Path, tls: Tls, secured: Sequence[str]
+) -> None:
+    async with Carried(tmp_path / "r", tls=tls, secured=secured).open() as one:
         await one.say(*WARM)
         for n in range(20):
             text = f"select {n}"
-            await asyncio.get_running_loop().sock_sendall(one.client, query(text))
+            await one.client.say(query(text))
             assert await one.hear("server", len(query(text)))
             assert one.asked()[-1] == text
             await one.say((b"", PLAIN))
@@ -205,7 +127,7 @@ async def test_what_cannot_be_recorded_does_not_pass_and_ends_the_session(tmp_pa
         full = os.open("/dev/full", os.O_WRONLY)
         os.dup2(full, one.tape.recorder._frames.file)
         os.close(full)
-        await asyncio.get_running_loop().sock_sendall(one.client, query("delete"))
+        await one.client.say(query("delete"))
         assert await one.hear("server", 1) == b""
         assert b"58030" in await one.hear("client", 10_000)
         assert one.why == ["The recording cannot be written: No space left on device."]
@@ -226,8 +148,11 @@ async def test_it_is_cut_with_a_last_word(tmp_path: Path, *, is_running: bool) -
         assert [run.outcome for run in one.tape.harvest()] == ["ok", "ok", *["unknown"] * is_running]
 
 
-async def test_a_word_to_the_client_stands_between_two_answers(tmp_path: Path) -> None:
-    async with Carried(tmp_path / "r").open() as one:
+@pytest.mark.parametrize("secured", ENDS)
+async def test_a_word_to_the_client_stands_between_two_answers(
+    tmp_path: Path, tls: Tls, secured: Sequence[str]
+) -> None:
+    async with Carried(tmp_path / "r", tls=tls, secured=secured).open() as one:
         await one.say(*WARM, (SELECT, b""))
         one.relay.tell("five minutes are left")
         notice = m.notice("five minutes are left")
@@ -236,14 +161,15 @@ async def test_a_word_to_the_client_stands_between_two_answers(tmp_path: Path) -
         assert one.is_carried
 
 
-async def test_a_client_that_is_to_wait_is_not_read_from(tmp_path: Path) -> None:
-    async with Carried(tmp_path / "r").open() as one:
+@pytest.mark.parametrize("secured", ENDS)
+async def test_a_client_that_is_to_wait_is_not_read_from(tmp_path: Path, tls: Tls, secured: Sequence[str]) -> None:
+    async with Carried(tmp_path / "r", tls=tls, secured=secured).open() as one:
         await one.say(*WARM)
         one.relay.slow(down=True)
-        await asyncio.get_running_loop().sock_sendall(one.client, SELECT)
+        await one.client.say(SELECT)
         await asyncio.sleep(0.1)
         with pytest.raises(BlockingIOError):
-            one.server.recv(1)
+            one.server.socket.recv(1)
         one.relay.slow(down=False)
         assert await one.hear("server", len(SELECT)) == SELECT
 
@@ -256,7 +182,7 @@ async def test_whoever_leaves_ends_it(tmp_path: Path, end: str, *, is_running: b
         if is_running:
             await one.say((SELECT, b""))
         assert one.is_carried
-        (one.client if end == "client" else one.server).close()
+        (one.client if end == "client" else one.server).socket.close()
         async with asyncio.timeout(WAIT):
             while not one.why:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
@@ -264,35 +190,38 @@ async def test_whoever_leaves_ends_it(tmp_path: Path, end: str, *, is_running: b
         assert one.carrier.lanes.count == 0
 
 
-async def test_the_last_statement_of_a_client_that_leaves_at_once_still_runs(tmp_path: Path) -> None:
-    async with Carried(tmp_path / "r").open() as one:
+@pytest.mark.parametrize("secured", ENDS)
+async def test_the_last_statement_of_a_client_that_leaves_at_once_still_runs(
+    tmp_path: Path, tls: Tls, secured: Sequence[str]
+) -> None:
+    async with Carried(tmp_path / "r", tls=tls, secured=secured).open() as one:
         await one.say(*WARM)
         last = query("delete") + m.message(m.TERMINATE)
-        await asyncio.get_running_loop().sock_sendall(one.client, last)
-        one.client.shutdown(socket.SHUT_WR)
+        await one.client.say(last)
+        one.client.socket.shutdown(socket.SHUT_WR)
         assert await one.hear("server", len(last)) == last
         assert one.asked()[-1] == "delete"
 
 
-async def test_what_an_end_does_not_take_at_once_is_not_lost(tmp_path: Path) -> None:
+@pytest.mark.parametrize("secured", ENDS)
+async def test_what_an_end_does_not_take_at_once_is_not_lost(tmp_path: Path, tls: Tls, secured: Sequence[str]) -> None:
     """Neither a statement that the server does not read nor an answer that the client does not."""
-    async with Carried(tmp_path / "r").open() as one:
-        loop = asyncio.get_running_loop()
+    async with Carried(tmp_path / "r", tls=tls, secured=secured).open() as one:
         for near in (one.relay._client, one.relay._server):
             near.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
         await one.say(*WARM)
         text = query(f"select '{'x' * 1500}'")
         for _ in range(8):  # the server answers what it has not read
-            await loop.sock_sendall(one.client, text)
+            await one.client.say(text)
             await asyncio.sleep(0.01)
-            await loop.sock_sendall(one.server, PLAIN)
+            await one.server.say(PLAIN)
             assert await one.hear("client", len(PLAIN)) == PLAIN
         assert await one.hear("server", 8 * len(text)) == 8 * text
         rows = m.message(m.COLUMNS) + m.message(m.ROW, b"y" * 6000) + complete("SELECT 1") + ready()
         for _ in range(8):  # and the client does not read what it is answered
-            await loop.sock_sendall(one.client, SELECT)
+            await one.client.say(SELECT)
             assert await one.hear("server", len(SELECT)) == SELECT
-            await loop.sock_sendall(one.server, rows)
+            await one.server.say(rows)
             await asyncio.sleep(0.01)
         assert await one.hear("client", 8 * len(rows)) == 8 * rows
         assert [run.outcome for run in one.tape.harvest()] == ["ok"] * 18
@@ -303,15 +232,21 @@ async def test_it_asks_for_room_on_the_disk_again_and_again(tmp_path: Path, monk
     taken: list[int] = []
     async with Carried(tmp_path / "r").open() as one:
         lend = one.tape.recorder.lend
-        monkeypatch.setattr(one.tape.recorder, "lend", lambda size: (taken.append(size), lend(size))[1])
+
+        def counted(size: int) -> object | None:
+            taken.append(size)
+            return lend(size)
+
+        monkeypatch.setattr(one.tape.recorder, "lend", counted)
         await one.say(*[(SELECT, PLAIN)] * 60)
         assert len(taken) > 2
         assert len(one.tape.harvest()) == len(one.asked()) == 60
 
 
-async def test_many_sessions_do_not_mix(tmp_path: Path) -> None:
+@pytest.mark.parametrize("secured", ENDS)
+async def test_many_sessions_do_not_mix(tmp_path: Path, tls: Tls, secured: Sequence[str]) -> None:
     async def play(n: int) -> None:
-        async with Carried(tmp_path / str(n)).open() as one:
+        async with Carried(tmp_path / str(n), tls=tls, secured=secured).open() as one:
             for step in range(30):
                 text = f"select {n} {step}" if (step + n) % 11 else f"select 'é {n} {step}'"
                 await one.say((query(text), PLAIN))
@@ -347,3 +282,26 @@ async def test_a_portal_that_was_bound_on_the_way_is_known_afterwards(tmp_path: 
     async with Carried(tmp_path / "r").open() as one:
         await one.say(*steps)
         assert one.asked()[-1] == "select $1"
+
+
+@pytest.mark.parametrize("secured", ENDS[1:])
+async def test_what_comes_in_several_records_is_one_thing_and_what_is_behind_it_is_not_forgotten(
+    tmp_path: Path, tls: Tls, secured: Sequence[str]
+) -> None:
+    async with Carried(tmp_path / "r", tls=tls, secured=secured).open() as one:
+        await one.say(*WARM, (STEP, PARSED + ready()), (CALL, PREPARED), (CALL, PREPARED))
+        assert one.is_carried
+        for cut in (1, 5, 9, len(CALL) - 5):
+            await one.client.say(CALL[:cut], CALL[cut:])
+            assert await one.hear("server", len(CALL)) == CALL
+            await one.server.say(PREPARED[:cut], PREPARED[cut:])
+            assert await one.hear("client", len(PREPARED)) == PREPARED
+            assert one.is_carried
+        long = query(f"select '{'x' * 5000}'")
+        await one.client.say(CALL, long, SELECT)  # nobody waits for the answers
+        assert await one.hear("server", len(CALL + long + SELECT)) == CALL + long + SELECT
+        await one.server.say(PREPARED, PLAIN, PLAIN)
+        assert await one.hear("client", len(PREPARED + PLAIN + PLAIN)) == PREPARED + PLAIN + PLAIN
+        assert [run.asked.text[:9] for run in one.tape.harvest()] == [
+            *["select 1"] * 2, *["select $1"] * 7, "select 'x", "select 1",
+        ]  # fmt: skip

@@ -339,3 +339,11 @@ def test_a_readiness_that_nobody_waits_for_answers_nothing() -> None:
     wire = Wire().client(query("select 1")).server(ready())
     assert not wire.answered
     assert wire.server(complete("SELECT 1"), ready()).answered == [Answered(1, "SELECT 1", 1)]
+
+
+def test_what_has_no_name_is_gone_after_a_simple_query() -> None:
+    """In a failed transaction the server runs an empty portal in its place, and says so."""
+    wire = Wire().client(parse("begin"), bind(), execute(), SYNC, query("close nothing"), execute(), SYNC)
+    assert [(act.text, act.exact) for act in wire.asked] == [("begin", True), ("close nothing", True), ("begin", False)]
+    assert not Wire().client(parse("select 1"), SYNC, query("select 2"), bind(), execute()).asked[-1].exact
+    assert Wire().client(query("select 2"), parse("select 1"), bind(), execute()).asked[-1].exact

@@ -85,6 +85,12 @@ SAID: list[list[tuple[bytes, bytes]]] = [
      BOUND + complete("DISCARD ALL") + ready()), (bind(name="s") + execute() + SYNC, failure("26000") + ready())],
     [(parse("select $1") + SYNC, PARSED + ready()), (bind(b"1") + execute() + SYNC, BOUND + PLAIN)] * 2,
     [(bind(name="never given") + execute() + SYNC, failure("26000") + ready())],
+    # what has no name is taken away by a simple query
+    [(query("begin"), complete("BEGIN") + ready("T")), (STEP, PARSED + ready("T")),
+     *[(CALL, BOUND + COLUMNS + complete("SELECT 0") + ready("T"))] * 3,
+     (SELECT, COLUMNS + ROW + complete("SELECT 1") + ready("T")), (execute() + SYNC, failure("34000") + ready("E"))],
+    [(parse("select $1") + SYNC, PARSED + ready()), (SELECT, PLAIN), (SELECT, PLAIN), (SELECT, PLAIN),
+     (bind(b"1") + execute() + SYNC, failure("26000") + ready()), (SELECT, PLAIN)],
     # the unnamed portal goes on in a transaction, and ends with it
     [(query("begin"), complete("BEGIN") + ready("T")), (STEP, PARSED + ready("T")),
      (CALL, BOUND + COLUMNS + complete("SELECT 0") + ready("T")),
@@ -113,7 +119,7 @@ class LongWay:
 class End:
     """One side that takes everything."""
 
-    lost = secured = False
+    lost = False
 
     def __init__(self) -> None:
         self.written = b""
@@ -124,8 +130,7 @@ class End:
     def write(self, data: bytes) -> None:
         self.written += data
 
-    def lend(self) -> int:
-        return -1
+    def lend(self) -> None: ...
 
     def close(self) -> None: ...
 

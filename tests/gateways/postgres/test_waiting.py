@@ -26,7 +26,6 @@ class End:
 
     def __init__(self) -> None:
         self.written, self.lost, self.transport, self.reads = b"", False, self, True
-        self.secured = False
 
     def pass_on(self, sink: Callable[[bytes], None], *_: object) -> None:
         self.feed = sink

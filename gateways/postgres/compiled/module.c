@@ -1,6 +1,6 @@
 /* What plain.py asks of a burst of bytes: whether it is one statement and nothing else, or its whole answer. Anything
    unusual is somebody else's: the answer is None, and nothing has changed. */
-#include "_plain.h"
+#include "plain.h"
 #include <string.h>
 
 typedef struct { PyObject *known, *given; } Names;

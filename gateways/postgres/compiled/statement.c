@@ -1,5 +1,5 @@
 /* Reading one statement, and its answer, off the bytes of a connection. Anything unusual is somebody else's. */
-#include "_plain.h"
+#include "plain.h"
 #include <stdio.h>
 #include <string.h>
 
