@@ -7,6 +7,8 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from audit.recording.frames import COMPILED
+from gateways.postgres.loop import CARRIES
 from prodaccess.auditing.desk import Desk
 from prodaccess.doctor.report import Finding, State
 from prodaccess.gateways.ssh import known_hosts, ssh_gateway
@@ -27,7 +29,16 @@ async def gateways(desk: Desk) -> AsyncIterator[Finding]:
         yield Finding("gateways", State.WRONG, f"PRODACCESS_RECORDINGS: {why}")
     else:
         names = " and ".join(settings[f"PRODACCESS_GATEWAY_{name}"] for name in here)
-        yield Finding("gateways", State.WELL, f"At {names}; recordings go to {place}.")
+        yield Finding("gateways", State.WELL, f"At {names}; recordings go to {place}.{_pace(here)}")
+
+
+def _pace(here: list[str]) -> str:
+    if "POSTGRES" not in here or (CARRIES and COMPILED):
+        return ""
+    return (
+        " Each statement goes through Python, which halves their pace and changes nothing else: a C compiler or the"
+        " headers of OpenSSL (Debian: gcc, libssl-dev) were missing when prodaccess was installed."
+    )
 
 
 def _read_files(settings: Settings, here: list[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -172,3 +173,15 @@ async def test_the_verb_itself(house: Installation) -> None:
     told: dict[str, Any] = json.loads(out)
     assert (code, told["well"], err) == (1, False, "")
     assert {check["state"] for check in told["checks"]} == {"well", "weak", "wrong"}
+
+
+@pytest.mark.parametrize("is_compiled", [True, False])
+async def test_a_gateway_that_was_not_compiled_is_said_to_be_slower(
+    house: Installation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, is_compiled: bool
+) -> None:
+    for name in ("COMPILED", "CARRIES"):
+        monkeypatch.setattr(f"prodaccess.doctor.gateways.{name}", is_compiled)
+    (found,) = await house.look(
+        "gateways", PRODACCESS_GATEWAY_POSTGRES="127.0.0.1:0", PRODACCESS_RECORDINGS=str(tmp_path)
+    )
+    assert (found.state, "libssl-dev" in found.what) == (State.WELL, not is_compiled), found
