@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { KEY = 32, HASH = 32, NONCE = 12, TAG = 16, LENGTH = 4, ABOUT = HASH + 8 + 1 };
+enum { KEY = 32, HASH = 32, NONCE = 12, TAG = 16, LENGTH = 4, ABOUT = HASH + 8 + 1, TRIES = 8, KEPT = 1 << 16 };
 
 typedef struct {
     PyObject_HEAD
@@ -18,6 +18,7 @@ typedef struct {
     int file;
     long long size, records;
     unsigned long long number; /* of the next frame */
+    unsigned tries; /* at it, that failed: what is written in the place of a piece is sealed with another nonce */
     unsigned char hash[HASH], about[ABOUT];
     EVP_CIPHER_CTX *sealing;
     EVP_MD_CTX *hashing;
@@ -66,6 +67,7 @@ static int sealed(Frames *self, const char *lines, int size, int last)
 {
     unsigned char nonce[NONCE] = {0};
     int done, rest;
+    put_number(nonce, self->tries, 4);
     put_number(nonce + NONCE - 8, self->number, 8);
     put_number(self->about + HASH, self->number, 8);
     self->about[ABOUT - 1] = last ? 1 : 0;
@@ -88,6 +90,8 @@ static int add(void *frames, const char *lines, size_t size, long long records, 
         return EBADF;
     if (size > (1u << 30))
         return EFBIG;
+    if (self->tries >= TRIES)
+        return EIO;
     if (whole > self->room) {
         unsigned char *more = realloc(self->frame, whole);
         if (more == NULL)
@@ -98,8 +102,16 @@ static int add(void *frames, const char *lines, size_t size, long long records, 
     if (!sealed(self, lines, (int)size, last) || !hashed(self, self->hash, HASH, self->frame, whole, grown))
         return EIO;
     const int failed = put(self, self->frame, whole);
-    if (failed)
+    if (whole > KEPT) {
+        free(self->frame);
+        self->frame = NULL;
+        self->room = 0;
+    }
+    if (failed) {
+        self->tries++;
         return failed;
+    }
+    self->tries = 0;
     memcpy(self->hash, grown, HASH);
     self->number++;
     self->records += records;

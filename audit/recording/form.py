@@ -1,10 +1,11 @@
 """How a recording lies on disk. Pure.
 
 One line of JSON (`Header`), then frames: four bytes of length, and AES-256-GCM of some JSON lines, one for each
-`Record`. A frame's nonce is its number and its associated data the header's hash, its number and whether it is the
-last (the STREAM construction, https://eprint.iacr.org/2015/189): frames cannot be exchanged, left out or cut off
-unnoticed. The running hash starts as SHA-256 of the header line, and each frame makes SHA-256(hash || frame) of it: it
-goes into the audit log while the session runs, so that what has been written by then is bound to the log.
+`Record`. A frame's nonce is how often its writing had failed before (four bytes) and its number (eight); its associated
+data are the header's hash, its number and whether it is the last (the STREAM construction,
+https://eprint.iacr.org/2015/189): frames cannot be exchanged, left out or cut off unnoticed. The running hash starts as
+SHA-256 of the header line, and each frame makes SHA-256(hash || frame) of it: it goes into
+the audit log while the session runs, so that what has been written by then is bound to the log.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import product
 from struct import Struct
 from typing import Any
 
@@ -21,6 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 VERSION = 1
 KEY = 32  # bytes
+TRIES = 8  # at writing one frame, before no more is written
 TAG = 16  # bytes that a frame is longer than its lines
 LENGTH = Struct(">I")
 LONGEST = 1 << 24  # bytes of a frame
@@ -68,16 +71,16 @@ class Sealer:
     def of(cls, key: bytes, header_line: bytes) -> Sealer:
         return cls(AESGCM(key), sha256(header_line).digest())
 
-    def seal(self, number: int, plain: bytes, *, last: bool) -> bytes:
-        """Of the lines of its records."""
-        sealed = self.key.encrypt(_nonce(number), plain, self.header_hash + _AAD.pack(number, last))
+    def seal(self, number: int, plain: bytes, *, last: bool, failed: int = 0) -> bytes:
+        """Of the lines of its records. `failed`: so many others with this number could not be written."""
+        sealed = self.key.encrypt(_nonce(number, failed), plain, self.header_hash + _AAD.pack(number, last))
         return LENGTH.pack(len(sealed)) + sealed
 
     def open(self, number: int, sealed: bytes) -> tuple[list[Record], bool]:
         """The records, and whether this is the last frame. Raises Broken."""
-        for last in (False, True):
+        for failed, last in product(range(TRIES), (False, True)):
             try:
-                plain = self.key.decrypt(_nonce(number), sealed, self.header_hash + _AAD.pack(number, last))
+                plain = self.key.decrypt(_nonce(number, failed), sealed, self.header_hash + _AAD.pack(number, last))
             except InvalidTag:
                 continue
             return [_record.decode(line) for line in plain.split(b"\n") if line], last
@@ -108,5 +111,6 @@ def grown(running: bytes, frame: bytes) -> bytes:
     return sha256(running + frame).digest()
 
 
-def _nonce(number: int) -> bytes:
-    return number.to_bytes(12, "big")
+def _nonce(number: int, failed: int) -> bytes:
+    """A piece of a frame may stand on a disk for ever: what is written in its place is sealed with another one."""
+    return failed.to_bytes(4, "big") + number.to_bytes(8, "big")

@@ -6,12 +6,13 @@ Where it could be compiled, the same is done in C (`_frames.c`), so that what is
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Protocol
 
-from audit.recording.form import Sealer, grown
+from audit.recording.form import TRIES, Sealer, grown
 
 
 class FrameFile(Protocol):
@@ -54,13 +55,15 @@ class Frames:
         self.size = 0
         self.records = 0
         self._sealer = Sealer.of(key, line)
-        self._number = 0
+        self._number = self._failed = 0
         self._put(line)
 
     def add(self, lines: bytes, records: int, last: bool = False) -> None:  # noqa: FBT001, FBT002 (as in C)
-        frame = self._sealer.seal(self._number, lines, last=last)
+        if self._failed >= TRIES:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        frame = self._sealer.seal(self._number, lines, last=last, failed=self._failed)
         self._put(frame)
-        self._number += 1
+        self._number, self._failed = self._number + 1, 0
         self.records += records
         self.hash = grown(self.hash, frame)
 
@@ -78,6 +81,7 @@ class Frames:
             while written < len(data):
                 written += os.write(self.file, data[written:])
         except OSError:
+            self._failed += 1
             with contextlib.suppress(OSError):  # a piece of a frame, on a full disk: what follows it could not be read
                 os.ftruncate(self.file, self.size)
             raise

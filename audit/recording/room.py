@@ -19,12 +19,21 @@ class Room:
         self._path = path
         self._reserve = reserve
         self._left = 0  # bytes that may be written without another look
+        self._lent = 0  # bytes that somebody may still write without asking
 
     def take(self, size: int) -> None:
         """Before so many bytes are written. Raises RecorderFailed."""
         self._left -= size
         if self._left < 0:
             self.look()
+
+    def lend(self, size: int) -> None:
+        """Of what is written past this, until it is lent back. Raises RecorderFailed."""
+        self.take(size)
+        self._lent += size
+
+    def lent_back(self, size: int) -> None:
+        self._lent -= size
 
     def look(self) -> None:
         """Others write to the disk, too. Raises RecorderFailed."""
@@ -33,6 +42,7 @@ class Room:
             free = shutil.disk_usage(self._path).free
         except OSError as error:
             raise RecorderFailed(f"The recording cannot be written: {error.strerror}.") from error
+        free -= self._lent
         if free < self._reserve:
             raise RecorderFailed("The recording cannot be written: the gateway's disk is nearly full. Tell an admin.")
         self._left = min(_STEP, free - self._reserve)

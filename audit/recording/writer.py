@@ -75,9 +75,14 @@ class Recorder:
         Raises RecorderFailed.
         """
         adder = self._frames.adder()
-        if adder is not None and self._room is not None:
-            self._room.take(size)
+        if adder is not None and size and self._room is not None:
+            self._room.lend(size)
         return adder
+
+    def lent_back(self, size: int) -> None:
+        """What was lent is not written by any more."""
+        if self._room is not None:
+            self._room.lent_back(size)
 
     def _add(self, lines: bytes, records: int, *, last: bool) -> None:
         size = LENGTH.size + len(lines) + TAG

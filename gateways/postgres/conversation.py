@@ -196,7 +196,7 @@ class Conversation:
             self._portals.give(bind.portal, given)
 
     def _execute(self, frame: Frame, acts: list[Act]) -> None:
-        portal = m.text_of(frame.payload)
+        portal = m.portal_of(frame.payload)
         bound = self._portals.look_up(portal, self._batch, self._reopened if portal else self.queried)
         self._ask(acts, Due(m.EXECUTE, name=portal), bound.text, bound.values, exact=bound.exact)
 

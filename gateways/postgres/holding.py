@@ -71,10 +71,10 @@ class Watched(Conversation):
         return is_run
 
     def _execute(self, frame: Frame, acts: list[Act]) -> None:
-        portal = m.text_of(frame.payload)
+        portal = m.portal_of(frame.payload)
         if self._skips == SURELY and portal == self._told:
             return
-        self.given = self._portals.look_up(portal, self._batch, self._reopened if portal else 0)
+        self.given = self._portals.look_up(portal, self._batch, self._reopened if portal else self.queried)
         super()._execute(frame, acts)
 
     def tried(self, bind: Due) -> list[Act]:

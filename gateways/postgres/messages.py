@@ -52,6 +52,7 @@ ROW: Final[int] = ord("D")
 SUSPENDED: Final[int] = ord("s")
 
 TEXT, BINARY = 0, 1
+LONGEST_NAME = 63  # bytes
 LONGEST_VALUE = 8192  # bytes of one bound value that are kept
 _short, _signed = Struct(">H").unpack_from, Struct(">i").unpack_from
 
@@ -87,10 +88,20 @@ def text_of(payload: bytes) -> str:
     return payload.partition(b"\0")[0].decode("utf-8", "replace")
 
 
+def named(name: bytes) -> str:
+    """A statement's or portal's, as PostgreSQL tells them apart (NAMEDATALEN): by so many bytes. Not for people."""
+    return name[:LONGEST_NAME].decode("latin-1")
+
+
+def portal_of(payload: bytes) -> str:
+    """The name that an Execute begins with."""
+    return named(payload.partition(b"\0")[0])
+
+
 def parse_of(payload: bytes) -> Parse:
     name, _, rest = payload.partition(b"\0")
     text = rest.partition(b"\0")[0]
-    return Parse(name.decode("utf-8", "replace"), text.decode("utf-8", "replace"), len(text))
+    return Parse(named(name), text.decode("utf-8", "replace"), len(text))
 
 
 def bind_of(payload: bytes) -> Bind:
@@ -104,7 +115,7 @@ def bind_of(payload: bytes) -> Bind:
         _read_values(rest, values)
     except (TooShort, IndexError):
         values.append("…")
-    return Bind(portal.decode("utf-8", "replace"), statement.decode("utf-8", "replace"), tuple(values))
+    return Bind(named(portal), named(statement), tuple(values))
 
 
 def _read_values(rest: bytes, values: list[str]) -> None:
@@ -129,7 +140,7 @@ def _read_values(rest: bytes, values: list[str]) -> None:
 
 def name_of(payload: bytes) -> tuple[str, str]:
     """Of Close and Describe: `S` or `P`, and the name of the statement or portal."""
-    return chr(payload[0]) if payload else "", text_of(payload[1:])
+    return chr(payload[0]) if payload else "", portal_of(payload[1:])
 
 
 def failure_of(payload: bytes) -> Failure:

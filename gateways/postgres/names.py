@@ -97,8 +97,13 @@ class Names:
     def look_up(self, name: str, batch: int, renamed: int) -> Given:
         """`exact` only where it is certain, whatever the answers that are still to come will be.
 
+        The encoding of names can change between two messages: only one in ASCII means the same both times.
         Raises NotTheProtocol where more is possible than anybody can read.
         """
+        found = self._look_up(name, batch, renamed)
+        return found if name.isascii() else _doubted([found])
+
+    def _look_up(self, name: str, batch: int, renamed: int) -> Given:
         sent, known = self._sent.get(name), self.known.get(name)
         if sent and sent[-1].batch == batch and sent[-1].since >= renamed:
             return sent[-1]  # if the server refuses it, the rest of its batch is not run

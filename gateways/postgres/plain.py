@@ -14,7 +14,8 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from audit.recording.writer import Recorder
+from audit.recording.writer import Recorder, RecorderFailed
+from gateways.postgres import messages as m
 from gateways.postgres.acts import Exchange
 from gateways.postgres.conversation import Conversation
 from gateways.postgres.lending import Lent
@@ -33,7 +34,7 @@ else:
 _LONGEST = 1000  # characters of a prepared statement; what is longer does not gain from this
 _WELL_KNOWN = 1000  # names at once
 _IN_A_ROW = 2  # plain answers, after which the next ones are expected to be plain, too
-_GRANT = 256 << 10  # bytes that may be recorded before the disk is asked for more
+_GRANT = 64 << 10  # bytes that may be recorded before the disk is asked for more
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -65,7 +66,7 @@ class Left(msgspec.Struct):
     with values, in a transaction that goes on; `queried`: the last simple query, if any. Of what the client has said,
     `said` is not plain, and `unsent` is recorded and not taken by the server; of what the server has, `answer` is not
     plain, and `untaken` was not by the client. What was not taken is as it goes out, sealed where there is TLS.
-    `failed`: an errno of the recording.
+    `failed`: an errno of the recording; `torn`: one end takes nothing any more.
     """
 
     n: int
@@ -83,6 +84,7 @@ class Left(msgspec.Struct):
     answer: bytes
     untaken: bytes
     failed: int
+    torn: bool
 
 
 @runtime_checkable
@@ -159,6 +161,8 @@ class ShortWay:
         talk = self._talk
         one = talk.alone
         if one is None:
+            if self._is_open:  # it speaks without being asked
+                self._close()
             return False
         at = self._recorder.at
         found = told(data, one.n, at, one.expects)
@@ -186,11 +190,14 @@ class ShortWay:
             lane = self._carried = Lane(adder, self._words, _MEANING, self._recorder.began)
             for name, (text, size, _) in self._names.items():
                 lane.name(name, text, size)
-        self._tape.carry(lane)
         try:
+            self._tape.carry(lane)
             carrier.ride(lane, ends, back, (self._talk.asked, self._talk.state, _GRANT))
-        except OSError:
+        except (OSError, RecorderFailed) as error:
             self._tape.carried_back(None)
+            self._recorder.lent_back(_GRANT)
+            if isinstance(error, RecorderFailed):
+                raise
             return False
         return True
 
@@ -207,6 +214,7 @@ class ShortWay:
             self._bound = self._exchange(left, left.bound_n, left.bound)
         talk.alone = self._exchange(left, left.n, left.asked) if left.runs else None
         self._tape.carried_back(talk.alone)
+        self._recorder.lent_back(_GRANT)
         return left
 
     def _exchange(self, left: Left, n: int, data: bytes) -> Exchange:
@@ -230,7 +238,7 @@ class ShortWay:
         name = _name_in(data)
         if not name:  # taken away by the next query
             return False
-        given = None if name in self._names else self._talk.certain(name.decode("utf-8", "replace"))
+        given = None if name in self._names else self._talk.certain(m.named(name))
         if given is None or len(given.text.text) > _LONGEST:
             return False
         if self._words and self._recorder.redaction.suspects(given.text.text):

@@ -56,6 +56,7 @@ class Relay:
 
     def start(self) -> None:
         self._carrier = carrier()
+        self._client.on_end = self._server.on_end = self._take_back
         self._server.pass_on(
             self._from_server, lambda: self._lost("the database closed the connection"), self._to_server
         )
@@ -111,6 +112,8 @@ class Relay:
             self._carried = client.descriptor
         else:
             self._client.lent_back()
+            if server is not None:
+                self._server.lent_back()
             self._read_on()
 
     def _take_back(self) -> None:
@@ -124,6 +127,9 @@ class Relay:
         self._read_on()
         if left.failed:
             self._break(failure(OSError(left.failed, os.strerror(left.failed))))
+            return
+        if left.torn:
+            self.end("the connection broke")
             return
         if left.answer:
             self._from_server(left.answer)

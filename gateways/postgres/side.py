@@ -41,6 +41,7 @@ class Side(asyncio.Protocol):
         self._on_lost: Callable[[], None] = lambda: None
         self._on_room: Callable[[bool], None] = lambda _: None
         self.lost = False
+        self.on_end: Callable[[], None] = lambda: None  # nothing more comes, and asyncio closes it next
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -74,6 +75,9 @@ class Side(asyncio.Protocol):
         self.lost = True
         self._wake()
         self._on_lost()
+
+    def eof_received(self) -> None:
+        self.on_end()
 
     def pause_writing(self) -> None:
         self._on_room(False)  # noqa: FBT003 (asyncio has two methods for it)
@@ -217,7 +221,7 @@ class Side(asyncio.Protocol):
 
     def hang_up(self) -> None:
         """At once."""
-        if self._transport is not None:
+        if self._transport is not None and not self.lost:
             self._transport.abort()
 
 

@@ -103,7 +103,7 @@ static int sent_sealed(const End *end, const unsigned char *data, size_t size)
         took = sent(end, (unsigned char *)raw, (size_t)length);
     else {
         PyErr_Clear();
-        end->lane->failed = EPROTO;
+        end->lane->torn = 1;
     }
     Py_XDECREF(sealed);
     return took;

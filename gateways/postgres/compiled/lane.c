@@ -94,7 +94,7 @@ static PyObject *lane_ride(PyObject *object, PyObject *args)
     lane->state = (char)state;
     lane->runs = lane->ended = lane->failed = lane->was_bound = 0;
     lane->bound_size = lane->pending_size = lane->unread = 0;
-    lane->odd = 0;
+    lane->odd = lane->torn = 0;
     lane->bound_n = lane->queried = 0;
     for (int side = CLIENT; side <= SERVER; side++) {
         struct epoll_event wanted = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = &lane->ends[side]};
@@ -139,7 +139,8 @@ static PyObject *lane_told(PyObject *object, PyObject *none)
         return NULL;
     char *text = PyBytes_AsString(made);
     text[0] = '[';
-    memcpy(text + 1, lane->told, lane->told_size);
+    if (lane->told_size)
+        memcpy(text + 1, lane->told, lane->told_size);
     text[lane->told_size + 1] = ']';
     if (lane->runs && running) { /* a comma too many, of what was not the first */
         const size_t comma = lane->told_size && lane->told[lane->told_size] == ',';
@@ -181,7 +182,7 @@ static PyObject *lane_leave(PyObject *object, PyObject *none)
         lane->failed = lane_record(lane, NULL);
     const int state = lane->state;
     PyObject *made = Py_BuildValue(
-        "{s:L,s:L,s:i,s:O,s:C,s:O,s:y#,s:y#,s:L,s:L,s:y#,s:y#,s:y#,s:y#,s:i}", "n", lane->n, "at", lane->at, "expects",
+        "{s:L,s:L,s:i,s:O,s:C,s:O,s:y#,s:y#,s:L,s:L,s:y#,s:y#,s:y#,s:y#,s:i,s:O}", "n", lane->n, "at", lane->at, "expects",
         lane->expects, "runs", lane->runs ? Py_True : Py_False, "state", state, "ended",
         lane->ended ? Py_True : Py_False, "asked", (char *)lane->said, (Py_ssize_t)(lane->runs ? lane->said_size : 0),
         "bound", (char *)lane->bound, (Py_ssize_t)lane->bound_size, "bound_n", lane->bound_n, "queried",
@@ -189,7 +190,8 @@ static PyObject *lane_leave(PyObject *object, PyObject *none)
         (Py_ssize_t)lane->unread, "unsent", lane->tail[SERVER] ? lane->tail[SERVER] : "",
         (Py_ssize_t)lane->tail_size[SERVER], "answer", lane->answer ? lane->answer : "",
         (Py_ssize_t)lane->answer_size, "untaken", lane->tail[CLIENT] ? lane->tail[CLIENT] : "",
-        (Py_ssize_t)lane->tail_size[CLIENT], "failed", lane->failed);
+        (Py_ssize_t)lane->tail_size[CLIENT], "failed", lane->failed, "torn",
+        lane->torn ? Py_True : Py_False);
     forget_rests(lane);
     lane->told_next = lane->told_size;
     lane_unlist(lane);

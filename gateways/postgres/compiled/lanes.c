@@ -135,8 +135,10 @@ static PyObject *lanes_close(PyObject *object, PyObject *none)
 {
     Lanes *lanes = (Lanes *)object;
     (void)none;
-    while (lanes->first != NULL)
+    while (lanes->first != NULL) {
+        lane_record(lanes->first, NULL);
         lane_unlist(lanes->first);
+    }
     if (lanes->epoll >= 0)
         close(lanes->epoll);
     lanes->epoll = -1;

@@ -50,6 +50,7 @@ struct Lane {
     /* why it is handed back */
     int odd; /* something came behind what was read, and is not data */
     int failed; /* an errno of the recording */
+    int torn; /* an end that nothing can be written to */
     size_t unread; /* bytes of `said` that are no statement here */
     char *answer; /* one that is none here */
     size_t answer_size;

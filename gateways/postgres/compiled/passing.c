@@ -80,7 +80,7 @@ static int tells_answered(Lane *lane, long long lasted, const Answer *answer)
 int lane_from_client(Lane *lane)
 {
     Line line;
-    if (lane->runs)
+    if (lane->runs || lane->failed)
         return 1; /* it does not wait for its answer, or has left */
     const ssize_t got = end_take(&lane->ends[CLIENT], lane->said, sizeof lane->said);
     if (got <= 0)
@@ -126,7 +126,7 @@ int lane_from_server(Lane *lane)
     Answer answer;
     Line lines;
     unsigned char *chunk = lane->lanes->chunk;
-    if (!lane->runs)
+    if (!lane->runs || lane->failed)
         return 1; /* it speaks without being asked, or has left */
     const ssize_t got = end_take(&lane->ends[SERVER], chunk, CHUNK);
     if (got <= 0)

@@ -164,6 +164,8 @@ static int put_values(Line *line, Bytes rest, Bytes words)
     if (!take(&rest, 2, &head))
         return 0;
     const uint32_t values = number_at(head.at, 2);
+    if (formats.left > 2 && formats.left != 2 * (Py_ssize_t)values)
+        return 0; /* refused by the database */
     for (uint32_t i = 0; i < values; i++) {
         if (!take(&rest, 4, &head))
             return 0;
@@ -253,6 +255,12 @@ static long long rows_of(Bytes tag)
     return rows;
 }
 
+/* Names stand for nothing any more after it: see _FORGETS in conversation.py. */
+static int forgets(Bytes tag)
+{
+    return tag.left > 4 && !memcmp(tag.at + tag.left - 4, " ALL", 4);
+}
+
 int statement_answer(Bytes said, int expects, Answer *answer)
 {
     Bytes from = said, payload;
@@ -263,7 +271,8 @@ int statement_answer(Bytes said, int expects, Answer *answer)
         return 0;
     while (next(&from, 'D', &payload))
         answer->bytes_out += payload.left;
-    if (!next(&from, 'C', &payload) || !named(&payload, &answer->tag) || payload.left || answer->tag.left > MOST_TAG)
+    if (!next(&from, 'C', &payload) || !named(&payload, &answer->tag) || payload.left || answer->tag.left > MOST_TAG
+        || forgets(answer->tag))
         return 0;
     if (!next(&from, 'Z', &answer->state) || answer->state.left != 1 || from.left)
         return 0;

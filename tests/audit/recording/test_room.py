@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from audit.recording.form import KEY, Header
+from audit.recording import frames
+from audit.recording.form import KEY, TRIES, Header
 from audit.recording.reader import Recording
 from audit.recording.room import Room
 from audit.recording.writer import Recorder, RecorderFailed
@@ -120,3 +122,53 @@ def test_a_disk_is_not_looked_at_for_each_record(tmp_path: Path) -> None:
 def test_a_disk_that_cannot_be_looked_at_is_no_disk(tmp_path: Path) -> None:
     with pytest.raises(RecorderFailed, match="No such file"):
         Room(tmp_path / "gone", 0).take(1)
+
+
+@pytest.mark.parametrize("make", dict.fromkeys((frames.Frames, frames.fastest)))
+def test_what_is_written_in_the_place_of_a_piece_is_not_sealed_alike(tmp_path: Path, make: frames.Made) -> None:
+    """Two plaintexts under one key and nonce give each other away, and a disk may keep the piece."""
+    source, drain = os.pipe()
+    os.set_blocking(drain, False)
+    made = make(drain, bytes(32), b"header")
+    assert os.read(source, 100) == b"header"
+    with pytest.raises(BlockingIOError):
+        made.add(bytes(1 << 20), 1)
+    piece = os.read(source, 1 << 20)
+    while len(piece) < 2000:
+        piece += os.read(source, 1 << 20)
+    made.add(bytes(1000), 1)
+    again = os.read(source, 1 << 20)
+    shared = [one == other for one, other in zip(piece[4:1000], again[4:1000], strict=True)]
+    assert sum(shared) < 100
+    for _ in range(TRIES):
+        with pytest.raises(BlockingIOError):
+            made.add(bytes(1 << 20), 1)
+    with pytest.raises(OSError, match="Input/output"):
+        made.add(b"too often", 1)
+    made.close()
+    os.close(source)
+
+
+def test_nothing_is_asked_of_a_full_disk_before_anything_is_written(tmp_path: Path) -> None:
+    room = Room(tmp_path, 1 << 62)
+    with pytest.raises(RecorderFailed):
+        room.look()
+    made = recorder(tmp_path / "r")
+    made._room = room
+    made.lend(0)
+    with pytest.raises(RecorderFailed):
+        made.lend(1)
+    made.abandon()
+
+
+def test_what_is_lent_is_not_given_to_others(tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    room = Room(tmp_path, free // 2)
+    room.lend(free // 3)
+    room.look()
+    room.lend(1)
+    room.lend(free // 3)
+    with pytest.raises(RecorderFailed):
+        room.look()
+    room.lent_back(free // 3)
+    room.look()

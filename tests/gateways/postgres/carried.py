@@ -74,6 +74,14 @@ class Far:
                 done += self._tls.write(piece[done:])
         await self._send(self._out.read())
 
+    async def say_last(self, piece: bytes) -> None:
+        """And goodbye, in the same breath."""
+        assert self._tls is not None
+        self._tls.write(piece)
+        with suppress(ssl.SSLWantReadError):
+            self._tls.unwrap()
+        await self._send(self._out.read())
+
     async def hear(self, most: int) -> bytes:
         """Empty: it has gone."""
         if self._tls is None:

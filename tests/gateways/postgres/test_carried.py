@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import ssl
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from audit.recording.frames import COMPILED
 from audit.recording.reader import Recording
+from audit.recording.writer import RecorderFailed
 from gateways.live import LEFT
 from gateways.postgres import messages as m
 from gateways.postgres import plain
@@ -305,3 +307,45 @@ async def test_what_comes_in_several_records_is_one_thing_and_what_is_behind_it_
         assert [run.asked.text[:9] for run in one.tape.harvest()] == [
             *["select 1"] * 2, *["select $1"] * 7, "select 'x", "select 1",
         ]  # fmt: skip
+
+
+async def test_a_failed_write_stops_a_session_also_when_the_disk_recovers(tmp_path: Path) -> None:
+    async with Carried(tmp_path / "r").open() as one:
+        await one.say(*WARM, (SELECT, PLAIN))
+        assert one.is_carried
+        kept, full = os.dup(one.tape.recorder._frames.file), os.open("/dev/full", os.O_WRONLY)
+        os.dup2(full, one.tape.recorder._frames.file)
+        with pytest.raises(RecorderFailed):
+            one.tape.harvest()
+        os.dup2(kept, one.tape.recorder._frames.file)
+        os.close(full)
+        os.close(kept)
+        await one.client.say(query("delete"))
+        assert await one.hear("server", 1) == b""
+        assert one.why == ["The recording cannot be written: No space left on device."]
+
+
+async def test_who_says_goodbye_with_the_last_answer_is_not_carried(tmp_path: Path, tls: Tls) -> None:
+    """asyncio closes what has ended; its number may be somebody else's the moment after."""
+    async with Carried(tmp_path / "r", tls=tls, secured=("server",)).open() as one:
+        await one.say(SAID[0][0], (SELECT, b""))
+        assert not one.is_carried
+        await one.server.say_last(PLAIN)
+        assert await one.hear("client", len(PLAIN)) == PLAIN
+        async with asyncio.timeout(WAIT):
+            while not one.why:
+                assert not one.carrier.lanes.count
+                await asyncio.sleep(0.001)
+
+
+async def test_where_nothing_can_be_carried_everything_passes_all_the_same(
+    tmp_path: Path, tls: Tls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no more watches")
+
+    async with Carried(tmp_path / "r", tls=tls, secured=("client", "server")).open() as one:
+        monkeypatch.setattr(one.carrier, "ride", refused)
+        await one.say(*[(SELECT, PLAIN)] * 6)
+        assert not one.is_carried
+        assert len(one.tape.harvest()) == 6

@@ -347,3 +347,17 @@ def test_what_has_no_name_is_gone_after_a_simple_query() -> None:
     assert [(act.text, act.exact) for act in wire.asked] == [("begin", True), ("close nothing", True), ("begin", False)]
     assert not Wire().client(parse("select 1"), SYNC, query("select 2"), bind(), execute()).asked[-1].exact
     assert Wire().client(query("select 2"), parse("select 1"), bind(), execute()).asked[-1].exact
+
+
+def test_names_count_as_the_database_tells_them_apart() -> None:
+    """By 63 bytes; and one that is not ASCII may be another one in another encoding."""
+    long = "s" * 63
+    wire = Wire().client(parse("select 1", long + "x"), SYNC).server(PARSED, ready())
+    wire.client(close(long + "y"), SYNC).server(CLOSED, ready())
+    wire.client(parse("delete", long + "z"), SYNC).server(PARSED, ready())
+    wire.client(bind(name=long + "x"), execute())
+    assert (wire.asked[-1].text, wire.asked[-1].exact) == ("delete", True)
+    wire = Wire().client(m.message(m.PARSE, b"\xe9\0delete\0\0\0"), SYNC).server(PARSED, ready())
+    wire.client(m.message(m.PARSE, b"\xe8\0select 1\0\0\0"), SYNC).server(PARSED, ready())
+    wire.client(m.message(m.BIND, b"\0\xe9\0" + bytes(6)), execute())
+    assert (wire.asked[-1].text, wire.asked[-1].exact) == ("delete", False)

@@ -91,6 +91,16 @@ SAID: list[list[tuple[bytes, bytes]]] = [
      (SELECT, COLUMNS + ROW + complete("SELECT 1") + ready("T")), (execute() + SYNC, failure("34000") + ready("E"))],
     [(parse("select $1") + SYNC, PARSED + ready()), (SELECT, PLAIN), (SELECT, PLAIN), (SELECT, PLAIN),
      (bind(b"1") + execute() + SYNC, failure("26000") + ready()), (SELECT, PLAIN)],
+    # what the server says without being asked, and a tag that is not this statement's
+    [(SELECT, PLAIN), (b"", COPY_IN), (SELECT, PLAIN)],
+    [(SELECT, PLAIN), (b"", ROW), (SELECT, PLAIN)],
+    [(STEP, PARSED + ready()), (CALL, PREPARED), (CALL, BOUND + COLUMNS + complete("DISCARD ALL") + ready()),
+     (CALL, PREPARED), (CALL, PREPARED)],
+    # fewer formats than values, and names that only some encodings tell apart
+    [(STEP, PARSED + ready()), *[(m.message(m.BIND, b"\0s\0" + pack(">HHHH", 2, 0, 0, 3) + 3 * (pack(">I", 1) + b"7")
+     + pack(">H", 0)) + execute() + SYNC, failure("08P01") + ready())] * 2],
+    [(parse("delete", "\xe9") + SYNC, PARSED + ready()), (parse("select 1", "\xe8") + SYNC, PARSED + ready()),
+     *[(bind(name="\xe9") + execute() + SYNC, BOUND + complete("DELETE 1") + ready())] * 3],
     # the unnamed portal goes on in a transaction, and ends with it
     [(query("begin"), complete("BEGIN") + ready("T")), (STEP, PARSED + ready("T")),
      (CALL, BOUND + COLUMNS + complete("SELECT 0") + ready("T")),
