@@ -12,6 +12,8 @@ from slack_simulator.model import Channel, Json, User
 if TYPE_CHECKING:
     from slack_simulator.workspace import Workspace
 
+_LONG = 30.0  # seconds: a machine that tests may stand still for some
+
 
 class Watcher:
     """What one person sees. Waiting returns at once when the app has posted, and never polls."""
@@ -62,7 +64,7 @@ class Watcher:
         channel: str,
         predicate: Callable[[Json], bool],
         thread: str | None = None,
-        timeout: float = 5.0,
+        timeout: float = _LONG,
     ) -> Json:
         """The first message, here or in the thread, that the predicate accepts; raises TimeoutError."""
 
@@ -72,7 +74,7 @@ class Watcher:
         with self._patience(f"no such message in {channel}", lambda: self.messages(channel, thread)[-3:]):
             return await self._world.bell.until(look, timeout)
 
-    async def wait_view(self, timeout: float = 5.0, *, predicate: Callable[[Json], bool] = bool) -> Json:
+    async def wait_view(self, timeout: float = _LONG, *, predicate: Callable[[Json], bool] = bool) -> Json:
         """The modal on top, once there is one that the predicate accepts; raises TimeoutError."""
 
         def look() -> Json | None:
@@ -81,7 +83,7 @@ class Watcher:
         with self._patience("no such modal", lambda: self.views[-1:]):
             return await self._world.bell.until(look, timeout)
 
-    async def wait_home(self, predicate: Callable[[Json], bool] = bool, timeout: float = 5.0) -> Json:
+    async def wait_home(self, predicate: Callable[[Json], bool] = bool, timeout: float = _LONG) -> Json:
         """The published home tab, once the predicate accepts it; raises TimeoutError."""
 
         def look() -> Json | None:

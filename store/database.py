@@ -86,8 +86,12 @@ class _Call(Generic[_Result]):
 class Database:
     """Runs functions of a connection, each in one transaction on a worker thread."""
 
-    def __init__(self, url: str, *, alone: bool = True) -> None:
-        """`alone` takes SQLite's lock file, and is what serves; a verb that works beside a server does without."""
+    def __init__(self, url: str, *, alone: bool = True, patience: float = PATIENCE) -> None:
+        """`alone` takes SQLite's lock file, and is what serves; a verb that works beside a server does without.
+
+        `patience` is how many seconds a call takes at the most that does not say it itself.
+        """
+        self._patience = patience
         parsed = _read_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self.me = secrets.randbelow(2**31 - 1) + 1  # this process, to others on the same database
@@ -137,24 +141,25 @@ class Database:
         connection.close()
         raise DatabaseLocked(refusal)
 
-    async def read(self, work: Callable[[Connection], _Result], *, patience: float = PATIENCE) -> _Result:
+    async def read(self, work: Callable[[Connection], _Result], *, patience: float | None = None) -> _Result:
         """Run `work`, on PostgreSQL each statement on what stands by then. Raises Unavailable, also after `patience`
         seconds.
         """
         return await self._run(self._readers, _Call(work), patience, _READING)
 
-    async def ask(self, work: Callable[[Connection], _Result], *, patience: float = PATIENCE) -> _Result:
+    async def ask(self, work: Callable[[Connection], _Result], *, patience: float | None = None) -> _Result:
         """`read` for a single statement, which needs no transaction around it: two ways there and back less."""
         return await self._run(self._readers, _Call(work), patience, _ASKING)
 
-    async def write(self, work: Callable[[Connection], _Result], *, patience: float = PATIENCE) -> _Result:
+    async def write(self, work: Callable[[Connection], _Result], *, patience: float | None = None) -> _Result:
         """Run `work` and commit, or roll back whatever it raises. Raises Unavailable, Stale.
 
         After `patience` seconds it is Unavailable too, and rolled back; only a commit that is under way may yet hold.
         """
         return await self._run(self._writers, _Call(work), patience, _WRITING)
 
-    async def _run(self, pool: ThreadPoolExecutor, call: _Call[_Result], patience: float, how: _Way) -> _Result:
+    async def _run(self, pool: ThreadPoolExecutor, call: _Call[_Result], given: float | None, how: _Way) -> _Result:
+        patience = self._patience if given is None else given
         try:
             async with asyncio.timeout(patience):  # a call that still waits for a thread is not made at all
                 return await asyncio.get_running_loop().run_in_executor(pool, self._transact, call, how)

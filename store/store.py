@@ -14,7 +14,7 @@ from audit.canonical import micros
 from audit.log import Ledger
 from audit.statement import selecting
 from store import claims, moves, rows, spent
-from store.database import Database
+from store.database import PATIENCE, Database
 from store.log import SqlLog
 from store.migrate import migrate
 from store.reading import due, grants, requests, reviews, texts
@@ -27,12 +27,13 @@ _NOTE = selecting(Note, "key")
 _LONG = 10.0  # seconds for what ends many grants at once; shorter than their claim
 
 
-def open_store(url: str, clock: Clock, ledger: Ledger) -> SqlStore:
+def open_store(url: str, clock: Clock, ledger: Ledger, *, patience: float = PATIENCE) -> SqlStore:
     """Open (and where needed create or migrate) the database behind a SQLAlchemy URL.
 
-    `sqlite:///var/prodaccess.db` or `postgresql://user@host/name`. Raises DatabaseLocked, Unavailable.
+    `sqlite:///var/prodaccess.db` or `postgresql://user@host/name`. `patience`: see `Database`.
+    Raises DatabaseLocked, Unavailable.
     """
-    database = Database(url)
+    database = Database(url, patience=patience)
     try:
         database.be_one_of_many()
         migrate(database)

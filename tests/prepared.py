@@ -13,12 +13,14 @@ from store.database import Database
 from store.migrate import migrate
 
 _PREFIX = "sqlite:///"
+#: seconds: a machine that tests, or its disk, may stand still for longer than people should be let wait for a database
+_PATIENCE = 30.0
 
 
 def open_prepared(url: str, clock: Clock, ledger: Ledger) -> SqlStore:
-    """As `open_store`."""
+    """As `open_store`, and patient."""
     prepare(url)
-    return open_store(url, clock, ledger)
+    return open_store(url, clock, ledger, patience=_PATIENCE)
 
 
 def prepare(url: str) -> None:

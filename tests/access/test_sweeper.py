@@ -90,7 +90,7 @@ async def test_what_was_ended_by_hand_after_it_was_read_ahead_keeps_its_cause(wo
     await world.sweeper.sweep()
     await world.endings.end(1, LINUS)
     world.clock.pass_by(seconds=1)
-    await world.tasks.drain(timeout=5)
+    await world.tasks.drain(timeout=30)
     ended = await world.grant(1)
     assert (ended.state, ended.cause) == (GrantState.REVOKED, Cause.REQUESTER)
     assert (await world.tags("PA-1")).count("grant.ending") == 1
@@ -108,7 +108,7 @@ async def test_a_pool_makes_no_more_calls_at_a_time_than_its_size() -> None:
 
     for _ in range(6):
         pool.add(job)
-    await tasks.drain(timeout=5)
+    await tasks.drain(timeout=30)
     assert (len(most), max(most)) == (6, 2)
 
 
@@ -144,7 +144,7 @@ async def test_a_job_that_fails_does_not_stop_the_others() -> None:
     for job in (bad, good):
         pool.add(job)
     pool.add(good, first=True)
-    await tasks.drain(timeout=5)
+    await tasks.drain(timeout=30)
     assert done == [1, 1]
 
 
@@ -174,7 +174,7 @@ async def test_a_result_that_cannot_be_written_does_not_hold_up_the_others(world
 
     recorder = world.endings.proving._recorder
     recorder.add(Result(impossible, told.append))
-    await world.tasks.drain(timeout=5)
+    await world.tasks.drain(timeout=30)
     world.clock.pass_by(hours=1)
     await world.sweep()
     assert told == [False]

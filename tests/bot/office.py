@@ -107,7 +107,7 @@ class Office(World):
         """Stop the bot; nothing of it is left but what is stored."""
         if self.runner is not None:
             await self.runner.stop()
-            await self.tasks.drain(timeout=5)
+            await self.tasks.drain(timeout=30)
             self.runner = None
 
     async def reopen(self) -> None:
@@ -220,7 +220,7 @@ async def pass_by(office: Office, **duration: float) -> None:
     await office.settled()
 
 
-async def until(true: Callable[[], object], timeout: float = 5.0) -> None:
+async def until(true: Callable[[], object], timeout: float = 30.0) -> None:
     """Raises TimeoutError when it never becomes true."""
     async with asyncio.timeout(timeout):
         while not true():  # noqa: ASYNC110 (nothing announces it)

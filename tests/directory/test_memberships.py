@@ -55,7 +55,7 @@ async def one(memberships: Memberships, *, fresh: bool = False) -> Looked | NotL
 
 
 async def asking(groups: Groups, times: int) -> None:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         while len(groups.asked) < times:  # noqa: ASYNC110 - nothing rings for these
             await asyncio.sleep(0)
 

@@ -186,7 +186,7 @@ async def test_an_ending_does_not_wait_for_slack_to_say_who_is_collecting(world:
     object.__setattr__(world.people, "check", slowly)
     collecting = asyncio.ensure_future(world.grants.collect(1, device))
     await asked.wait()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         await world.endings.finish(1, Cause.DEADLINE)
     answer.set()
     with pytest.raises(TooLate):
@@ -236,6 +236,6 @@ async def two_providers(directory: Path) -> AsyncIterator[tuple[World, Hanging]]
 
 
 async def until_ended(world: World, number: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while (await world.grant(number)).state is not GrantState.REVOKED:  # noqa: ASYNC110 (nothing announces it)
             await asyncio.sleep(0.01)

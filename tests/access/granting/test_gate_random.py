@@ -120,5 +120,5 @@ async def _run(directory: Path, plan: list[str]) -> None:
     try:
         await Run(world, plan).play()
     finally:
-        await world.tasks.drain(timeout=5)
+        await world.tasks.drain(timeout=30)
         world.close()

@@ -171,7 +171,7 @@ async def test_an_approval_that_comes_after_the_end_says_so_and_closes_the_exten
     request = await more(world)
     waiting = await world.request(2)
     await world.endings.end(1, LINUS)
-    await world.tasks.drain(timeout=5)
+    await world.tasks.drain(timeout=30)
     closed = await world.request(2)
     await world.store.commit(Change(requests=(replace(waiting, version=closed.version),)))
     with pytest.raises(TooLate, match="PA-1 has ended, so there is nothing to prolong"):

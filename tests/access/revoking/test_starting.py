@@ -75,7 +75,7 @@ async def test_results_wait_for_ends_that_are_still_to_come(world: World) -> Non
     assert not written.is_set()
     waiting.clear()
     await asyncio.wait_for(written.wait(), 10)
-    await world.tasks.drain(timeout=5)
+    await world.tasks.drain(timeout=30)
 
 
 async def test_a_result_that_cannot_be_completed_holds_up_no_other(world: World) -> None:
