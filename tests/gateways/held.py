@@ -49,7 +49,7 @@ class Client:
 
 
 async def until(look: Callable[[], Any]) -> Any:
-    for _ in range(400):
+    for _ in range(1200):
         if (found := await look()) is not None:
             return found
         await asyncio.sleep(0.025)

@@ -157,7 +157,7 @@ class Scene:
 
     async def told(self, kind: type[Event], ref: str = "PA-1") -> Sequence[Any]:
         """The same, once there is one: the log hears of a session a moment later."""
-        for _ in range(200):
+        for _ in range(600):
             if found := await self.events(kind, ref):
                 return found
             await asyncio.sleep(0.05)

@@ -64,4 +64,4 @@ async def test_a_client_that_leaves_behind_it_is_noticed(client: Client) -> None
     await asyncio.gather(running, return_exceptions=True)
     refused = await client.scene.told(StatementRefused)
     assert refused[-1].why == "Its session has ended."
-    assert relay._over
+    assert await until(lambda: _true(lambda: relay._over))
