@@ -25,7 +25,7 @@ typedef struct { Bytes tag, state; long long rows, bytes_out; } Answer;
 void line_begin(Line *line, long long at, const char *kind, long long n);
 void line_put(Line *line, const char *text, size_t size);
 void line_say(Line *line, const char *text);
-void line_count(Line *line, long long value);
+void line_count(Line *line, long long value); /* none below zero */
 
 /* Whether this is one statement and nothing else: its line, and with what the server begins its answer, `Q` for that of
    a simple query. -1: the names have raised something. */

@@ -117,8 +117,13 @@ void line_say(Line *line, const char *text)
 
 void line_count(Line *line, long long value)
 {
-    char text[24];
-    line_put(line, text, (size_t)snprintf(text, sizeof text, "%lld", value));
+    char text[20]; /* by hand: printf was a twentieth of a statement's time */
+    size_t from = sizeof text;
+    do {
+        text[--from] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    line_put(line, text + from, sizeof text - from);
 }
 
 static void quote(Line *line, Bytes text)
