@@ -121,7 +121,12 @@ class Relay:
         client, self._carried = self._carried, -1
         if client < 0 or self._short is None or self._carrier is None:
             return
-        left = self._short.take_back(self._carrier, client)
+        try:
+            left = self._short.take_back(self._carrier, client)
+        except BaseException:  # what passed meanwhile is not known, so nothing passes any more
+            self._client.hang_up()
+            self._server.hang_up()
+            raise
         self._client.lent_back(left.untaken)
         self._server.lent_back(left.unsent)
         self._read_on()

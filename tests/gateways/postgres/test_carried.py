@@ -325,6 +325,25 @@ async def test_a_failed_write_stops_a_session_also_when_the_disk_recovers(tmp_pa
         assert one.why == ["The recording cannot be written: No space left on device."]
 
 
+async def test_where_nobody_knows_what_has_passed_nothing_passes_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise MemoryError
+
+    async with Carried(tmp_path / "r").open() as one:
+        await one.say(*WARM, (SELECT, PLAIN))
+        assert one.is_carried
+        said: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: said.append(what["exception"]))
+        monkeypatch.setattr(one.tape, "carried_back", fails)
+        await one.client.say(STEP)
+        assert await one.hear("server", 1) == b""
+        assert await one.hear("client", 1) == b""
+        assert [type(each) for each in said] == [MemoryError]
+        assert one.why
+
+
 async def test_who_says_goodbye_with_the_last_answer_is_not_carried(tmp_path: Path, tls: Tls) -> None:
     """asyncio closes what has ended; its number may be somebody else's the moment after."""
     async with Carried(tmp_path / "r", tls=tls, secured=("server",)).open() as one:
