@@ -14,13 +14,13 @@ from store.migrate import migrate
 
 _PREFIX = "sqlite:///"
 #: seconds: a machine that tests, or its disk, may stand still for longer than people should be let wait for a database
-_PATIENCE = 30.0
+PATIENT = 30.0
 
 
-def open_prepared(url: str, clock: Clock, ledger: Ledger) -> SqlStore:
-    """As `open_store`, and patient."""
+def open_prepared(url: str, clock: Clock, ledger: Ledger, *, patience: float = PATIENT) -> SqlStore:
+    """As `open_store`, and by itself more patient."""
     prepare(url)
-    return open_store(url, clock, ledger, patience=_PATIENCE)
+    return open_store(url, clock, ledger, patience=patience)
 
 
 def prepare(url: str) -> None:

@@ -26,7 +26,7 @@ from prodaccess.policies.file import parse_policy
 from providers.memory import MemoryProvider, MemoryServer
 from tests.groups import Groups
 from tests.people import ADA, LEDGER, LINUS, POLICY, Directory, ManualClock, ask
-from tests.prepared import open_prepared
+from tests.prepared import PATIENT, open_prepared
 from tests.witness import MemoryWitness
 
 _parsed = cache(parse_policy)
@@ -48,6 +48,7 @@ class World:
     groups: Groups | None = None
     tickets: Mapping[str, Tickets] = {}
     gateways: GatewayParts | None = None
+    patience = PATIENT  # with the database
 
     def __init__(self, directory: Path, policy: str = POLICY) -> None:
         self.url = f"sqlite:///{directory}/prodaccess.db"
@@ -60,7 +61,7 @@ class World:
         self._build()
 
     def _build(self) -> None:
-        self.store = open_prepared(self.url, self.clock, LEDGER)
+        self.store = open_prepared(self.url, self.clock, LEDGER, patience=self.patience)
         self.provider = MemoryProvider(self.clock, server=self.far_side)
         self.witness = MemoryWitness(self.store.log)
         self.tasks = Tasks()

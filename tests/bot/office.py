@@ -159,8 +159,13 @@ class Office(World):
     ) -> Mapping[str, Any]:
         """Somebody types it; the card, once it stands."""
         before = {m["ts"] for m in self.cards()}
-        await self.who(by).command(AUDIT, f"/prodaccess {text}")
-        return await self.who("ada").wait_message(AUDIT, lambda m: is_card(m) and m["ts"] not in before)
+        typed = await self.who(by).command(AUDIT, f"/prodaccess {text}")
+        try:
+            return await self.who("ada").wait_message(AUDIT, lambda m: is_card(m) and m["ts"] not in before)
+        except TimeoutError as error:
+            told = [shown(m) for m in self.slack.world.messages.ephemerals]
+            trouble = self.bot.thread.trouble
+            raise TimeoutError(f"{by} was told: {typed.error} {told}. The thread's trouble: {trouble}") from error
 
     def cards(self) -> list[Mapping[str, Any]]:
         return [m for m in self.who("ada").messages(AUDIT) if is_card(m)]
@@ -177,7 +182,7 @@ class Office(World):
             mine = (m for m in self.slack.world.messages.ephemerals if m["for_user"] == account)
             return next((m for m in mine if part in shown(m)), None)
 
-        return await self.slack.world.bell.until(look, 5.0)
+        return await self.slack.world.bell.until(look, 30.0)
 
     async def letter(self, name: str, part: str) -> Mapping[str, Any]:
         """A direct message of the app."""

@@ -20,6 +20,7 @@ from notary.anchors.witness import WitnessAnchor
 from notary.ports import Anchor
 from notary.signers.file import FileSigner, make_key
 from notary.signing import Signing
+from store.database import PATIENCE
 from tests.audit.proving.engines import Engine
 from tests.notary.bench import Drawer
 from tests.notary.witness_server import Witness
@@ -31,7 +32,9 @@ QUERIES = 430  # in the long session: the log has some 500 entries, and more tha
 
 
 class There(World):
-    """A server without faces on a given database."""
+    """A server without faces on a given database, no more patient with it than one that serves."""
+
+    patience = PATIENCE
 
     def __init__(self, directory: Path, url: str) -> None:
         self._there = url
