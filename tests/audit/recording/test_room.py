@@ -149,6 +149,7 @@ def test_what_is_written_in_the_place_of_a_piece_is_not_sealed_alike(tmp_path: P
     os.close(source)
 
 
+@pytest.mark.skipif(not frames.COMPILED, reason="not compiled here: nothing is lent")
 def test_nothing_is_asked_of_a_full_disk_before_anything_is_written(tmp_path: Path) -> None:
     room = Room(tmp_path, 1 << 62)
     with pytest.raises(RecorderFailed):
