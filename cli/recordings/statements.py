@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ..output import at, coloured, safe, terminal_width, wrapped
-from .acts import ACTS, WRITES, gave, is_bad, lasted, text_of
+from .acts import ACTS, began, gave, is_bad, is_write, lasted, text_of
 
 Fact = dict[str, Any]
 
@@ -32,31 +32,31 @@ class Look:
 
 def page(told: dict[str, Any], look: Look) -> str:
     """All of it."""
-    session, entries = told["session"], told["entries"]
-    began = datetime.fromisoformat(session["opened_at"])
+    session, entries = told["session"], _in_order(told["entries"])
+    opened = datetime.fromisoformat(session["opened_at"])
     lines = [_title(session)]
     for fact in entries:
         if fact["kind"] in ACTS and look.wants(fact):
-            lines += _act(fact, began, full=look.full)
+            lines += _act(fact, opened, full=look.full)
         elif fact["kind"] == "session.cut":
-            lines.append(f"{_clock(fact, began)}  cut by {safe(fact['by'] or 'nobody')}")
+            lines.append(f"{_clock(fact, opened)}  cut by {safe(fact['by'] or 'nobody')}")
     return "\n".join([*lines, _end(session, entries)])
 
 
 def changes(facts: dict[str, Any]) -> bool:
     """Whether it may change something, as far as that can be told."""
-    return facts.get("kind") in WRITES or facts.get("coverage", "full") != "full"
+    return is_write(facts) or facts.get("coverage", "full") != "full"
 
 
 def step_through(told: dict[str, Any], look: Look, ask: Callable[[], str] = input) -> None:
     """One after the other: Enter, w, e, /TEXT, q."""
-    began = datetime.fromisoformat(told["session"]["opened_at"])
+    opened = datetime.fromisoformat(told["session"]["opened_at"])
     print(_title(told["session"]))
     wanted = look
-    for fact in told["entries"]:
+    for fact in _in_order(told["entries"]):
         if fact["kind"] not in ACTS or not look.wants(fact) or not wanted.wants(fact):
             continue
-        print("\n".join(_act(fact, began, full=True)))
+        print("\n".join(_act(fact, opened, full=True)))
         try:
             typed = ask()
         except EOFError:
@@ -92,17 +92,21 @@ def _counted(session: dict[str, Any], acts: list[Fact]) -> str:
     return ", ".join(f"{n} {name}{'' if n == 1 else 's'}" for n, name in counts if n or name != "file")
 
 
-def _act(fact: Fact, began: datetime, *, full: bool) -> Iterator[str]:
+def _act(fact: Fact, opened: datetime, *, full: bool) -> Iterator[str]:
     facts = fact["facts"]
-    state = "failed" if is_bad(facts) else "pending" if facts.get("kind") in WRITES else ""
-    head = f"{_clock(fact, began)}  {lasted(facts):>8}  {gave(facts):>12}  "
+    state = "failed" if is_bad(facts) else "pending" if is_write(facts) else ""
+    head = f"{_clock(fact, opened)}  {lasted(facts):>8}  {gave(facts):>12}  "
     for line in wrapped(head, text_of(facts, full=full), f"[{fact['seq']}]", terminal_width()):
         yield coloured(line, state)
 
 
-def _clock(fact: Fact, began: datetime) -> str:
+def _in_order(entries: list[Fact]) -> list[Fact]:
+    """As it was sent: what lasts stands in the log behind what it did meanwhile."""
+    return sorted(entries, key=began)
+
+
+def _clock(fact: Fact, opened: datetime) -> str:
     """When it was sent, since the session was opened."""
-    took = (fact["facts"].get("lasted") or 0) / 1_000_000
-    seconds = max(0.0, (datetime.fromisoformat(fact["at"]) - began).total_seconds() - took)
+    seconds = max(0.0, (began(fact) - opened).total_seconds())
     minutes, rest = divmod(seconds, 60)
     return f"+{int(minutes):02}:{rest:06.3f}"
