@@ -101,10 +101,11 @@ def _quote(action: Action) -> tuple[Block, ...]:
 
 
 def words_of(action: Action, most: int) -> Block:
-    """What was typed, or the files it was about, as an element of a line; what was erased is in italics."""
+    """What was typed, or what was done to which file, as an element of a line; what was erased is in italics."""
     if isinstance(action, QueryRun | CommandRun):
         return word(action.text, "italic" if isinstance(action.text, Erased) else "code", most)
-    return word(", ".join(action.touches), "code", most)
+    paths = dict.fromkeys(touch.partition(" path:")[2] or touch for touch in action.touches)
+    return word(f"{action.kind or 'touch'} {' → '.join(paths)}", "code", most)
 
 
 def _buttons(event: SessionOpened, tallies: Sequence[Tally], whole: Tally) -> list[Block]:

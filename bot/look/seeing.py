@@ -56,10 +56,10 @@ def _line(act: Act, *, several: bool) -> Block:
 
 
 def _came_to(act: Act) -> str:
-    """`3 rows`, `exit 1`, `42P01`; how long it took."""
+    """`3 rows`, `12 bytes`, `exit 1`, `42P01`; how long it took."""
     outcome = str(getattr(act, "outcome", "ok"))
-    rows = act.rows if isinstance(act, QueryRun) else None
-    gave = outcome if outcome != "ok" else "" if rows is None else f"{rows} {'row' if rows == 1 else 'rows'}"
+    many, unit = (act.rows, "row") if isinstance(act, QueryRun) else (getattr(act, "size", None), "byte")
+    gave = outcome if outcome != "ok" else "" if many is None else f"{many} {unit}{'' if many == 1 else 's'}"
     micros = getattr(act, "lasted", None)
     took = "" if micros is None else f"{micros / 1000:.0f} ms" if micros < 1_000_000 else f"{micros / 1_000_000:.1f} s"
     return " · ".join(part for part in (gave, took) if part) or "done"
