@@ -38,6 +38,7 @@ class Button:
     value: str
     style: str = ""
     confirm: str = ""  # a question asked before it acts
+    refrain: str = "Keep it"  # the other answer to it
     url: str = ""
 
     def element(self) -> Block:
@@ -50,7 +51,7 @@ class Button:
                 "title": plain(self.label, 100),
                 "text": plain(self.confirm, 300),
                 "confirm": plain(self.label.rstrip("…"), 30),
-                "deny": plain("Keep it", 30),
+                "deny": plain(self.refrain, 30),
             }
         return element
 

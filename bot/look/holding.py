@@ -24,8 +24,8 @@ def held(event: StatementHeld, story: Story, cli: str, card: str = "") -> Messag
     if waits and not is_whole:
         blocks.append(note(f"It is too long to be shown here. Whole: `{cli} held {escaped(event.held, 40)}`"))
     if waits:
-        let = [Button("Let it run", LET_RUN, event.held[:40], "primary", _question(event))] if is_whole else []
-        blocks.append(actions(*let, Button("Refuse", REFUSE_RUN, event.held[:40], "danger")))
+        let = Button("Let it run", LET_RUN, event.held[:40], "primary", _question(event), refrain="Not yet")
+        blocks.append(actions(*([let] if is_whole else []), Button("Refuse", REFUSE_RUN, event.held[:40], "danger")))
     return Message(sentence, tuple(blocks))
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from tests.bot.acts.test_holding import waits
 from tests.bot.office import Office
 from tests.browser.test_two_people import CHROMIUM, PICTURES, browser, picture
 from tests.recorded import closes, opens, ran, runs
 
-__all__ = ["browser"]
+__all__ = ["browser", "waits"]
 pytestmark = pytest.mark.skipif(not (CHROMIUM and PICTURES), reason="for pictures: PRODACCESS_SCREENSHOTS=DIRECTORY")
 
 
@@ -68,3 +69,18 @@ async def test_from_the_first_statement_to_the_cut(office: Office, browser: Brow
     await expect(thread.get_by_text(re.compile("closed after"))).to_be_visible()
     await expect(thread.locator("[data-action-id=cut]")).to_have_count(0)
     await picture(ada, "session-closed")
+
+
+async def test_a_statement_that_waits_is_read_and_let_run(waits: Office, browser: Browser) -> None:
+    ada = await in_thread(browser, waits, "ada")
+    thread = ada.get_by_role("complementary", name="Thread")
+    await expect(thread.get_by_text("delete from refunds <!channel>")).to_be_visible()
+    await thread.locator("[data-action-id=let_run]").scroll_into_view_if_needed()
+    await picture(ada, "held")
+    await thread.locator("[data-action-id=let_run]").click()
+    dialog = ada.get_by_role("dialog")
+    await expect(dialog.get_by_role("button", name="Not yet")).to_be_visible()
+    await picture(ada, "held-ask")
+    await dialog.get_by_role("button", name="Let it run").click()
+    await expect(thread.get_by_text(re.compile("was let run by ada"))).to_be_visible()
+    await picture(ada, "held-run")
