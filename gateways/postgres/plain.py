@@ -34,7 +34,7 @@ else:
 _LONGEST = 1000  # characters of a prepared statement; what is longer does not gain from this
 _WELL_KNOWN = 1000  # names at once
 _IN_A_ROW = 2  # plain answers, after which the next ones are expected to be plain, too
-_GRANT = 64 << 10  # bytes that may be recorded before the disk is asked for more
+_GRANT = 256 << 10  # bytes that may be recorded before the disk is asked for more: some 600 statements
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
