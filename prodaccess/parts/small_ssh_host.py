@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import asyncssh
 
@@ -32,6 +33,13 @@ class Owner(asyncssh.SSHServer):
     def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:
         del dest_host, dest_port, orig_host, orig_port
         return True
+
+
+class Files(asyncssh.SFTPServer):
+    """Says how it ended, as sshd's does: without that, scp takes what it has copied for failed."""
+
+    def exit(self) -> None:
+        cast("asyncssh.SSHServerChannel[bytes]", self.channel).exit(0)
 
 
 async def run(process: asyncssh.SSHServerProcess[bytes]) -> None:
@@ -77,14 +85,20 @@ async def _drain(source: asyncio.StreamReader, sink: asyncssh.SSHWriter[bytes]) 
         await sink.drain()
 
 
+async def listen(
+    authority: asyncssh.SSHKey, host_keys: Any, port: int, run: Callable[[Any], Awaitable[None]] = run
+) -> asyncssh.SSHAcceptor:
+    """`host_keys` as asyncssh takes them."""
+    return await asyncssh.listen(
+        HOST, port, server_factory=lambda: Owner(authority), server_host_keys=host_keys, process_factory=run,
+        sftp_factory=Files, allow_scp=True, encoding=None, line_editor=False, config=None, gss_host=None,
+    )  # fmt: skip
+
+
 async def serve(directory: Path, port: int) -> None:
     """Until it is stopped."""
     authority = asyncssh.import_public_key((directory / "ca.pub").read_text())
-    server = await asyncssh.listen(
-        HOST, port, server_factory=lambda: Owner(authority), server_host_keys=[str(directory / "host_key")],
-        process_factory=run, sftp_factory=True, allow_scp=True, encoding=None, line_editor=False, config=None,
-        gss_host=None,
-    )  # fmt: skip
+    server = await listen(authority, [str(directory / "host_key")], port)
     await server.wait_closed()
 
 

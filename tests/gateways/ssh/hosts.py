@@ -114,14 +114,9 @@ async def in_process(keys: Keys, certificate: asyncssh.SSHCertificate | None = N
         await asyncio.wait([task])
         running.discard(task)
 
-    authority = keys.authority.convert_to_public()
-    server = await asyncssh.listen(
-        "127.0.0.1", 0, server_factory=lambda: small_ssh_host.Owner(authority), server_host_keys=[key],
-        process_factory=run, sftp_factory=True, allow_scp=True, encoding=None, line_editor=False, config=None,
-        gss_host=None,
-    )  # fmt: skip
+    server = await small_ssh_host.listen(keys.authority.convert_to_public(), [key], 0, run)
     try:
-        port = server.sockets[0].getsockname()[1]
+        port = server.get_port()
         user = "gateway"  # a certificate has to name it
         yield Upstream("127.0.0.1", port, user, keys.credential(user), host_keys=(public(keys.host),), marks=False)
     finally:
