@@ -153,6 +153,11 @@ TABLE = (
         "no",
     ),
     Setting(
+        "PRODACCESS_GATEWAY_SHARED",
+        "`yes` lets several processes of this machine listen on the same ports; the kernel deals the connections out",
+        "no",
+    ),
+    Setting(
         "PRODACCESS_GATEWAY_SSH",
         "address and port of the recording gateway for SSH, `0.0.0.0:2222`; empty: none in this process",
     ),
@@ -327,6 +332,8 @@ def _of_gateways(settings: Settings) -> list[str]:
         settings["PRODACCESS_GATEWAY_KEY"] or settings["PRODACCESS_GATEWAY_CA"]
     ):
         faults.append("PRODACCESS_GATEWAY_KEY and PRODACCESS_GATEWAY_CA need PRODACCESS_GATEWAY_CERT.")
+    choices = {name: settings[name] for name in ("PRODACCESS_GATEWAY_UNBOUND", "PRODACCESS_GATEWAY_SHARED")}
+    faults += [f"{name} is “{said}”: it is yes or no." for name, said in choices.items() if said not in ("yes", "no")]
     keep = settings["PRODACCESS_RECORDINGS_KEEP"]
     if keep and not looks_like_duration(keep):
         faults.append(f"PRODACCESS_RECORDINGS_KEEP is “{keep}”: it looks like 7d or 400d.")

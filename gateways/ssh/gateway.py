@@ -91,11 +91,14 @@ class SshGateway:
     _relays: set[Relay] = field(default_factory=set)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
-    async def listen(self, host: str, port: int) -> asyncio.Server:
+    async def listen(self, host: str, port: int, *, several: bool = False) -> asyncio.Server:
+        """`several`: other processes listen on the same port, and the kernel deals the connections out."""
         asyncssh.set_log_level(logging.WARNING)  # it would write commands and names into our log
         options = await self._options()
         loop = asyncio.get_running_loop()
-        return await loop.create_server(lambda: Inbound(loop, options), host, port, backlog=512)
+        return await loop.create_server(
+            lambda: Inbound(loop, options), host, port, backlog=512, reuse_port=several or None
+        )
 
     async def close(self, why: str) -> None:
         """End all sessions. The listener is closed by whoever has it."""

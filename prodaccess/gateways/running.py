@@ -50,7 +50,7 @@ _WAYS = {POSTGRES: Way(sql_read_back, sql_event_of), SSH: Way(ssh_read_back, ssh
 class Listener(Protocol):
     """A protocol's gateway."""
 
-    async def listen(self, host: str, port: int) -> asyncio.Server: ...
+    async def listen(self, host: str, port: int, *, several: bool = False) -> asyncio.Server: ...
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,7 @@ class Gateways:
     key: PayloadKey | None
     depot: Depot | None = None
     keep: timedelta | None = None  # how long recordings stay on the disk; None: for ever
+    shared: bool = False  # whether other processes listen on the same ports
     unstored: int = 0  # recordings that should have been stored by now, in whichever process they are
     desk: Desk | None = None
     _shelves: list[Shelf] = field(default_factory=list)
@@ -129,7 +130,8 @@ class Gateways:
 
     async def _listen(self, desk: Desk, listening: Listening) -> None:
         try:
-            server = await listening.make(desk).listen(listening.host, listening.port)
+            made = listening.make(desk)
+            server = await made.listen(listening.host, listening.port, several=self.shared)
         except OSError as error:
             raise SettingsError(f"{_setting(listening.gateway)} cannot be listened on ({error.strerror}).") from error
         self._servers.append(server)
@@ -203,7 +205,8 @@ def make_gateways(settings: Settings, store: SqlStore, broker: Broker) -> Gatewa
     depot, keep, place = recordings_depot(settings), keep_for(settings), Path(settings["PRODACCESS_RECORDINGS"])
     library = Library(place, key, depot) if key is not None else None
     parts = GatewayParts(Passes(broker.grants, store.sessions, unbound), sessions, places, voucher, library)
-    return Gateways(store, broker, parts, listening, place, key, depot, keep)
+    shared = settings["PRODACCESS_GATEWAY_SHARED"] == "yes"
+    return Gateways(store, broker, parts, listening, place, key, depot, keep, shared)
 
 
 def _postgres(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import ssl
@@ -82,9 +83,14 @@ def _certificates(text: str) -> str:
 def _own(place: Path, host: str) -> Path:
     """Made once for each address, so that what terminals have been told stays true."""
     path = place / _FILE
-    if path.exists() and _is_for(path, host):
-        return path
-    write_secret(path, _made(host)).replace(path)
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)  # several processes may begin at the same moment, and all show one
+        if not _is_for(path, host):
+            write_secret(path, _made(host)).replace(path)
+    finally:
+        os.close(directory)
     return path
 
 

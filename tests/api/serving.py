@@ -14,6 +14,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import Message, Receive, Scope, Send
 
 from access.afterwards.erasing import Erasing
 from access.errors import Unavailable
@@ -75,6 +76,18 @@ class Api:
     url: str
     app: FastAPI
     sick: dict[str, str]
+    away: bool = False  # what stands before it answers 503, also to calls that are under way
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sends(message: Message) -> None:
+            if not self.away:
+                await send(message)
+            elif message["type"] == "http.response.start":
+                await send({**message, "status": 503, "headers": [(b"content-length", b"0")]})
+            else:
+                await send({"type": "http.response.body", "body": b""})
+
+        await self.app(scope, receive, sends)
 
     async def send(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
         """One call, as it is given."""
@@ -154,7 +167,7 @@ async def serving(world: World) -> AsyncIterator[Api]:
         public_urls=(url, "https://prodaccess.example.com"), version="0.0.test", gateways=world.gateways,
     )  # fmt: skip
     api = Api(world, slack, url, create_api(parts), sick)
-    server = _Uvicorn(uvicorn.Config(api.app, log_config=None, lifespan="off", timeout_graceful_shutdown=1))
+    server = _Uvicorn(uvicorn.Config(api, log_config=None, lifespan="off", timeout_graceful_shutdown=1))
     task = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]))
     try:
         while not server.started:  # noqa: ASYNC110  uvicorn has a flag and no event

@@ -75,10 +75,10 @@ async def test_a_command_that_is_not_there_costs_no_credential(shell: Shell) -> 
 async def test_a_server_that_restarts_during_a_wait_is_waited_for(shell: Shell) -> None:
     await shell.sign_in()
     process, request = await shell.asking("orders-db", "OPS-1", "x", "--wait")
-    shell.api.slack.silent = True  # the API answers 503 from now on
+    shell.api.away = True
     await shell.api.world.broker.approve(request.id, ADA, request.digest)
     await asyncio.sleep(0.3)
     assert process.returncode is None
-    shell.api.slack.silent = False
+    shell.api.away = False
     ran = await finished(process)
     assert (ran.code, "Use it: prodaccess run PA-1 -- COMMAND" in ran.out) == (0, True)

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -103,27 +104,45 @@ def of_both(vault: VaultFixture, port: int, directory: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
-async def test_one_process_gives_passes_another_lets_in_and_neither_death_nor_end_leaves_anything(
-    fresh_database: str, tmp_path: Path, postgres: Postgres, vault: VaultFixture
-) -> None:
-    port, psql = free_port(), str(postgres.psql)
+@dataclass(frozen=True)
+class House:
+    """A running server with a grant, PA-1, and what a gateway and an engineer's terminal have in their environment."""
+
+    store: SqlStore
+    own: dict[str, str]
+    home: dict[str, str]
+    port: int
+
+
+@asynccontextmanager
+async def house(database: str, directory: Path, postgres: Postgres, vault: VaultFixture) -> AsyncIterator[House]:
+    port = free_port()
     policy = POLICY.format(host=postgres.host, port=postgres.port)
-    (tmp_path / "policy.yml").write_text(policy)
-    settings = of_both(vault, port, tmp_path)
-    async with running("socket", tmp_path, fresh_database, policy, **settings) as (slack, server):
-        store = open_store(fresh_database, SystemClock(), Ledger(ORIGIN, PayloadKey(bytes(KEY))))
+    (directory / "policy.yml").write_text(policy)
+    settings = of_both(vault, port, directory)
+    async with running("socket", directory, database, policy, **settings) as (slack, server):
+        store = open_store(database, SystemClock(), Ledger(ORIGIN, PayloadKey(bytes(KEY))))
         own = {
             **settings, "SLACK_BOT_TOKEN": slack.world.app.bot_token, "SLACK_API_URL": slack.api_url,
-            "PRODACCESS_SLACK_TEAMS": "T0ACME", "PRODACCESS_DATABASE_URL": fresh_database,
+            "PRODACCESS_SLACK_TEAMS": "T0ACME", "PRODACCESS_DATABASE_URL": database,
             "PRODACCESS_AUDIT_PAYLOAD_KEY": base64.b64encode(bytes(KEY)).decode(),
-            "PRODACCESS_POLICY": str(tmp_path / "policy.yml"), "PRODACCESS_GATEWAY_POSTGRES": f"127.0.0.1:{port}",
-            "PRODACCESS_RECORDINGS": str(tmp_path / "recordings"),
+            "PRODACCESS_POLICY": str(directory / "policy.yml"), "PRODACCESS_GATEWAY_POSTGRES": f"127.0.0.1:{port}",
+            "PRODACCESS_RECORDINGS": str(directory / "recordings"),
         }  # fmt: skip
-        home = {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": "", "PRODACCESS_STATE_DIR": str(tmp_path / "state")}
+        home = {"HOME": str(directory), "XDG_RUNTIME_DIR": "", "PRODACCESS_STATE_DIR": str(directory / "state")}
         code = await SignIns(store, Directory(), SystemClock()).start(LINUS)
         assert "igned in" in await said(home, "login", code, "--server", server.url, "--insecure-storage")
         await asked_and_approved(slack, lasting="1h")
+        yield House(store, own, home, port)
+        store.close()
 
+
+async def test_one_process_gives_passes_another_lets_in_and_neither_death_nor_end_leaves_anything(
+    fresh_database: str, tmp_path: Path, postgres: Postgres, vault: VaultFixture
+) -> None:
+    psql = str(postgres.psql)
+    async with house(fresh_database, tmp_path, postgres, vault) as made:
+        store, own, home, port = made.store, made.own, made.home, made.port
         async with command(own, "gateway") as gateway:
             await ready(port)
             out = await said(home, "connect", "PA-1", "--", psql, "-XAtc", "select count(*) from orders")
@@ -151,7 +170,25 @@ async def test_one_process_gives_passes_another_lets_in_and_neither_death_nor_en
             assert over.credentials == 2  # type: ignore[union-attr]
         users = ", ".join(f"'{event.public_id}'" for event in issued)  # type: ignore[union-attr]
         assert postgres.execute(f"select count(*) from pg_roles where rolname in ({users})") == [(0,)]
-        store.close()
+
+
+async def test_two_processes_share_a_port_and_both_let_in(
+    fresh_database: str, tmp_path: Path, postgres: Postgres, vault: VaultFixture
+) -> None:
+    look = [str(postgres.psql), "-XAtc", "select count(*) from orders"]
+    async with house(fresh_database, tmp_path, postgres, vault) as made:
+        own = {**made.own, "PRODACCESS_GATEWAY_SHARED": "yes"}
+        async with command(own, "gateway") as first, command(own, "gateway") as second:
+            await ready(made.port)
+            count = 0
+            while len({e.public_id for e in await told(made.store, CredentialIssued, min(count, 1))}) < 2:  # type: ignore[union-attr]
+                assert count < 40, "one process has taken them all"
+                out = await said(made.home, "connect", "PA-1", "--", *look)
+                assert out.splitlines()[0].isdecimal(), out
+                count += 1
+            assert (first.returncode, second.returncode) == (None, None)
+        closed = await told(made.store, SessionClosed, count)
+        assert len(closed) == count
 
 
 async def busy(postgres: Postgres, word: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from access.sessions.model import POSTGRES, SSH
 from prodaccess.gateways.running import known_gateways, make_gateways
+from prodaccess.parts.part import free_port
 from prodaccess.settings import TABLE, Settings, SettingsError
 from tests.gateways.ssh.hosts import Keys, in_process
 from tests.gateways.ssh.house import policy
@@ -37,6 +38,31 @@ async def test_both_listen_over_one_desk_and_say_where(tmp_path: Path) -> None:
             assert places[POSTGRES].certificate.startswith("-----BEGIN CERTIFICATE")
         finally:
             await gateways.stop()
+        world.close()
+
+
+async def test_several_share_a_port_where_the_settings_say_so_and_else_the_second_says_that_it_is_taken(
+    tmp_path: Path,
+) -> None:
+    place = tmp_path / "recordings"
+    ports = {"POSTGRES": f"127.0.0.1:{free_port()}", "SSH": f"127.0.0.1:{free_port()}"}
+    async with in_process(Keys.make()) as upstream:
+        world = World(tmp_path, policy(upstream))
+        first, second = (
+            make_gateways(settings(place, SHARED="yes", **ports), world.store, world.broker) for _ in range(2)
+        )
+        alone = make_gateways(settings(place, **ports), world.store, world.broker)
+        try:
+            await first.start()
+            await second.start()
+            assert first.desk is not None
+            assert second.desk is not None
+            assert first.desk.shelf.path != second.desk.shelf.path
+            with pytest.raises(SettingsError, match=r"PRODACCESS_GATEWAY_POSTGRES cannot be listened on \(.*in use"):
+                await alone.start()
+        finally:
+            for gateways in (first, second, alone):
+                await gateways.stop()
         world.close()
 
 
