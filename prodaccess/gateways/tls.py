@@ -83,14 +83,16 @@ def _certificates(text: str) -> str:
 def _own(place: Path, host: str) -> Path:
     """Made once for each address, so that what terminals have been told stays true."""
     path = place / _FILE
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    directory = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(directory, fcntl.LOCK_EX)  # several processes may begin at the same moment, and all show one
-        if not _is_for(path, host):
-            write_secret(path, _made(host)).replace(path)
-    finally:
-        os.close(directory)
+    if not _is_for(path, host):
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Several processes may begin at the same moment, and all have to show one. A file, for NFS locks no directory.
+        lock = os.open(place / f".{_FILE}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not _is_for(path, host):
+                write_secret(path, _made(host)).replace(path)
+        finally:
+            os.close(lock)
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,12 @@ def test_its_own_certificate_is_made_once_for_each_address(tmp_path: Path) -> No
     context, other = server_tls(_settings(tmp_path), "db-gate.example.com")
     assert other != first
     assert isinstance(context, ssl.SSLContext)
+
+
+def test_several_that_begin_at_once_show_one_certificate(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        shown = set(pool.map(lambda _: server_tls(_settings(tmp_path), "127.0.0.1")[1], range(8)))
+    assert shown == {trusted(_settings(tmp_path))}
 
 
 def test_a_given_certificate_is_used_and_a_missing_one_named(tmp_path: Path) -> None:
