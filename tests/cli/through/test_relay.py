@@ -36,7 +36,9 @@ def way_to(place: Path, far: Callable[[ssl.SSLSocket], None]) -> Iterator[Way]:
     """To something that speaks the gateway's TLS, and wants a key of its authority."""
     authority, key = PassAuthority(PayloadKey(bytes(KEY))), Key()
     values = {f"PRODACCESS_GATEWAY_{name}": "" for name in ("CERT", "KEY", "CA")}
-    settings = Settings(values | {"PRODACCESS_RECORDINGS": str(place)}, {})
+    ours, theirs = place / "terminal", place / "gateway"
+    ours.mkdir()
+    settings = Settings(values | {"PRODACCESS_RECORDINGS": str(theirs)}, {})
     context, trusted = server_tls(settings, "127.0.0.1", authority.certificate)
     assert context is not None
     context.verify_mode = ssl.CERT_REQUIRED
@@ -47,12 +49,12 @@ def way_to(place: Path, far: Callable[[ssl.SSLSocket], None]) -> Iterator[Way]:
             far(secured)
 
     server = Serving(listener, speak)
-    shown = key.context(authority.vouch(key.public, timedelta(hours=1)).certificate, trusted, place)
+    shown = key.context(authority.vouch(key.public, timedelta(hours=1)).certificate, trusted, ours)
     try:
         yield Way("127.0.0.1", listener.getsockname()[1], shown, pytest.fail)
     finally:
         server.close(60)
-    assert [path.name for path in place.iterdir()] == ["gateway.pem"]
+    assert not list(ours.iterdir())  # no key of a pass is left
 
 
 @contextmanager
